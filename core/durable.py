@@ -1,0 +1,75 @@
+"""Writing so that a power cut leaves the old file or the new one, never half of either.
+
+Every durable write is: write to a neighbour → fsync → rename → fsync of the folder.
+Source: Pillai et al., *All File Systems Are Not Created Equal*, OSDI 2014.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from core.errors import NotDurableError
+
+
+def fsync_folder(folder: Path) -> None:
+    """Flush a folder's own entries (POSIX; Windows has no such call and needs none)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`, atomically and durably.
+
+    Raises NotDurableError if the disk is full, read-only or gone; the old file stays.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        fsync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise NotDurableError(path, error.strerror or str(error)) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` by `value` as indented JSON, atomically and durably."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Make a finished folder appear under its final name in one step.
+
+    Flushes every file first, so that the folder is complete or invisible. `final` must not
+    exist. Raises NotDurableError; then `temporary` is gone and nothing was published.
+    """
+    try:
+        for file in sorted(temporary.rglob("*")):
+            if file.is_file():
+                handle = os.open(file, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        for folder in [p for p in temporary.rglob("*") if p.is_dir()] + [temporary]:
+            fsync_folder(folder)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temporary.rename(final)
+        fsync_folder(final.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise NotDurableError(final, error.strerror or str(error)) from error

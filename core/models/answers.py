@@ -1,0 +1,62 @@
+"""What a model says, as small frozen values. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """Evidence for one class on one slice, in slice pixel coordinates.
+
+    values: (rows, cols) float32 at the network's own resolution: the class's contribution to
+        its logit from each place (Grad-CAM at the last stage before pooling), negative parts
+        kept. Not rescaled per slice: the same number means the same evidence everywhere.
+    box: (top, left, height, width) of the area of the slice that the values cover, in pixels,
+        float; it may reach over the slice's edges, where the crop was padded.
+    class_id: the class explained.
+    """
+
+    values: NDArray[np.float32]
+    box: tuple[float, float, float, float]
+    class_id: str
+
+
+@dataclass(frozen=True, eq=False)
+class SlicePrediction:
+    """A model's answer for one slice.
+
+    probabilities: class id → probability, calibrated as the card says; they sum to 1.
+    """
+
+    index: int
+    probabilities: dict[str, float]
+    heat_map: HeatMap | None = None
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which weights answered: name, version, and the first thing that must match, the hash."""
+
+    id: str
+    version: str
+    weights_sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesPrediction:
+    """A model's answers for a whole series; slices fill in as they are computed.
+
+    series_probability: probability of the positive class for the series as a whole, or None
+        until all slices are there. cautions: what the input guard says about this series.
+    """
+
+    model: ModelIdentity
+    positive: str
+    threshold: float
+    slices: dict[int, SlicePrediction] = field(default_factory=dict)
+    series_probability: float | None = None
+    cautions: tuple[str, ...] = ()

@@ -148,7 +148,9 @@ class Case:
         for offset in range(1, count):
             index = (here + direction * offset) % count
             before = index - 1
-            starts_run = self.is_suspicious(index) and not (before >= 0 and self.is_suspicious(before))
+            starts_run = self.is_suspicious(index) and not (
+                before >= 0 and self.is_suspicious(before)
+            )
             if starts_run:
                 return index
         return None

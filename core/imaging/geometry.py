@@ -108,7 +108,10 @@ def _letters(direction: Matrix) -> str:
     unit = direction / np.linalg.norm(direction)
     names = ("LR", "PA", "HF")
     found = sorted(
-        ((abs(part), pair[0] if part > 0 else pair[1]) for part, pair in zip(unit, names, strict=True)),
+        (
+            (abs(part), pair[0] if part > 0 else pair[1])
+            for part, pair in zip(unit, names, strict=True)
+        ),
         reverse=True,
     )
     return "".join(letter for size, letter in found if size > 0.35)[:2]

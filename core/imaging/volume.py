@@ -120,9 +120,8 @@ class Volume:
         if plane is Plane.SLICE:
             slope, intercept = np.float32(self.slope[index]), np.float32(self.intercept[index])
             return stored * slope + intercept
-        return (
-            stored * self.slope[:, None].astype(np.float32)
-            + self.intercept[:, None].astype(np.float32)
+        return stored * self.slope[:, None].astype(np.float32) + self.intercept[:, None].astype(
+            np.float32
         )
 
 

@@ -100,6 +100,11 @@ class Case:
         """Whether all slices are there."""
         return all(self._have)
 
+    def release(self) -> None:
+        """Let the voxels go to free memory; predictions and labels stay."""
+        self.volume = None
+        self._have = [False] * len(self._have)
+
     # ---- display
 
     @property
@@ -131,6 +136,12 @@ class Case:
         if self._prediction is not None and self._prediction.model == model:
             self._prediction.slices[answer.index] = answer
             self.prediction_changed.emit(answer.index)
+
+    def prediction_finished(self, model: ModelIdentity, series_probability: float | None) -> None:
+        """All slices are answered: take the answer for the series as a whole."""
+        if self._prediction is not None and self._prediction.model == model:
+            self._prediction = replace(self._prediction, series_probability=series_probability)
+            self.prediction_changed.emit(None)
 
     def is_suspicious(self, index: int) -> bool:
         """Whether the model's probability reaches its operating threshold on this slice."""

@@ -1,0 +1,262 @@
+"""The one job runner: slow work off the GUI thread, its results applied in one place.
+
+A job is a frozen request. It runs on a worker thread, reports through its `Task`, and whatever
+it reports is delivered on the GUI thread, in order, by `Jobs._deliver`. A newer job replaces an
+older one of the same key: the older is asked to stop and nothing of it is delivered any more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, Signal
+
+from core.errors import CancelledError, CoreError
+from core.sentences import Sentence, sentence
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a job could not be done: for a person, and in *details* for whoever helps them."""
+
+    sentence: Sentence
+    details: str = ""
+    error: BaseException | None = field(default=None, compare=False, repr=False)
+
+
+def explain(error: BaseException) -> Failure:
+    """An exception as a sentence. A defect is logged, without its message.
+
+    The message of an unforeseen exception may hold a path or a value with a patient's name;
+    only its type and our own lines of code are written down.
+    """
+    if isinstance(error, CoreError):
+        return Failure(sentence(error), type(error).__name__, error)
+    frames = traceback.extract_tb(error.__traceback__)
+    where = "\n".join(f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    details = f"{type(error).__name__}\n{where}"
+    _log.error("Unforeseen error: %s", details)
+    return Failure(
+        Sentence(
+            f"Something went wrong inside Sliceloop ({type(error).__name__})",
+            "",
+            "Labels already marked as saved are safe. Try again; if it happens once more, "
+            "report it with the details.",
+        ),
+        details,
+        error,
+    )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request for slow work.
+
+    key: what it is for; a newer job of that key replaces this one.
+    title: for the footer, such as "Reading 300 slices"; empty for work not worth showing.
+    work: called with its Task on a worker thread; what it needs is captured, not shared.
+    lane: jobs of one lane run one after the other, in order, and are never replaced.
+    """
+
+    key: str
+    title: str
+    work: Callable[[Task], Any]
+    lane: str = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the footer shows of a job. done and total are 0 until the job reports them."""
+
+    id: int
+    title: str
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+
+
+class _Kind(Enum):
+    PARTIAL = 1
+    PROGRESS = 2
+    DONE = 3
+    FAILED = 4
+
+
+@dataclass
+class _Entry:
+    job: Job
+    number: int
+    on_done: Callable[[Any], None] | None
+    on_failed: Callable[[Failure], None] | None
+    on_partial: Callable[[Any], None] | None
+    started: float
+    cancelled: bool = False
+    running: Running | None = None
+    future: Future[None] | None = None
+
+
+class Task:
+    """A job's line to the window, used on the worker thread."""
+
+    def __init__(self, entry: _Entry, send: Callable[[_Kind, Any], None]) -> None:
+        self._entry = entry
+        self._send = send
+        self._told = 0.0
+
+    def cancelled(self) -> bool:
+        """Whether the work is no longer wanted."""
+        return self._entry.cancelled
+
+    def check(self) -> None:
+        """Raise CancelledError if the work is no longer wanted."""
+        if self._entry.cancelled:
+            raise CancelledError(self._entry.job.title.lower() or "work")
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far the work is; told to the window at most 20 times a second."""
+        now = time.monotonic()
+        if now - self._told > 0.05 or done >= total:
+            self._told = now
+            self._send(_Kind.PROGRESS, (done, total))
+
+    def post(self, value: Any) -> None:
+        """Hand a part of the result to `on_partial`, on the GUI thread, in order."""
+        self._send(_Kind.PARTIAL, value)
+
+
+class Jobs(QObject):
+    """Runs jobs; lives on the GUI thread."""
+
+    changed = Signal()
+    """The list of running jobs, or their progress, changed."""
+    _arrived = Signal(int, object, object)
+
+    def __init__(self, parent: QObject | None = None, workers: int = 3) -> None:
+        super().__init__(parent)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="sliceloop-job")
+        self._lanes: dict[str, ThreadPoolExecutor] = {}
+        self._numbers = itertools.count(1)
+        self._entries: dict[int, _Entry] = {}
+        self._closed = False
+        self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+
+    def submit(
+        self,
+        job: Job,
+        *,
+        on_done: Callable[[Any], None] | None = None,
+        on_failed: Callable[[Failure], None] | None = None,
+        on_partial: Callable[[Any], None] | None = None,
+    ) -> int:
+        """Start a job; the callbacks are called on the GUI thread. Returns its number."""
+        if self._closed:
+            return 0
+        if not job.lane:
+            self.cancel_key(job.key)
+        entry = _Entry(job, next(self._numbers), on_done, on_failed, on_partial, time.monotonic())
+        entry.running = Running(entry.number, job.title)
+        self._entries[entry.number] = entry
+        pool = self._pool
+        if job.lane:
+            pool = self._lanes.setdefault(
+                job.lane, ThreadPoolExecutor(1, thread_name_prefix=f"sliceloop-{job.lane}")
+            )
+        entry.future = pool.submit(self._work, entry)
+        self.changed.emit()
+        return entry.number
+
+    def running(self) -> list[Running]:
+        """Jobs with a title that are not done, oldest first."""
+        return [
+            entry.running
+            for entry in self._entries.values()
+            if entry.running is not None and entry.job.title and not entry.cancelled
+        ]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._entries
+
+    def cancel(self, number: int) -> None:
+        """Ask a job to stop; nothing of it is delivered any more, apart from its end."""
+        entry = self._entries.get(number)
+        if entry is None or entry.job.lane:
+            return
+        entry.cancelled = True
+        if entry.future is not None and entry.future.cancel():
+            self._entries.pop(number, None)
+        self.changed.emit()
+
+    def cancel_key(self, key: str) -> None:
+        """Ask every job of a key to stop."""
+        for number, entry in tuple(self._entries.items()):
+            if entry.job.key == key and not entry.job.lane:
+                self.cancel(number)
+
+    def close(self) -> None:
+        """Stop what can be stopped, finish what must be (lanes), and end the threads."""
+        self._closed = True
+        for number in tuple(self._entries):
+            self.cancel(number)
+        for lane in self._lanes.values():
+            lane.shutdown(wait=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._entries.clear()
+
+    # ---- on the worker thread
+
+    def _work(self, entry: _Entry) -> None:
+        def send(kind: _Kind, value: Any) -> None:
+            if not self._closed:
+                self._arrived.emit(entry.number, kind, value)
+
+        try:
+            result = entry.job.work(Task(entry, send))
+        except Exception as error:  # noqa: BLE001 - the one place where defects become sentences
+            send(_Kind.FAILED, error)
+        else:
+            send(_Kind.DONE, result)
+
+    # ---- on the GUI thread
+
+    def _deliver(self, number: int, kind: _Kind, value: Any) -> None:
+        entry = self._entries.get(number)
+        if entry is None or self._closed:
+            return
+        if kind in (_Kind.DONE, _Kind.FAILED):
+            del self._entries[number]
+            self._end(entry, kind, value)
+            self.changed.emit()
+        elif entry.cancelled:
+            return
+        elif kind is _Kind.PROGRESS:
+            done, total = value
+            spent = time.monotonic() - entry.started
+            left = spent * (total - done) / done if done and spent > 1.0 else None
+            entry.running = Running(number, entry.job.title, done, total, left)
+            self.changed.emit()
+        elif entry.on_partial is not None:
+            entry.on_partial(value)
+
+    @staticmethod
+    def _end(entry: _Entry, kind: _Kind, value: Any) -> None:
+        if entry.cancelled:
+            return
+        if kind is _Kind.DONE:
+            if entry.on_done is not None:
+                entry.on_done(value)
+        elif not isinstance(value, CancelledError):
+            failure = explain(value)
+            if entry.on_failed is not None:
+                entry.on_failed(failure)

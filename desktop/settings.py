@@ -1,0 +1,100 @@
+"""What a person has chosen, kept between sessions. Fields, not string keys."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core import durable, places
+from core.errors import NotDurableError
+
+_log = logging.getLogger(__name__)
+
+RECENT_LIMIT = 10
+
+
+class Settings(BaseModel):
+    """The person's settings; every field has a safe default.
+
+    reader: name under which labels are given; empty means the account's name.
+    recent: folders and files opened last, newest first.
+    ask_on_open: whether the active model is asked as soon as a series is loaded.
+    heat_opacity: of the heat map over the image, 0 to 1.
+    window_geometry, splitter: Qt's own base64 state of the main window.
+    """
+
+    model_config = ConfigDict(extra="ignore", validate_assignment=True)
+
+    version: int = 1
+    reader: str = ""
+    recent: list[str] = Field(default_factory=list)
+    ask_on_open: bool = True
+    heat_opacity: float = Field(default=0.45, ge=0.05, le=1.0)
+    recipe: str = ""
+    window_geometry: str = ""
+    splitter: list[int] = Field(default_factory=list)
+
+    @property
+    def reader_name(self) -> str:
+        """Who is reading."""
+        if self.reader.strip():
+            return self.reader.strip()
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):
+            return "reader"
+
+
+class SettingsStore:
+    """Reads and writes the settings file of the profile."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file or places.settings_folder() / "settings.json"
+        self.notice = ""
+        """A sentence for the person if the file could not be used."""
+        self.values = self._read()
+
+    def _read(self) -> Settings:
+        try:
+            return Settings.model_validate(json.loads(self._file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, ValueError, ValidationError):
+            # Kept aside, so that nothing a person chose is lost for good.
+            aside = self._file.with_suffix(".damaged.json")
+            try:
+                self._file.replace(aside)
+            except OSError:
+                aside = self._file
+            self.notice = (
+                f"The settings could not be read and start afresh; the old file is {aside.name}."
+            )
+            return Settings()
+
+    def save(self) -> None:
+        """Write the settings; a full disk costs the settings, not the session."""
+        try:
+            durable.write_json(self._file, self.values.model_dump())
+        except NotDurableError as error:
+            _log.warning("Settings could not be saved: %s", error.reason)
+
+    def remember(self, path: Path) -> None:
+        """Put a path at the top of the recent list."""
+        text = str(path)
+        others = [item for item in self.values.recent if item != text]
+        self.values.recent = [text, *others][:RECENT_LIMIT]
+        self.save()
+
+    def forget(self, path: Path) -> None:
+        """Take a path off the recent list."""
+        self.values.recent = [item for item in self.values.recent if item != str(path)]
+        self.save()
+
+    def forget_all(self) -> None:
+        """Empty the recent list."""
+        self.values.recent = []
+        self.save()

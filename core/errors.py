@@ -147,6 +147,29 @@ class NotDurableError(CoreError):
     reason: str
 
 
+# ----------------------------------------------------------------- this workstation
+
+
+@dataclass(eq=False)
+class DamagedSiteKeyError(CoreError):
+    """The secret from which this site's pseudonyms are made is unreadable or altered."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(eq=False)
+class MissingSystemLibraryError(CoreError):
+    """Shared libraries of the operating system that the window needs cannot be loaded.
+
+    libraries: their names, such as "libEGL.so.1". packages: the Debian packages that hold them.
+    """
+
+    libraries: tuple[str, ...]
+    packages: tuple[str, ...] = ()
+    reason: str = ""
+
+
 # ----------------------------------------------------------------- training
 
 

@@ -104,6 +104,19 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         str(x.path),
         "Nothing was changed. Free some space or make the folder writable, and try again.",
     ),
+    e.DamagedSiteKeyError: lambda x: Sentence(
+        f"The key from which pseudonyms are made cannot be used: {x.reason}",
+        str(x.path),
+        "Restore it from a backup; it is not replaced, because known patients would get new names.",
+    ),
+    e.MissingSystemLibraryError: lambda x: Sentence(
+        "The window needs libraries of the operating system that are missing here"
+        + (f": {x.reason}" if x.reason else ""),
+        ", ".join(x.libraries),
+        f"Install them with: sudo apt-get install -y {' '.join(x.packages)}"
+        if x.packages
+        else "Install them with the package manager of this system.",
+    ),
     e.BadTableError: lambda x: Sentence(
         f"This table cannot be used: {x.reason}",
         str(x.path),

@@ -200,9 +200,7 @@ class _SourceTreeGuard:
         if not isinstance(path, (str, os.PathLike)):
             return
         full = os.path.abspath(path)  # noqa: PTH100 - cheap, and no file-system access
-        if full.startswith(self.root) and not self.TOLERATED.intersection(
-            full[len(self.root) :].split(os.sep)
-        ):
+        if full.startswith(self.root) and self.TOLERATED.isdisjoint(Path(full).parts):
             self.written.append(full)
 
 

@@ -61,7 +61,7 @@ class Geometry:
         """Unit normal of the slice plane: column direction × row direction, in LPS."""
         across = self.affine[:3, 2] / np.linalg.norm(self.affine[:3, 2])
         down = self.affine[:3, 1] / np.linalg.norm(self.affine[:3, 1])
-        normal: Matrix = np.cross(across, down)
+        normal: Matrix = np.asarray(np.cross(across, down), np.float64)
         return normal / np.linalg.norm(normal)
 
     @cached_property

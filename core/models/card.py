@@ -1,0 +1,208 @@
+"""Model cards: what weights are, what they were made from, and what they may be used on.
+
+Weights never travel without their card; it lies beside them as `card.json`. Nothing here
+imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core import durable
+from core.errors import DamagedModelError
+from core.imaging.intensity import Quantity
+from core.models.answers import ModelIdentity
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.safetensors"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Preprocessing(_Frozen):
+    """How a slice becomes the network's input; read by `core.models.preprocessing` alone."""
+
+    size: int = Field(192, ge=32, le=1024)
+    """Rows and columns of the network's input, pixels."""
+    window_center: float = 40.0
+    """Centre of the window applied to Hounsfield units, HU (LINEAR_EXACT)."""
+    window_width: float = Field(120.0, gt=0)
+    """Width of that window, HU."""
+    crop: Literal["foreground", "whole"] = "foreground"
+    """`foreground`: the square around the largest bright object; `whole`: the whole picture."""
+    reach: int = Field(1, ge=0, le=4)
+    """Neighbouring slices on each side that enter as channels; ends repeat the slice itself."""
+    mean: float = 0.5
+    """Subtracted from grey levels in [0, 1]."""
+    std: float = Field(0.5, gt=0)
+    """Then divided by."""
+
+    @property
+    def channels(self) -> int:
+        """Input channels: one a slice, never fewer than the three of a pretrained trunk."""
+        return max(3, 2 * self.reach + 1)
+
+
+class Architecture(_Frozen):
+    """Which network the weights fill."""
+
+    family: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    outputs: int = Field(ge=1)
+    """Logits: one for a two-class task, else one a class; then one an auxiliary target."""
+    parameters: int = Field(ge=1)
+
+
+class Calibration(_Frozen):
+    """Platt scaling of the logits: p = sigmoid(slope × logit + intercept); softmax uses slope."""
+
+    slope: float = Field(1.0, gt=0)
+    intercept: float = 0.0
+    how: str = "none"
+    """What it was fitted on, in words."""
+
+
+class Accepts(_Frozen):
+    """What the model was made for; `core.models.guard` refuses or flags everything else."""
+
+    quantities: tuple[Quantity, ...]
+    modalities: tuple[str, ...] = ()
+    """DICOM modalities, empty for any."""
+    axial_only: bool = False
+    max_tilt_degrees: float | None = None
+    plane_distance_mm: tuple[float, float] | None = None
+    """Distance between slices that the training data covers."""
+
+
+class Metric(_Frozen):
+    """A figure with its uncertainty and how it was measured."""
+
+    name: str
+    value: float
+    ci95: tuple[float, float]
+    n: int
+    groups: int
+    how: str
+
+
+class TrainingData(_Frozen):
+    """What the weights learnt from."""
+
+    name: str
+    licence: str = ""
+    citation: str = ""
+    dataset_id: str = ""
+    split_hash: str = ""
+    patients: int = 0
+    slices: int = 0
+    positives: int = 0
+
+
+class Reference(_Frozen):
+    """A recorded answer on an input that is made from a seed, to prove that weights still work."""
+
+    seed: int
+    logits: tuple[float, ...]
+
+
+class OperatingPoint(_Frozen):
+    """What the model does at its threshold, measured where `how` says."""
+
+    sensitivity: float
+    specificity: float
+    how: str
+
+
+class Card(_Frozen):
+    """Everything that must be known to use one model's weights, and to distrust them."""
+
+    format: Literal[1] = 1
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,80}$")
+    version: str
+    title: str
+    task: str
+    """Label set that the classes belong to; one model is active for each task."""
+    created: str
+    architecture: Architecture
+    preprocessing: Preprocessing
+    classes: tuple[str, ...] = Field(min_length=2)
+    positive: str
+    """The class that stands for a finding."""
+    auxiliary: tuple[str, ...] = ()
+    """Further targets that the network was trained on and whose answers are not shown."""
+    flip_averaging: bool = False
+    """Whether a slice and its mirror image are both asked, and their logits averaged."""
+    calibration: Calibration = Calibration()
+    threshold: float = Field(gt=0, lt=1)
+    """Operating threshold on the calibrated probability of `positive`."""
+    operating_point: OperatingPoint | None = None
+    accepts: Accepts
+    data: TrainingData
+    recipe: dict[str, Any]
+    """The whole recipe, as it was run."""
+    metrics: tuple[Metric, ...] = ()
+    limits: tuple[str, ...] = ()
+    parent: str | None = None
+    """Id of the model whose weights this one started from."""
+    reference: Reference | None = None
+    weights_sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+
+    @model_validator(mode="after")
+    def _positive_is_a_class(self) -> Card:
+        if self.positive not in self.classes:
+            raise ValueError(f"positive class {self.positive!r} is not among the classes")
+        heads = 1 if len(self.classes) == 2 else len(self.classes)
+        if self.architecture.outputs != heads + len(self.auxiliary):
+            raise ValueError("outputs do not match classes and auxiliary targets")
+        return self
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Name, version and hash: what a prediction is signed with."""
+        return ModelIdentity(self.id, self.version, self.weights_sha256)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_card(folder: Path) -> Card:
+    """The card in a model folder. Raises DamagedModelError with what is wrong with it."""
+    path = folder / CARD_FILE
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise DamagedModelError(folder, f"it has no {CARD_FILE}") from None
+    except OSError as error:
+        raise DamagedModelError(path, error.strerror or "unreadable") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the card"
+        raise DamagedModelError(path, f"{place}: {first['msg']}") from error
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card beside its weights, durably."""
+    durable.write_json(folder / CARD_FILE, json.loads(card.model_dump_json()))
+
+
+def check_weights(folder: Path, card: Card) -> Path:
+    """The weights file, after its hash has been compared with the card.
+
+    Raises DamagedModelError if the file is absent or is not what the card describes.
+    """
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise DamagedModelError(folder, f"it has no {WEIGHTS_FILE}")
+    if sha256_of(path) != card.weights_sha256:
+        raise DamagedModelError(path, "the weights are not those that the card describes")
+    return path

@@ -1,0 +1,209 @@
+"""Weights on a device, answering for prepared slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from core.errors import DamagedModelError
+from core.imaging.intensity import Quantity
+from core.imaging.volume import Cancelled, Volume
+from core.models.answers import HeatMap, SlicePrediction
+from core.models.architectures.classifier import Classifier, build, normalise
+from core.models.card import Card, check_weights, read_card
+from core.models.explanation import contributions
+from core.models.preprocessing import Box, Prepared, prepare, prepare_slice
+
+BATCH = 16
+Probabilities = NDArray[np.float64]
+
+
+class SliceSet(Protocol):
+    """What `Predictor.predict_dataset` needs of a training set."""
+
+    @property
+    def quantity(self) -> Quantity:
+        """What the planes' values are."""
+
+    def plane(self, row: int) -> NDArray[np.generic]:
+        """Modality values of one slice."""
+
+    def neighbours(self, row: int, reach: int) -> list[int]:
+        """Rows of the slice's neighbours, itself in the middle."""
+
+
+def best_device(wanted: str = "auto") -> torch.device:
+    """The device to compute on: what was asked for, or CUDA, MPS, CPU, whichever is there."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+class Predictor:
+    """A model that is ready to answer. Made by `load_predictor`."""
+
+    def __init__(self, card: Card, model: Classifier, device: torch.device) -> None:
+        self.card = card
+        self.device = device
+        self.model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def run(self, pixels: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+        """Logits (n, outputs) and feature maps (n, features, rows, cols) of prepared pixels.
+
+        With `flip_averaging` both are means over the slice and its mirror image; being linear,
+        logits and explanation still agree.
+        """
+        spec = self.card.preprocessing
+        image = normalise(torch.from_numpy(pixels).to(self.device), spec.mean, spec.std)
+        maps = self.model.maps(image)
+        if self.card.flip_averaging:
+            maps = (maps + self.model.maps(image.flip(3)).flip(3)) / 2
+        return self.model.classify(maps), maps
+
+    def probabilities(self, logits: Tensor) -> Probabilities:
+        """Calibrated probabilities (n, classes) in the card's order of classes."""
+        return calibrated(self.card, logits.cpu().double().numpy())
+
+    def answer(
+        self, prepared: Sequence[Prepared], indices: Sequence[int], *, explain: bool = True
+    ) -> list[SlicePrediction]:
+        """Answers for a batch of prepared slices."""
+        logits, maps = self.run(np.stack([item.pixels for item in prepared]))
+        heat = self._heat(maps, [item.box for item in prepared]) if explain else None
+        return [
+            SlicePrediction(
+                index,
+                dict(zip(self.card.classes, (float(p) for p in row), strict=True)),
+                heat[k] if heat else None,
+            )
+            for k, (index, row) in enumerate(zip(indices, self.probabilities(logits), strict=True))
+        ]
+
+    def _heat(self, maps: Tensor, boxes: Iterable[Box]) -> list[HeatMap]:
+        # The explanation is of the positive class; calibration scales it as it scales the logit.
+        output = 0 if len(self.card.classes) == 2 else self.card.classes.index(self.card.positive)
+        with torch.inference_mode():
+            values = contributions(self.model, maps, output) * self.card.calibration.slope
+        found = values.float().cpu().numpy()
+        return [HeatMap(found[k], box, self.card.positive) for k, box in enumerate(boxes)]
+
+    def predict_volume(
+        self,
+        volume: Volume,
+        *,
+        first: int | None = None,
+        explain: bool = True,
+        cancelled: Cancelled = lambda: False,
+    ) -> Iterator[SlicePrediction]:
+        """Answers for every slice, slice `first` alone to begin with, then its neighbours outwards."""
+        order = outwards(volume.slices, volume.slices // 2 if first is None else first)
+        batches = [order[:1], *(order[k : k + BATCH] for k in range(1, len(order), BATCH))]
+        for batch in batches:
+            if cancelled():
+                return
+            prepared = [prepare_slice(volume, index, self.card.preprocessing) for index in batch]
+            yield from self.answer(prepared, batch, explain=explain)
+
+    def predict_dataset(
+        self,
+        dataset: SliceSet,
+        rows: NDArray[np.int64],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Probabilities:
+        """Probabilities (n, classes) for rows of a training set."""
+        return calibrated(self.card, self.logits_of(dataset, rows, progress))
+
+    def logits_of(
+        self,
+        dataset: SliceSet,
+        rows: NDArray[np.int64],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Probabilities:
+        """Uncalibrated logits (n, outputs), float64, for rows of a training set."""
+        found = np.zeros((len(rows), self.card.architecture.outputs))
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            pixels = np.stack([prepare_row(dataset, int(row), self.card).pixels for row in batch])
+            found[start : start + len(batch)] = self.run(pixels)[0].cpu().double().numpy()
+            if progress:
+                progress(start + len(batch), len(rows))
+        return found
+
+
+def prepare_row(dataset: SliceSet, row: int, card: Card) -> Prepared:
+    """Prepare one slice of a training set, exactly as `prepare_slice` does for a volume."""
+    spec = card.preprocessing
+    planes = [dataset.plane(k) for k in dataset.neighbours(row, spec.reach)]
+    return prepare(planes, dataset.quantity, spec)
+
+
+def outwards(count: int, first: int) -> list[int]:
+    """Indices 0 … count − 1, beginning with `first`, then by distance from it."""
+    return sorted(range(count), key=lambda index: (abs(index - first), index))
+
+
+def calibrated(card: Card, logits: Probabilities) -> Probabilities:
+    """Logits (n, outputs) → probabilities (n, classes), each row summing to 1."""
+    slope, intercept = card.calibration.slope, card.calibration.intercept
+    if len(card.classes) == 2:
+        positive = 1.0 / (1.0 + np.exp(-(slope * logits[:, 0] + intercept)))
+        both = np.stack([1.0 - positive, positive], axis=1)
+        return both if card.classes[1] == card.positive else both[:, ::-1]
+    scaled = slope * logits[:, : len(card.classes)]
+    odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares: Probabilities = odds / odds.sum(axis=1, keepdims=True)
+    return shares
+
+
+def load_predictor(folder: Path, device: str = "auto") -> Predictor:
+    """Read card and weights of a model folder and make them ready.
+
+    Raises DamagedModelError if the hash, the architecture, a shape or a number is not right.
+    """
+    card = read_card(folder)
+    path = check_weights(folder, card)
+    try:
+        model = build(card.architecture, card.preprocessing.channels)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"its architecture cannot be built: {error}"
+        raise DamagedModelError(folder, reason) from error
+    fill(model, path)
+    return Predictor(card, model, best_device(device))
+
+
+def fill(model: Classifier, path: Path) -> None:
+    """Load safetensors into a model. Raises DamagedModelError; runs no code from the file."""
+    try:
+        state = {
+            name: tensor.float() if tensor.is_floating_point() else tensor
+            for name, tensor in load_file(path).items()
+        }
+        if any(not torch.isfinite(t).all() for t in state.values() if t.is_floating_point()):
+            raise DamagedModelError(path, "some of its numbers are not finite")
+        model.load_state_dict(state)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedModelError(path, f"its weights do not fit: {reason}") from error
+
+
+def reference_logits(predictor: Predictor, seed: int) -> tuple[float, ...]:
+    """The model's logits on an input made from a seed: what `Reference` records."""
+    spec = predictor.card.preprocessing
+    noise = np.random.default_rng(seed).integers(
+        0, 256, (1, spec.channels, spec.size, spec.size), dtype=np.uint8
+    )
+    logits, _ = predictor.run(noise)
+    return tuple(round(float(value), 6) for value in logits[0].cpu())

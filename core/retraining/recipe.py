@@ -1,0 +1,214 @@
+"""Recipes: everything that a training does, as validated YAML.
+
+A recipe is a file in resources/recipes or one of the person's own. Unknown keys are refused
+with the nearest right name; each field says its meaning and unit.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core import places
+from core.errors import BadRecipeError
+from core.models.card import Accepts, Preprocessing
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Network(_Section):
+    """Which network, and how much of it learns."""
+
+    family: str = "efficientnet-lite0"
+    """A family of core.models.architectures."""
+    pretrained: bool = True
+    """Start the trunk from its family's pretrained weights (not if a base model is given)."""
+    frozen_stages: int = Field(4, ge=0)
+    """Stages from the input that keep their weights. The early ones cost most of the time."""
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of pooled features that are dropped while training."""
+
+
+class Sampling(_Section):
+    """Which slices an epoch shows."""
+
+    slices_per_epoch: int = Field(704, ge=0)
+    """Slices drawn an epoch; 0 shows each slice once, in random order."""
+    positive_share: float = Field(0.3, ge=0, le=1)
+    """Share of drawn slices that show a finding."""
+    hard_negative_share: float = Field(0.3, ge=0, le=1)
+    """Share of drawn slices without a finding from patients who have one elsewhere."""
+
+
+class Augmentation(_Section):
+    """How a drawn slice is changed before the network sees it."""
+
+    flip: bool = True
+    """Mirror left and right, half of the time."""
+    rotate_degrees: float = Field(15.0, ge=0, le=180)
+    """Largest rotation, degrees."""
+    scale: float = Field(0.15, ge=0, lt=1)
+    """Largest zoom in or out, as a natural logarithm."""
+    shift: float = Field(0.04, ge=0, lt=1)
+    """Largest shift, as a part of the side."""
+    brightness: float = Field(0.05, ge=0, le=1)
+    """Largest change of grey level, of 1."""
+    contrast: float = Field(0.15, ge=0, lt=1)
+    """Largest relative change of contrast."""
+    noise: float = Field(0.02, ge=0, le=1)
+    """Largest standard deviation of added noise, of 1."""
+    forget_neighbours: float = Field(0.2, ge=0, le=1)
+    """Share of slices whose neighbours are replaced by themselves, so that the model also
+    answers for a single picture."""
+
+
+class Optimiser(_Section):
+    """AdamW and its schedule."""
+
+    learning_rate: float = Field(3e-4, gt=0)
+    """Peak rate of the trunk."""
+    head_learning_rate: float = Field(2e-3, gt=0)
+    """Peak rate of the head."""
+    weight_decay: float = Field(1e-2, ge=0)
+    """Decoupled weight decay."""
+    batch_size: int = Field(32, ge=1)
+    """Slices a step."""
+    warmup: float = Field(0.15, ge=0, lt=1)
+    """Part of all steps in which the rate rises; then it falls along a cosine to zero."""
+    clip: float = Field(5.0, gt=0)
+    """Largest norm of the gradient."""
+    ema: float = Field(0.98, ge=0, lt=1)
+    """Decay a step of the averaged weights, which are the ones evaluated and kept."""
+
+
+class Stopping(_Section):
+    """When training ends."""
+
+    epochs: int = Field(12, ge=1)
+    """Epochs at most; the schedule is laid out over them."""
+    patience: int = Field(0, ge=0)
+    """Epochs without a better validation AUROC after which it stops; 0 never."""
+    min_epochs: int = Field(0, ge=0)
+    """Epochs before which it does not stop early."""
+    keep: Literal["last", "best"] = "last"
+    """Weights to keep: of the last epoch, or of the best validation AUROC."""
+
+
+class Threshold(_Section):
+    """How the operating threshold is chosen, on validation patients only."""
+
+    rule: Literal["youden", "sensitivity"] = "youden"
+    """`youden`: largest sensitivity + specificity; `sensitivity`: at least `target`."""
+    target: float = Field(0.9, gt=0, lt=1)
+    """Sensitivity to reach under the rule `sensitivity`."""
+
+
+class Gate(_Section):
+    """What a challenger must reach before the window offers promotion without a warning."""
+
+    margin: float = Field(0.02, ge=0, le=1)
+    """Largest loss of AUROC, at the interval's lower end, that counts as not worse."""
+
+
+class Recipe(_Section):
+    """A whole training, as one value."""
+
+    title: str
+    """What people read in the menu."""
+    description: str = ""
+    """One paragraph: when to use it."""
+    network: Network = Network()
+    preprocessing: Preprocessing = Preprocessing()
+    accepts: Accepts | None = None
+    """What the trained model may be used on; None derives it from the training set."""
+    auxiliary: Literal["all", "none"] = "all"
+    """Whether further 0/1 columns of the training set are learnt beside the label."""
+    auxiliary_weight: float = Field(0.5, ge=0)
+    """Weight of their mean loss against the label's."""
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    """Share by which targets are pulled towards the middle."""
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+    optimiser: Optimiser = Optimiser()
+    stopping: Stopping = Stopping()
+    threshold: Threshold = Threshold()
+    gate: Gate = Gate()
+    flip_averaging: bool = True
+    """Average a slice's answer with that of its mirror image."""
+    folds: int = Field(0, ge=0, le=20)
+    """0: train once, validate on the validation part. k: cross-validate over all patients that
+    are not in the test part, grouped and stratified, then train once on all of them."""
+    seed: int = 0
+    """Every random choice follows from it."""
+    limits: tuple[str, ...] = ()
+    """Sentences for the model card: what the model must not be trusted with."""
+
+
+def folder() -> Path:
+    """Recipes that ship."""
+    return places.resources() / "recipes"
+
+
+def available() -> list[str]:
+    """Names of the recipes that ship."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+def load_recipe(name: str, settings: dict[str, Any] | None = None) -> Recipe:
+    """A recipe by name or path, with some fields changed.
+
+    settings: dotted field names to values, such as {"stopping.epochs": 5}; text is read as YAML.
+    Raises BadRecipeError naming every unknown key (with the nearest right one) and bad value.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder() / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BadRecipeError(name, (_no_such(name),)) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadRecipeError(
+            name, (f"the file is not YAML: {str(error).splitlines()[0]}",)
+        ) from error
+    if not isinstance(content, dict):
+        raise BadRecipeError(name, ("the file holds no fields",))
+    for dotted, value in (settings or {}).items():
+        _put(content, dotted, yaml.safe_load(value) if isinstance(value, str) else value)
+    return parse_recipe(name, content)
+
+
+def parse_recipe(name: str, content: dict[str, Any]) -> Recipe:
+    """Validate a recipe's fields. Raises BadRecipeError."""
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise BadRecipeError(name, tuple(_problem(item) for item in error.errors())) from error
+
+
+def _no_such(name: str) -> str:
+    near = difflib.get_close_matches(name, available(), 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(available())}"
+    return f"there is no such recipe; {hint}"
+
+
+def _put(content: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, last = dotted.split(".")
+    for section in sections:
+        content = content.setdefault(section, {})
+    content[last] = value
+
+
+def _problem(item: Any) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        model: Any = Recipe
+        for part in item["loc"][:-1]:
+            model = model.model_fields[part].annotation
+        near = difflib.get_close_matches(str(item["loc"][-1]), list(model.model_fields), 1)
+        return f"{place} is no field" + (f", did you mean {near[0]}?" if near else "")
+    return f"{place}: {item['msg']}"

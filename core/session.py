@@ -54,6 +54,8 @@ class Reading:
 
     note: what a person should know of the state: the reason of a failure or refusal.
     labelled: number of slices with a label, known also before the series is looked at.
+    is_stale: whether the answers are of a model that is no longer the active one.
+    window_is_chosen: False until an automatic window could be computed from the voxels.
     """
 
     series: Series
@@ -62,6 +64,7 @@ class Reading:
     answer_state: AnswerState = AnswerState.NONE
     note: str = ""
     labelled: int = 0
+    is_stale: bool = False
     window_is_chosen: bool = field(default=True)
 
     @property
@@ -163,14 +166,16 @@ class Session:
         answer: AnswerState | None = None,
         note: str | None = None,
         labelled: int | None = None,
+        stale: bool | None = None,
     ) -> None:
         """Change what is known about a series, and say so once if anything differs."""
-        before = (reading.load_state, reading.answer_state, reading.note, reading.labelled)
+        before = _state(reading)
         reading.load_state = load or reading.load_state
         reading.answer_state = answer or reading.answer_state
         reading.note = reading.note if note is None else note
         reading.labelled = reading.labelled if labelled is None else labelled
-        if before != (reading.load_state, reading.answer_state, reading.note, reading.labelled):
+        reading.is_stale = reading.is_stale if stale is None else stale
+        if before != _state(reading):
             self.state_changed.emit(reading)
 
     def trim(self, budget: int = DEFAULT_VOXEL_BUDGET) -> list[Reading]:
@@ -190,6 +195,16 @@ class Session:
             let_go.append(reading)
             self.mark(reading, load=LoadState.HEADERS)
         return let_go
+
+
+def _state(reading: Reading) -> tuple[object, ...]:
+    return (
+        reading.load_state,
+        reading.answer_state,
+        reading.note,
+        reading.labelled,
+        reading.is_stale,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,129 @@
+"""A sentence across the top of the window: what happened, what to do, and *details*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.sentences import Sentence
+from desktop.jobs import Failure
+
+
+class Level(Enum):
+    """How much a notice matters; the banner's colour."""
+
+    INFO = "info"
+    DONE = "done"
+    CAUTION = "caution"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to tell the person.
+
+    offers: buttons, text → what happens; each closes the notice.
+    """
+
+    level: Level
+    text: str
+    details: str = ""
+    offers: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, failure: Failure | Sentence) -> Notice:
+        """A failure as a notice."""
+        if isinstance(failure, Sentence):
+            return cls(Level.ERROR, str(failure))
+        return cls(Level.ERROR, str(failure.sentence), failure.details)
+
+
+class Banner(QFrame):
+    """Shows one notice at a time; a newer one replaces it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("banner")
+        self._text = QLabel(self)
+        self._text.setWordWrap(True)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._buttons = QHBoxLayout()
+        self._details_button = QPushButton("Details", self)
+        self._details_button.setCheckable(True)
+        self._details_button.toggled.connect(self._show_details)
+        self._close = QToolButton(self)
+        self._close.setText("✕")
+        self._close.setToolTip("Close this message (Esc)")
+        self._close.setAccessibleName("Close this message")
+        self._close.clicked.connect(self.dismiss)
+        self._details = QPlainTextEdit(self)
+        self._details.setReadOnly(True)
+        self._details.setMaximumHeight(130)
+        line = QHBoxLayout()
+        line.addWidget(self._text, 1)
+        line.addLayout(self._buttons)
+        line.addWidget(self._details_button)
+        line.addWidget(self._close)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 8, 8, 8)
+        layout.addLayout(line)
+        layout.addWidget(self._details)
+        self.notice: Notice | None = None
+        self.hide()
+
+    def tell(self, notice: Notice) -> None:
+        """Show a notice."""
+        self.notice = notice
+        self._text.setText(notice.text)
+        self._text.setAccessibleName(notice.text)
+        self._details.setPlainText(notice.details)
+        self._details_button.setVisible(bool(notice.details))
+        self._details_button.setChecked(False)
+        self._details.hide()
+        while self._buttons.count():
+            widget = self._buttons.takeAt(0).widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        for text, act in notice.offers.items():
+            button = QPushButton(text, self)
+            button.clicked.connect(lambda _=False, a=act: self._take(a))
+            self._buttons.addWidget(button)
+        self.setProperty("level", notice.level.value)
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self.show()
+
+    def dismiss(self) -> None:
+        """Hide the notice."""
+        self.notice = None
+        self.hide()
+
+    def copy_text(self) -> None:
+        """Copy sentence and details to the clipboard."""
+        if self.notice is not None:
+            text = f"{self.notice.text}\n{self.notice.details}".strip()
+            QGuiApplication.clipboard().setText(text)
+
+    def _take(self, act: Callable[[], None]) -> None:
+        self.dismiss()
+        act()
+
+    def _show_details(self, shown: bool) -> None:
+        self._details.setVisible(shown)

@@ -1,0 +1,100 @@
+"""Probabilities as bars that are named in words, with the operating threshold marked."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from desktop.appearance import COLOURS
+
+BAR_HEIGHT = 14
+TEXT_HEIGHT = 20
+
+
+class ProbabilityBar(QWidget):
+    """One class: its name, its probability in percent, a bar, and the threshold if it has one."""
+
+    def __init__(self, name: str, colour: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name = name
+        self._colour = QColor(colour)
+        self._probability: float | None = None
+        self._threshold: float | None = None
+        self._faded = False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(name)
+        self._tell()
+
+    @property
+    def probability(self) -> float | None:
+        """What is shown, or None."""
+        return self._probability
+
+    def show_answer(
+        self, probability: float | None, threshold: float | None = None, *, faded: bool = False
+    ) -> None:
+        """Show a probability in [0, 1]; None empties the bar. threshold: where to draw the mark."""
+        self._probability, self._threshold, self._faded = probability, threshold, faded
+        self._tell()
+        self.update()
+
+    def _tell(self) -> None:
+        if self._probability is None:
+            self.setAccessibleDescription("no answer yet")
+            self.setToolTip(f"{self._name}: no answer yet")
+            return
+        told = f"{self._name}: {percent(self._probability)}"
+        if self._threshold is not None:
+            told += f"; counts as positive from {percent(self._threshold)}"
+        self.setAccessibleDescription(told)
+        self.setToolTip(told)
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, TEXT_HEIGHT + BAR_HEIGHT + (9 if self._threshold is not None else 4))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, TEXT_HEIGHT + BAR_HEIGHT + 9)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colour = QColor(COLOURS.muted) if self._faded else self._colour
+        bold = QFont(self.font())
+        bold.setWeight(QFont.Weight.DemiBold)
+        number = "–" if self._probability is None else percent(self._probability)
+        painter.setFont(bold)
+        width = QFontMetrics(bold).horizontalAdvance("100 %") + 4
+        line = QRectF(0, 0, self.width(), TEXT_HEIGHT)
+        painter.setPen(colour if self._probability is not None else QColor(COLOURS.muted))
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, number)
+        painter.setPen(QColor(COLOURS.text))
+        name = QFontMetrics(bold).elidedText(
+            self._name, Qt.TextElideMode.ElideRight, self.width() - width
+        )
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+        track = QRectF(0.5, TEXT_HEIGHT + 0.5, self.width() - 1, BAR_HEIGHT - 1)
+        painter.setPen(QPen(QColor(COLOURS.border), 1))
+        painter.setBrush(QColor(COLOURS.background))
+        painter.drawRoundedRect(track, 3, 3)
+        if self._probability is not None:
+            filled = QRectF(track)
+            filled.setWidth(max(3.0, track.width() * self._probability))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawRoundedRect(filled, 3, 3)
+        if self._threshold is not None:
+            x = track.left() + track.width() * self._threshold
+            painter.setPen(QPen(QColor(COLOURS.background), 4))
+            painter.drawLine(int(x), int(track.top()) + 1, int(x), int(track.bottom()))
+            painter.setPen(QPen(QColor(COLOURS.text), 2))
+            painter.drawLine(int(x), int(track.top()) - 2, int(x), int(track.bottom()) + 4)
+
+
+def percent(probability: float) -> str:
+    """A probability for people: whole percent, never a false 0 or 100."""
+    if 0.0 < probability < 0.01:
+        return "< 1 %"
+    if 0.99 < probability < 1.0:
+        return "> 99 %"
+    return f"{probability * 100:.0f} %"

@@ -1,0 +1,408 @@
+"""The panel at the right: what the model says of this slice, what the reader says, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.case import Case
+from core.imaging.geometry import Plane
+from core.labels.schema import Action, LabelClass, LabelEvent, LabelSet
+from core.models.card import Card
+from core.session import AnswerState, Reading
+from desktop.appearance import COLOURS
+from desktop.panels.bars import ProbabilityBar, percent
+from desktop.panels.model_picker import ModelChoice, ModelPicker
+
+SLICE_ROLE = Qt.ItemDataRole.UserRole + 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What is known of the last label's way to the disk.
+
+    pending: given but not yet acknowledged by the journal; failed: it never was.
+    """
+
+    pending: bool = False
+    failed: bool = False
+
+
+def _section(title: str, parent: QWidget) -> QLabel:
+    label = QLabel(title, parent)
+    label.setObjectName("sectionTitle")
+    return label
+
+
+def _line(parent: QWidget, name: str = "muted") -> QLabel:
+    label = QLabel(parent)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def clock(at: str) -> str:
+    """A journal time (UTC, ISO 8601) as local time for people: today's without the date."""
+    local = datetime.fromisoformat(at).astimezone()
+    today = datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
+
+
+class FindingsPanel(QFrame):
+    """Shows and asks; holds nothing but what it has drawn."""
+
+    label_wanted = Signal(object)
+    """A class id, or None to clear."""
+    undo_wanted = Signal()
+    redo_wanted = Signal()
+    model_wanted = Signal(str)
+    """Id of a model to ask instead."""
+    ask_wanted = Signal()
+    models_wanted = Signal()
+    slice_wanted = Signal(str, int)
+    """(case_id, slice index) to go to."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self._reading: Reading | None = None
+        self._card: Card | None = None
+        self._bars: dict[str, ProbabilityBar] = {}
+        self._bar_set: LabelSet | None = None
+        self._saved = Saved()
+        self._last: dict[str, LabelEvent] = {}
+        self._build()
+        self.show_reading(None)
+
+    # ---- construction
+
+    def _build(self) -> None:
+        inner = QWidget(self)
+        inner.setObjectName("panelInner")
+        self._layout = QVBoxLayout(inner)
+        self._layout.setContentsMargins(14, 10, 14, 10)
+        self._layout.setSpacing(6)
+        self._build_model(inner)
+        self._build_answer(inner)
+        self._build_labels(inner)
+        self._build_history(inner)
+        area = QScrollArea(self)
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+
+    def _build_model(self, inner: QWidget) -> None:
+        self.picker = ModelPicker(inner)
+        self.picker.chosen.connect(self.model_wanted)
+        self.picker.manage_wanted.connect(self.models_wanted)
+        self._layout.addWidget(_section("Model", inner))
+        self._layout.addWidget(self.picker)
+        self._caution = _line(inner, "caution")
+        self._layout.addWidget(self._caution)
+
+    def _build_answer(self, inner: QWidget) -> None:
+        self._layout.addSpacing(6)
+        self._answer_title = _section("Answer", inner)
+        self._layout.addWidget(self._answer_title)
+        self._bar_box = QVBoxLayout()
+        self._bar_box.setSpacing(4)
+        self._layout.addLayout(self._bar_box)
+        self._verdict = _line(inner, "verdict")
+        self._series = _line(inner)
+        self._point = _line(inner)
+        self._ask = QPushButton("Ask the model", inner)
+        self._ask.clicked.connect(self.ask_wanted)
+        for widget in (self._verdict, self._series, self._point, self._ask):
+            self._layout.addWidget(widget)
+
+    def _build_labels(self, inner: QWidget) -> None:
+        self._layout.addSpacing(6)
+        self._layout.addWidget(_section("Your label for this slice", inner))
+        self._label_box = QVBoxLayout()
+        self._label_box.setSpacing(4)
+        self._layout.addLayout(self._label_box)
+        self._label_buttons: dict[str, QPushButton] = {}
+        self._clear = QPushButton("Clear label", inner)
+        self._clear.setToolTip("Take the label off this slice (Ctrl+0)")
+        self._clear.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._clear.clicked.connect(lambda: self.label_wanted.emit(None))
+        self._state = _line(inner, "saved")
+        self._state.setMinimumHeight(34)
+        self._layout.addWidget(self._clear)
+        self._layout.addWidget(self._state)
+
+    def _build_history(self, inner: QWidget) -> None:
+        self._layout.addSpacing(6)
+        head = QHBoxLayout()
+        head.addWidget(_section("History", inner), 1)
+        self._undo = QPushButton("Undo", inner)
+        self._undo.setToolTip("Undo the last label (Ctrl+Z)")
+        self._redo = QPushButton("Redo", inner)
+        self._redo.setToolTip("Redo what was undone (Ctrl+Y)")
+        for button, signal in ((self._undo, self.undo_wanted), (self._redo, self.redo_wanted)):
+            button.setObjectName("small")
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.clicked.connect(signal)
+            head.addWidget(button)
+        self._layout.addLayout(head)
+        self._history = QListWidget(inner)
+        self._history.setObjectName("history")
+        self._history.setMinimumHeight(90)
+        self._history.setAccessibleName("History of labels of this series")
+        self._history.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._history.itemActivated.connect(self._history_activated)
+        self._history.itemClicked.connect(self._history_activated)
+        self._layout.addWidget(self._history, 1)
+        self._empty_history = _line(inner)
+        self._empty_history.setText("No label yet. Press Ctrl+1 or Ctrl+2 on a slice.")
+        self._layout.addWidget(self._empty_history)
+
+    # ---- what is shown
+
+    def show_models(self, choices: list[ModelChoice], card: Card | None) -> None:
+        """Show the models to choose from and the card of the one that is asked."""
+        self._card = card
+        self.picker.show_choices(choices, card)
+        self.refresh_answer()
+
+    def show_reading(self, reading: Reading | None) -> None:
+        """Show another series."""
+        self._reading = reading
+        label_set = reading.case.label_set if reading is not None else None
+        if label_set is not None and label_set != self._bar_set:
+            self._make_classes(label_set)
+        self.setEnabled(reading is not None)
+        self.refresh_answer()
+        self.refresh_label()
+
+    def _make_classes(self, label_set: LabelSet) -> None:
+        self._bar_set = label_set
+        for box in (self._bar_box, self._label_box):
+            while box.count():
+                widget = box.takeAt(0).widget()
+                if widget is not None:
+                    widget.hide()
+                    widget.deleteLater()
+        self._bars.clear()
+        self._label_buttons.clear()
+        for item in label_set.classes:
+            colour = COLOURS.positive if item.positive else COLOURS.negative
+            bar = ProbabilityBar(item.name(), colour, self)
+            self._bars[item.id] = bar
+            self._bar_box.addWidget(bar)
+            self._label_box.addWidget(self._label_button(item))
+
+    def _label_button(self, item: LabelClass) -> QPushButton:
+        keys = f"   Ctrl+{item.key}" if item.key else ""
+        button = QPushButton(f"{item.name()}{keys}", self)
+        button.setObjectName("positiveLabel" if item.positive else "negativeLabel")
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setAccessibleName(f"Label this slice: {item.name()}")
+        button.clicked.connect(lambda _=False, c=item.id: self._label_clicked(c))
+        self._label_buttons[item.id] = button
+        return button
+
+    def _label_clicked(self, class_id: str) -> None:
+        self.refresh_label()  # the tick follows the journal, not the mouse
+        self.label_wanted.emit(class_id)
+
+    # ---- the model's part
+
+    def refresh_answer(self) -> None:
+        """Show the answer for the slice now looked at."""
+        reading = self._reading
+        if reading is None:
+            self._answer_title.setText("Answer")
+            for bar in self._bars.values():
+                bar.show_answer(None)
+            for line in (self._caution, self._series, self._point):
+                line.hide()
+            self._verdict.setText("Open a series to see what the model says.")
+            self._ask.hide()
+            return
+        case = reading.case
+        index = case.navigation.index(Plane.SLICE)
+        count = case.navigation.count(Plane.SLICE)
+        self._answer_title.setText(f"Answer for slice {index + 1} of {count}")
+        prediction = case.prediction
+        answer = prediction.slices.get(index) if prediction is not None else None
+        for class_id, bar in self._bars.items():
+            threshold = (
+                prediction.threshold
+                if prediction is not None and class_id == prediction.positive
+                else None
+            )
+            bar.show_answer(
+                answer.probabilities.get(class_id) if answer else None,
+                threshold,
+                faded=reading.is_stale,
+            )
+        self._verdict.setText(self._verdict_words(reading, index))
+        self._show_series(case)
+        self._show_cautions(reading)
+        waiting = reading.answer_state in (AnswerState.NONE, AnswerState.FAILED)
+        self._ask.setVisible(waiting or reading.is_stale)
+        self._ask.setText("Ask the active model again" if reading.is_stale else "Ask the model")
+        self._ask.setEnabled(self._card is not None)
+
+    def _verdict_words(self, reading: Reading, index: int) -> str:
+        case, prediction = reading.case, reading.case.prediction
+        if prediction is not None and index in prediction.slices:
+            name = case.label_set.find(prediction.positive).name()
+            limit = percent(prediction.threshold)
+            if case.is_suspicious(index):
+                return f"Flagged: {name} at or above the threshold of {limit}."
+            return f"Not flagged: {name} below the threshold of {limit}."
+        return {
+            AnswerState.NONE: "The model has not been asked about this series.",
+            AnswerState.QUEUED: "The series is on its way to the model…",
+            AnswerState.RUNNING: "The model has not come to this slice yet…",
+            AnswerState.DONE: "The model gave no answer for this slice.",
+            AnswerState.REFUSED: reading.note or "The model was not made for this series.",
+            AnswerState.FAILED: reading.note or "The model could not answer.",
+        }[reading.answer_state]
+
+    def _show_series(self, case: Case) -> None:
+        prediction = case.prediction
+        probability = prediction.series_probability if prediction is not None else None
+        if prediction is None or probability is None:
+            self._series.hide()
+        else:
+            name = case.label_set.find(prediction.positive).name()
+            words = f"Series as a whole: {name} {percent(probability)}."
+            flagged = sum(case.is_suspicious(index) for index in prediction.slices)
+            if (probability >= prediction.threshold) != (flagged > 0):
+                words += " ⚠ Slices and series disagree; look at both."
+            self._series.setText(words)
+            self._series.show()
+        point = self._card.operating_point if self._card is not None else None
+        if point is None or prediction is None or self._card is None:
+            self._point.hide()
+            return
+        self._point.setText(
+            f"At this threshold: sensitivity {percent(point.sensitivity)}, "
+            f"specificity {percent(point.specificity)} ({point.how})."
+        )
+        self._point.show()
+
+    def _show_cautions(self, reading: Reading) -> None:
+        lines = []
+        prediction = reading.case.prediction
+        if reading.is_stale and prediction is not None:
+            lines.append(
+                f"Stale: these answers are from {prediction.model.id} "
+                f"{prediction.model.version}, which is no longer the model asked."
+            )
+        if prediction is not None:
+            lines.extend(prediction.cautions)
+        self._caution.setText("\n".join(f"⚠ {line}" for line in lines))
+        self._caution.setVisible(bool(lines))
+
+    # ---- the reader's part
+
+    def show_saved(self, saved: Saved) -> None:
+        """Show whether the last label has reached the disk."""
+        self._saved = saved
+        self.refresh_label()
+
+    def show_history(self, events: list[LabelEvent], *, can_undo: bool, can_redo: bool) -> None:
+        """Show the events of this series, newest first."""
+        self._undo.setEnabled(can_undo)
+        self._redo.setEnabled(can_redo)
+        self._history.clear()
+        self._last = {}
+        label_set = self._reading.case.label_set if self._reading is not None else None
+        for event in events:
+            self._last.setdefault(event.draft.slice_id, event)
+            item = QListWidgetItem(event_words(event, label_set))
+            item.setToolTip(
+                f"Entry {event.sequence} by {event.reader}, {clock(event.at)}"
+                + (f"\nThe model had said: {_opinion(event)}" if event.draft.opinion else "")
+            )
+            item.setData(SLICE_ROLE, (event.draft.case_id, event.draft.slice_index))
+            self._history.addItem(item)
+        self._history.setVisible(bool(events))
+        self._empty_history.setVisible(not events)
+        self.refresh_label()
+
+    def refresh_label(self) -> None:
+        """Show the label of the slice now looked at, and whether it is on disk."""
+        reading = self._reading
+        current = None
+        if reading is not None:
+            current = reading.case.label_at(reading.case.navigation.index(Plane.SLICE))
+        for class_id, button in self._label_buttons.items():
+            button.setChecked(class_id == current)
+        self._clear.setEnabled(current is not None)
+        self._state.setText(self._state_words(reading, current))
+        state = "failed" if self._saved.failed else "pending" if self._saved.pending else "saved"
+        if self._state.property("state") != state:
+            self._state.setProperty("state", state)
+            self._state.style().unpolish(self._state)
+            self._state.style().polish(self._state)
+
+    def _state_words(self, reading: Reading | None, current: str | None) -> str:
+        if self._saved.failed:
+            return "✕ The last label could not be saved."
+        if self._saved.pending:
+            return "○ Saving…"
+        if reading is None or current is None:
+            return "This slice has no label."
+        slice_id = reading.summary.slice_ids[reading.case.navigation.index(Plane.SLICE)]
+        event = self._last.get(slice_id)
+        if event is None:
+            return "✓ Saved"
+        return f"✓ Saved {clock(event.at)} by {event.reader}"
+
+    def _history_activated(self, item: QListWidgetItem) -> None:
+        case_id, index = item.data(SLICE_ROLE)
+        self.slice_wanted.emit(case_id, index)
+
+
+def _opinion(event: LabelEvent) -> str:
+    opinion = event.draft.opinion
+    if opinion is None:
+        return ""
+    return f"{opinion.class_id.replace('_', ' ')} {percent(opinion.probability)} ({opinion.model})"
+
+
+def event_words(event: LabelEvent, label_set: LabelSet | None) -> str:
+    """A journal entry for people, such as “12:03:10  slice 17: no hemorrhage”."""
+
+    def name(class_id: str | None) -> str:
+        if class_id is None:
+            return "no label"
+        try:
+            return label_set.find(class_id).name() if label_set is not None else class_id
+        except KeyError:
+            return class_id
+
+    draft = event.draft
+    new = name(draft.new)
+    words = {
+        Action.LABEL: new,
+        Action.CLEAR: "label cleared",
+        Action.UNDO: f"undone, back to {new}",
+        Action.REDO: f"redone, {new}",
+    }[draft.action]
+    return f"{clock(event.at)}  slice {draft.slice_index + 1}: {words}"

@@ -1,0 +1,88 @@
+"""Which model is asked: name, version, date and hash, and a way to the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from core.models.card import Card
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model in the list. is_active: the one that is asked unless a person says otherwise."""
+
+    id: str
+    title: str
+    version: str
+    is_active: bool
+
+
+class ModelPicker(QWidget):
+    """A drop-down over the catalogue, with the chosen card's facts beneath."""
+
+    chosen = Signal(str)
+    manage_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._list = QComboBox(self)
+        self._list.setAccessibleName("Model that is asked")
+        self._list.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self._list.setMinimumContentsLength(12)
+        self._list.activated.connect(self._activated)
+        self._manage = QPushButton("Models…", self)
+        self._manage.setObjectName("small")
+        self._manage.setToolTip("All models: promote, roll back, cards")
+        self._manage.clicked.connect(self.manage_wanted)
+        self._facts = QLabel(self)
+        self._facts.setObjectName("muted")
+        self._facts.setWordWrap(True)
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self._list, 1)
+        line.addWidget(self._manage)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(line)
+        layout.addWidget(self._facts)
+
+    def show_choices(self, choices: list[ModelChoice], card: Card | None) -> None:
+        """List the models and select the one whose card is given."""
+        self._list.clear()
+        for choice in choices:
+            active = " (active)" if choice.is_active else ""
+            self._list.addItem(f"{choice.title} {choice.version}{active}", choice.id)
+        self._list.setEnabled(bool(choices))
+        if card is None:
+            self._facts.setText("No model fits these labels.")
+            self._facts.setToolTip("")
+            return
+        self._list.setCurrentIndex(self._list.findData(card.id))
+        self._facts.setText(
+            f"{card.id} · version {card.version} · {card.created[:10]} · "
+            f"hash {card.weights_sha256[:8]}"
+        )
+        self._facts.setToolTip(
+            "\n".join(
+                [
+                    card.title,
+                    f"Trained on: {card.data.name} ({card.data.patients} patients)",
+                    *(
+                        f"{metric.name} {metric.value:.3f} "
+                        f"({metric.ci95[0]:.3f}–{metric.ci95[1]:.3f}), {metric.how}"
+                        for metric in card.metrics
+                    ),
+                    *(f"Limit: {limit}" for limit in card.limits),
+                    f"SHA-256 {card.weights_sha256}",
+                ]
+            )
+        )
+
+    def _activated(self, row: int) -> None:
+        self.chosen.emit(self._list.itemData(row))

@@ -1,0 +1,344 @@
+"""The open series: thumbnail, what it is, its warnings, where the model stands, its labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QLabel,
+    QListView,
+    QMenu,
+    QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.session import AnswerState, LoadState, Reading, Session
+from desktop.appearance import COLOURS
+
+READING_ROLE = Qt.ItemDataRole.UserRole + 1
+THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
+
+ROW_HEIGHT = 84
+THUMBNAIL_SIZE = 64
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+def answer_words(reading: Reading) -> tuple[str, str]:
+    """Where the model's answer stands, and the colour in which to say it."""
+    state = reading.answer_state
+    if reading.load_state is LoadState.FAILED:
+        return "cannot be read", COLOURS.positive
+    if state is AnswerState.DONE:
+        prediction = reading.case.prediction
+        if prediction is None:
+            return "", COLOURS.muted
+        flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
+        if not flagged:
+            return "no slice flagged", COLOURS.negative
+        return f"{flagged} slice{'s' if flagged > 1 else ''} flagged", COLOURS.positive
+    words = {
+        AnswerState.NONE: ("not asked yet", COLOURS.muted),
+        AnswerState.QUEUED: ("waiting for the model", COLOURS.muted),
+        AnswerState.RUNNING: ("model is reading…", COLOURS.accent),
+        AnswerState.REFUSED: ("model not suited", COLOURS.caution),
+        AnswerState.FAILED: ("model failed", COLOURS.caution),
+    }
+    return words[state]
+
+
+def is_stale(reading: Reading) -> bool:
+    """Whether the answers shown are of a model that is no longer the active one."""
+    return reading.answer_state is AnswerState.DONE and reading.is_stale
+
+
+def series_title(reading: Reading) -> str:
+    """What a series is called in lists."""
+    summary = reading.summary
+    return summary.description or summary.study_description or summary.path.name or "Series"
+
+
+def _facts(reading: Reading) -> str:
+    summary = reading.summary
+    count = summary.shape[0]
+    words = [summary.modality or "Image", f"{count} slice{'s' if count > 1 else ''}"]
+    patient = summary.patient_name.replace("^", " ").strip() or summary.patient_id
+    if patient:
+        words.append(patient)
+    return " · ".join(words)
+
+
+class StudiesModel(QAbstractListModel):
+    """The session as Qt sees it; holds thumbnails and nothing else of its own."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._rows: list[Reading] = list(session)
+        self._thumbnails: dict[str, QPixmap] = {}
+        session.added.connect(self._added)
+        session.removed.connect(self._removed)
+        session.state_changed.connect(self.refresh)
+
+    def disconnect_session(self) -> None:
+        """Stop listening; called when the window goes."""
+        self._session.added.disconnect(self._added)
+        self._session.removed.disconnect(self._removed)
+        self._session.state_changed.disconnect(self.refresh)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        return 0 if parent.isValid() else len(self._rows)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        reading = self._rows[index.row()]
+        if role == READING_ROLE:
+            return reading
+        if role == THUMBNAIL_ROLE:
+            return self._thumbnails.get(reading.summary.uid)
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            words, _ = answer_words(reading)
+            return f"{series_title(reading)}, {_facts(reading)}, {words}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self._tool_tip(reading)
+        return None
+
+    def row_of(self, reading: Reading | None) -> QModelIndex:
+        """Index of a reading; invalid if it is not listed."""
+        return self.index(self._rows.index(reading)) if reading in self._rows else QModelIndex()
+
+    def set_thumbnail(self, uid: str, picture: NDArray[np.uint8]) -> None:
+        """Take a thumbnail, (rows, columns, 3) uint8."""
+        rows, columns = picture.shape[:2]
+        image = QImage(picture.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)
+        self._thumbnails[uid] = QPixmap.fromImage(image.copy())
+        for reading in self._rows:
+            if reading.summary.uid == uid:
+                self.refresh(reading)
+
+    def refresh(self, reading: Reading) -> None:
+        """Draw a row again."""
+        index = self.row_of(reading)
+        if index.isValid():
+            self.dataChanged.emit(index, index)
+
+    def _added(self, reading: Reading) -> None:
+        self.beginInsertRows(QModelIndex(), len(self._rows), len(self._rows))
+        self._rows.append(reading)
+        self.endInsertRows()
+
+    def _removed(self, reading: Reading) -> None:
+        row = self._rows.index(reading)
+        self.beginRemoveRows(QModelIndex(), row, row)
+        self._rows.remove(reading)
+        self._thumbnails.pop(reading.summary.uid, None)
+        self.endRemoveRows()
+
+    @staticmethod
+    def _tool_tip(reading: Reading) -> str:
+        summary = reading.summary
+        slices, rows, columns = summary.shape
+        lines = [
+            series_title(reading),
+            f"{slices} × {rows} × {columns}"
+            + (
+                " · {1:.2f} × {2:.2f} mm, {0:.2f} mm between slices".format(
+                    *summary.geometry.spacing
+                )
+                if summary.geometry.has_spacing
+                else " · no spacing stated"
+            ),
+            *(f"⚠ {warning.message}" for warning in summary.warnings),
+            *([reading.note] if reading.note else []),
+        ]
+        return "\n".join(lines)
+
+
+class _StudyDelegate(QStyledItemDelegate):
+    """Draws a row: thumbnail at the left, three lines at the right."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(200, ROW_HEIGHT)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        reading: Reading = index.data(READING_ROLE)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        row = option.rect.adjusted(4, 2, -4, -2)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
+        if selected or hovered:
+            painter.setPen(QPen(QColor(COLOURS.accent), 1) if selected else Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(COLOURS.raised if selected else COLOURS.hover))
+            painter.drawRoundedRect(row, 6, 6)
+        picture = QRect(row.left() + 8, row.top() + 8, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+        self._draw_thumbnail(painter, picture, index.data(THUMBNAIL_ROLE))
+        text = QRect(picture.right() + 10, row.top() + 8, 0, 0)
+        text.setRight(row.right() - 8)
+        text.setBottom(row.bottom() - 6)
+        self._draw_text(painter, text, reading, option.font)
+        painter.restore()
+
+    @staticmethod
+    def _draw_thumbnail(painter: QPainter, place: QRect, pixmap: QPixmap | None) -> None:
+        painter.fillRect(place, QColor("#000000"))
+        if pixmap is not None:
+            size = pixmap.size().scaled(place.size(), Qt.AspectRatioMode.KeepAspectRatio)
+            target = QRect(0, 0, size.width(), size.height())
+            target.moveCenter(place.center())
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawPixmap(target, pixmap)
+        painter.setPen(QColor(COLOURS.border))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(place.adjusted(0, 0, -1, -1))
+
+    @staticmethod
+    def _draw_text(painter: QPainter, place: QRect, reading: Reading, font: QFont) -> None:
+        bold = QFont(font)
+        bold.setWeight(QFont.Weight.DemiBold)
+        line = place.height() // 3
+        warnings = len(reading.summary.warnings)
+
+        def draw(number: int, words: str, colour: str, face: QFont, right: int = 0) -> None:
+            painter.setFont(face)
+            painter.setPen(QColor(colour))
+            box = QRect(place.left(), place.top() + number * line, place.width() - right, line)
+            short = QFontMetrics(face).elidedText(words, Qt.TextElideMode.ElideRight, box.width())
+            painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, short)
+
+        def draw_right(number: int, words: str, colour: str) -> int:
+            painter.setFont(font)
+            painter.setPen(QColor(colour))
+            width = QFontMetrics(font).horizontalAdvance(words) + 2
+            box = QRect(place.right() - width, place.top() + number * line, width, line)
+            painter.drawText(
+                box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, words
+            )
+            return width + 6
+
+        taken = draw_right(0, f"⚠ {warnings}", COLOURS.caution) if warnings else 0
+        draw(0, series_title(reading), COLOURS.text, bold, taken)
+        draw(1, _facts(reading), COLOURS.muted, font)
+        taken = 0
+        if reading.labelled:
+            count = reading.labelled
+            taken = draw_right(2, f"{count} label{'s' if count > 1 else ''}", COLOURS.text)
+        words, colour = answer_words(reading)
+        if is_stale(reading):
+            words, colour = f"stale: {words}", COLOURS.muted
+        draw(2, words, colour, font, taken)
+
+
+class StudiesPanel(QFrame):
+    """The list at the left."""
+
+    chosen = Signal(object)
+    """A Reading that the person wants to see."""
+    close_wanted = Signal(object)
+    """A Reading that the person wants to close."""
+    open_wanted = Signal()
+    recent_wanted = Signal(object)
+    """A Path of the recent list."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self._session = session
+        self.model = StudiesModel(session, self)
+        self.view = QListView(self)
+        self.view.setModel(self.model)
+        self.view.setItemDelegate(_StudyDelegate(self.view))
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.view.setFrameShape(QFrame.Shape.NoFrame)
+        self.view.setMouseTracking(True)
+        self.view.setAccessibleName("Open series")
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._menu)
+        self._title = QLabel("Studies", self)
+        self._title.setObjectName("panelTitle")
+        self._open = QPushButton("Open…", self)
+        self._open.setToolTip("Open a folder with images (Ctrl+O)")
+        self._open.clicked.connect(self.open_wanted)
+        self._recent_title = QLabel("Recent", self)
+        self._recent_title.setObjectName("muted")
+        self._recent = QVBoxLayout()
+        self._recent.setSpacing(2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 10, 8, 10)
+        layout.setSpacing(8)
+        layout.addWidget(self._title)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self._recent_title)
+        layout.addLayout(self._recent)
+        layout.addWidget(self._open)
+        selection = self.view.selectionModel()
+        selection.currentChanged.connect(self._current_changed)
+        session.current_changed.connect(self._follow)
+        session.added.connect(self._count)
+        session.removed.connect(self._count)
+        self._count(None)
+
+    def disconnect_session(self) -> None:
+        """Stop listening; called when the window goes."""
+        self._session.current_changed.disconnect(self._follow)
+        self._session.added.disconnect(self._count)
+        self._session.removed.disconnect(self._count)
+        self.model.disconnect_session()
+
+    def show_recent(self, paths: list[Path]) -> None:
+        """List what was opened last, at most four, while there is room."""
+        while self._recent.count():
+            widget = self._recent.takeAt(0).widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        for path in paths[:4]:
+            button = QPushButton(path.name or str(path), self)
+            button.setObjectName("link")
+            button.setToolTip(str(path))
+            button.setCursor(Qt.CursorShape.PointingHandCursor)
+            button.clicked.connect(lambda _=False, p=path: self.recent_wanted.emit(p))
+            self._recent.addWidget(button)
+        self._recent_title.setVisible(bool(paths))
+
+    def _count(self, _reading: object) -> None:
+        count = len(self._session)
+        self._title.setText(f"Studies ({count} series)" if count else "Studies")
+
+    def _follow(self, reading: Reading | None) -> None:
+        self.view.setCurrentIndex(self.model.row_of(reading))
+
+    def _current_changed(self, index: QModelIndex, _before: QModelIndex) -> None:
+        if index.isValid():
+            self.chosen.emit(index.data(READING_ROLE))
+
+    def _menu(self, place: Any) -> None:
+        index = self.view.indexAt(place)
+        if not index.isValid():
+            return
+        menu = QMenu(self)
+        menu.addAction("Close this series").triggered.connect(
+            lambda: self.close_wanted.emit(index.data(READING_ROLE))
+        )
+        menu.exec(self.view.viewport().mapToGlobal(place))
+        menu.deleteLater()

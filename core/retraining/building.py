@@ -1,0 +1,257 @@
+"""A training set from a table: files found, decoded, split by group, published in one step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import BadTableError, CoreError, LeakError, UnreadableImageError
+from core.imaging.deidentify import pseudonym, site_key
+from core.imaging.volume import Volume
+from core.retraining.dataset import Dataset, DatasetManifest, Provenance, Split
+from core.retraining.snapshot import SliceFacts, SnapshotWriter, refuse_occupied
+from core.retraining.splits import ALIASES, draw, name_digest
+from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table
+
+Progress = Callable[[int, int], None]
+"""Called with (files done, files in all)."""
+
+_AHEAD = 8
+"""Files decoded before they are needed: keeps the decoders busy, bounds memory."""
+
+
+@dataclass(frozen=True)
+class TableRequest:
+    """What `sliceloop dataset build` was asked for.
+
+    split: "auto", "test" (every row into the test part) or the name of a column that holds
+        train, validation or test. keep_names: keep the table's file names in the set, for
+        public data; otherwise a slice's source is a pseudonym. extends: an earlier set whose
+        assignments of groups stay.
+    """
+
+    table: Path
+    file: str
+    label: str
+    group: str
+    out: Path
+    positive: str | None = None
+    negative: str | None = None
+    split: str = "auto"
+    series: str | None = None
+    order: str | None = None
+    subgroups: tuple[str, ...] = ()
+    group_block: int | None = None
+    keep_names: bool = False
+    extends: Path | None = None
+
+
+def build_from_table(request: TableRequest, progress: Progress | None = None) -> DatasetManifest:
+    """Build a set from a CSV table; paths in it are relative to it.
+
+    Slices are ordered by group (by the SHA-256 of its name), series, then `order` or the
+    natural order of file names, whatever the table's order. A file with several slices gives
+    them all, with the row's label.
+
+    Raises BadTableError naming the column, value or file; LeakError if a split column puts a
+    group on two sides; UnreadableImageError; UnusableDatasetError if `out` is occupied.
+    """
+    refuse_occupied(request.out)
+    split_column = None if request.split in ("auto", "test") else request.split
+    columns = TableColumns(
+        request.file,
+        request.label,
+        request.group,
+        request.series,
+        request.order,
+        split_column,
+        request.subgroups,
+    )
+    table = read_table(
+        request.table, columns, request.positive, request.negative, request.group_block
+    )
+    key = site_key()
+    codes = {row.group: pseudonym(key, f"patient:{row.group}") for row in table.rows}
+    splits, extended = _splits(request, table, codes)
+    rows = sorted(
+        table.rows,
+        key=lambda row: (
+            name_digest(row.group),
+            natural_key(row.series),
+            natural_key(row.order),
+            natural_key(row.file),
+        ),
+    )
+    with SnapshotWriter(request.out, table.target) as writer:
+        for done, (row, volume) in enumerate(_decoded(table, rows)):
+            _add(writer, key, codes, splits[row.group], row, volume, request.keep_names)
+            if progress is not None:
+                progress(done + 1, len(rows))
+        return writer.publish(
+            Provenance(source="table", digest=table.digest, columns=_roles(columns)),
+            extends=extended,
+        )
+
+
+def _splits(
+    request: TableRequest, table: Table, codes: dict[str, str]
+) -> tuple[dict[str, Split], str | None]:
+    """Group name → part, and the id of the set that was extended."""
+    positive = table.target.positive
+    finding = None if positive is None else table.target.classes.index(positive)
+    groups: dict[str, bool] = {}
+    for row in table.rows:
+        groups[row.group] = groups.get(row.group, False) or (
+            row.label == finding if finding is not None else False
+        )
+    if request.split == "test":
+        return dict.fromkeys(groups, "test"), None
+    if request.split != "auto":
+        return _stated_splits(request, table), None
+    if request.extends is None:
+        return draw(groups), None
+    earlier = Dataset.open(request.extends)
+    part = assignments(earlier)
+    known = {name: part[code] for name, code in codes.items() if code in part}
+    return draw(groups, known), earlier.manifest.id
+
+
+def assignments(dataset: Dataset) -> dict[str, Split]:
+    """Group code → part of a set."""
+    return {
+        code: ALIASES[str(split)]
+        for code, split in zip(
+            (dataset.group_codes[group] for group in dataset.groups), dataset.splits, strict=True
+        )
+    }
+
+
+def _stated_splits(request: TableRequest, table: Table) -> dict[str, Split]:
+    stated: dict[str, Split] = {}
+    both: set[str] = set()
+    for row in table.rows:
+        split = ALIASES.get(row.split.lower())
+        if split is None:
+            reason = f"line {row.line}: “{row.split}” in the column “{request.split}” is none of "
+            raise BadTableError(table.path, f"{reason}train, validation, test")
+        if stated.setdefault(row.group, split) != split:
+            both.add(row.group)
+    if both:
+        what = f"{len(both)} values of “{request.group}” stand on two sides of “{request.split}”"
+        raise LeakError(what, tuple(sorted(both, key=natural_key)[:5]))
+    return stated
+
+
+def _decoded(table: Table, rows: list[TableRow]) -> Iterator[tuple[TableRow, Volume]]:
+    """Rows with their decoded files, in order; a few are decoded ahead."""
+    waiting: deque[tuple[TableRow, Future[Volume]]] = deque()
+    with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
+        try:
+            for row in rows:
+                waiting.append((row, pool.submit(_decode, table, row)))
+                if len(waiting) > _AHEAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _decode(table: Table, row: TableRow) -> Volume:
+    path = (table.path.parent / row.file).resolve()
+    if not path.is_file():
+        raise BadTableError(table.path, f"line {row.line}: the file {row.file} does not exist")
+    try:
+        try:
+            from core.imaging.opening import open_path
+        except ImportError:
+            return _picture(path)
+        series = open_path(path).series
+        if len(series) != 1:
+            raise UnreadableImageError(path, f"it holds {len(series)} series instead of one")
+        return series[0].load()
+    except CoreError:
+        raise
+    except MemoryError as error:
+        raise UnreadableImageError(path, "it does not fit into memory") from error
+
+
+def _add(
+    writer: SnapshotWriter,
+    key: bytes,
+    codes: dict[str, str],
+    split: Split,
+    row: TableRow,
+    volume: Volume,
+    keep_names: bool,
+) -> None:
+    geometry = volume.geometry
+    spacing = geometry.spacing if geometry.has_spacing else (float("nan"),) * 3
+    for index in range(volume.slices):
+        name = f"{row.file}#{index}" if volume.slices > 1 else row.file
+        code = pseudonym(key, f"slice:{row.group}/{row.series}/{name}")
+        facts = SliceFacts(
+            key=code,
+            group=codes[row.group],
+            series=pseudonym(key, f"series:{row.group}/{row.series}"),
+            split=split,
+            label=row.label,
+            source=name if keep_names else code,
+            auxiliary=row.auxiliary,
+            subgroups=row.subgroups,
+            slope=float(volume.slope[index]),
+            intercept=float(volume.intercept[index]),
+            quantity=volume.summary.quantity,
+            spacing=spacing,
+        )
+        writer.add(facts, np.asarray(volume.voxels[index]))
+
+
+def _roles(columns: TableColumns) -> dict[str, str]:
+    roles = {
+        "file": columns.file,
+        "label": columns.label,
+        "group": columns.group,
+        "series": columns.series,
+        "order": columns.order,
+        "split": columns.split,
+    }
+    return {role: name for role, name in roles.items() if name is not None}
+
+
+def _picture(path: Path) -> Volume:
+    """One 8-bit picture through Pillow."""
+    from PIL import Image, UnidentifiedImageError
+
+    from core.imaging.geometry import Geometry
+    from core.imaging.intensity import Quantity
+    from core.imaging.volume import SeriesSummary
+
+    try:
+        with Image.open(path) as image:
+            grey = image.mode in ("L", "1", "LA")
+            voxels = np.asarray(image.convert("L" if grey else "RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise UnreadableImageError(path, "it is not a picture, or it is damaged") from error
+    if not grey and (np.ptp(voxels, axis=2) == 0).all():
+        voxels, grey = voxels[..., 0], True
+    rows, columns = voxels.shape[:2]
+    summary = SeriesSummary(
+        uid="",
+        case_id="",
+        modality="OT",
+        description="",
+        geometry=Geometry.unknown((1, rows, columns)),
+        quantity=Quantity.GREY if grey else Quantity.COLOUR,
+        transfer_syntax="",
+        slice_ids=("",),
+    )
+    return Volume(summary, voxels[None], np.ones(1), np.zeros(1))

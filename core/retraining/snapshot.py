@@ -1,0 +1,256 @@
+"""Writing a training set: slice by slice, in bounded memory, complete or invisible."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.durable import publish_folder, write_json
+from core.errors import NotDurableError, UnusableDatasetError
+from core.imaging.intensity import Quantity
+from core.retraining.dataset import (
+    MANIFEST_FILE,
+    PIXELS_FOLDER,
+    TABLE_FILE,
+    DatasetManifest,
+    Provenance,
+    SliceRow,
+    content_id,
+    count_parts,
+    file_digest,
+    pixel_digest,
+    split_digest,
+)
+
+_FILE_BYTES = 8_000_000
+"""Slices of one size and type are gathered into files of about this size: a mapped file
+counts as resident memory once read."""
+
+_WAITING_BYTES = 128_000_000
+"""Most pixels that wait in memory for their file, over all sizes and types."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a set teaches. classes: ids, a label is an index; positive: id or None."""
+
+    classes: tuple[str, ...]
+    positive: str | None
+    auxiliary: tuple[str, ...] = ()
+    subgroups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SliceFacts:
+    """What is known of a slice before it is written; fields as in `SliceRow`."""
+
+    key: str
+    group: str
+    series: str
+    split: str
+    label: int
+    source: str
+    auxiliary: tuple[float, ...] = ()
+    subgroups: tuple[str, ...] = ()
+    slope: float = 1.0
+    intercept: float = 0.0
+    quantity: Quantity = Quantity.GREY
+    spacing: tuple[float, float, float] = (float("nan"),) * 3
+
+
+@dataclass
+class _Waiting:
+    """Slices of one size and type that will form one file."""
+
+    name: str
+    slices: list[NDArray[Any]] = field(default_factory=list)
+    size: int = 0
+
+
+class SnapshotWriter:
+    """Fills a hidden folder beside `out` and publishes it in one step.
+
+    Add the slices of one series one after another, in order, and the series of one group one
+    after another. Leaving the `with` block without `publish` removes everything.
+    Raises UnusableDatasetError where `out` exists and is not an empty folder.
+    """
+
+    def __init__(self, out: Path, target: Target) -> None:
+        refuse_occupied(out)
+        self._out = out
+        self._target = target
+        self._folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
+        self._waiting: dict[tuple[Any, ...], _Waiting] = {}
+        self._waiting_bytes = 0
+        self._files = 0
+        self._rows: list[SliceRow] = []
+
+    def __enter__(self) -> SnapshotWriter:
+        try:
+            (self._folder / PIXELS_FOLDER).mkdir(parents=True)
+        except OSError as error:
+            raise NotDurableError(self._out, error.strerror or str(error)) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self, facts: SliceFacts, pixels: NDArray[Any]) -> None:
+        """Append one slice: stored values (rows, columns[, 3])."""
+        pixels = np.ascontiguousarray(pixels)
+        kind = (pixels.dtype.str, pixels.shape)
+        waiting = self._waiting.get(kind)
+        if waiting is None:
+            waiting = self._waiting[kind] = _Waiting(f"{self._files:05d}.npy")
+            self._files += 1
+        last = self._rows[-1] if self._rows else None
+        self._rows.append(
+            SliceRow(
+                key=facts.key,
+                group=facts.group,
+                series=facts.series,
+                order=last.order + 1 if last is not None and last.series == facts.series else 0,
+                split=facts.split,
+                label=facts.label,
+                auxiliary=facts.auxiliary,
+                subgroups=facts.subgroups,
+                pixel_file=waiting.name,
+                pixel_row=len(waiting.slices),
+                pixel_sha256=pixel_digest(pixels),
+                height=pixels.shape[0],
+                width=pixels.shape[1],
+                slope=facts.slope,
+                intercept=facts.intercept,
+                quantity=facts.quantity.value,
+                spacing=facts.spacing,
+                source=facts.source,
+            )
+        )
+        waiting.slices.append(pixels)
+        waiting.size += pixels.nbytes
+        self._waiting_bytes += pixels.nbytes
+        if waiting.size >= _FILE_BYTES:
+            self._write(kind)
+        elif self._waiting_bytes >= _WAITING_BYTES:
+            self._write_all()
+
+    def publish(
+        self,
+        provenance: Provenance,
+        splits: dict[str, str] | None = None,
+        extends: str | None = None,
+    ) -> DatasetManifest:
+        """Finish: the set appears under its name, complete and durable.
+
+        splits: group → part, for a caller who knows it only after all slices were seen.
+        Raises UnusableDatasetError if nothing was added, NotDurableError if it cannot be saved.
+        """
+        if not self._rows:
+            raise UnusableDatasetError(self._out, "there is nothing to put into it")
+        if splits is not None:
+            self._rows = [replace(row, split=splits[row.group]) for row in self._rows]
+        self._write_all()
+        table = self._folder / TABLE_FILE
+        try:
+            write_table(table, self._rows, self._target)
+        except OSError as error:
+            raise NotDurableError(self._out, error.strerror or str(error)) from error
+        target, rows = self._target, self._rows
+        quantities = {row.quantity for row in rows}
+        pairs = [(row.pixel_sha256, row.split) for row in rows]
+        manifest = DatasetManifest(
+            id=content_id(target.classes, target.positive, target.auxiliary, rows),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            classes=target.classes,
+            positive=target.positive,
+            auxiliary=target.auxiliary,
+            subgroups=target.subgroups,
+            quantity=quantities.pop() if len(quantities) == 1 else "mixed",
+            provenance=provenance,
+            split_hash=split_digest(pairs),
+            test_hash=split_digest(pairs, "test"),
+            counts=count_parts(rows, target.classes),
+            table_sha256=file_digest(table),
+            extends=extends,
+        )
+        write_json(self._folder / MANIFEST_FILE, manifest.model_dump(mode="json"))
+        refuse_occupied(self._out)
+        if self._out.exists():
+            self._out.rmdir()
+        publish_folder(self._folder, self._out)
+        return manifest
+
+    def _write(self, kind: tuple[Any, ...]) -> None:
+        waiting = self._waiting.pop(kind)
+        self._waiting_bytes -= waiting.size
+        try:
+            np.save(
+                self._folder / PIXELS_FOLDER / waiting.name,
+                np.stack(waiting.slices),
+                allow_pickle=False,
+            )
+        except OSError as error:
+            raise NotDurableError(self._out, error.strerror or str(error)) from error
+
+    def _write_all(self) -> None:
+        for kind in list(self._waiting):
+            self._write(kind)
+
+
+def refuse_occupied(out: Path) -> None:
+    """Raise UnusableDatasetError unless a folder can appear as `out`: absent, or empty."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UnusableDatasetError(
+            out,
+            "something is there already, and a training set is never overwritten",
+            "Choose another folder for --out.",
+        )
+
+
+def write_table(path: Path, rows: Sequence[SliceRow], target: Target) -> None:
+    """Write the rows as Parquet, one column a field (see `SliceRow`)."""
+    import pyarrow
+    from pyarrow import parquet
+
+    types = {
+        "order": pyarrow.int32(),
+        "label": pyarrow.int16(),
+        "pixel_row": pyarrow.int32(),
+        "height": pyarrow.int32(),
+        "width": pyarrow.int32(),
+        "slope": pyarrow.float64(),
+        "intercept": pyarrow.float64(),
+    }
+    records = [asdict(row) for row in rows]
+    columns: dict[str, Any] = {
+        name: pyarrow.array([record[name] for record in records], types.get(name, pyarrow.string()))
+        for name in SliceRow.__dataclass_fields__
+        if name not in ("auxiliary", "subgroups", "spacing")
+    }
+    for index, axis in enumerate("zyx"):
+        columns[f"spacing_{axis}"] = pyarrow.array(
+            [row.spacing[index] for row in rows], pyarrow.float64()
+        )
+    for index, name in enumerate(target.auxiliary):
+        columns[f"auxiliary:{name}"] = pyarrow.array(
+            [row.auxiliary[index] for row in rows], pyarrow.float32()
+        )
+    for index, name in enumerate(target.subgroups):
+        columns[f"subgroup:{name}"] = pyarrow.array(
+            [row.subgroups[index] for row in rows], pyarrow.string()
+        )
+    parquet.write_table(pyarrow.table(columns), path, compression="zstd")

@@ -193,6 +193,8 @@ class _SourceTreeGuard:
                 return
         elif event in self.CHANGING:
             path = arguments[0]
+            if event != "os.rename" and isinstance(arguments[-1], int) and arguments[-1] >= 0:
+                return  # relative to an open folder, as shutil.rmtree does it: not ours to resolve
         else:
             return
         if isinstance(path, bytes):

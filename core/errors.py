@@ -170,6 +170,24 @@ class MissingSystemLibraryError(CoreError):
     reason: str = ""
 
 
+@dataclass(eq=False)
+class NewerJournalError(CoreError):
+    """The journal was written by a newer Sliceloop than this one."""
+
+    path: Path
+    schema: int
+    known: int
+
+
+@dataclass(eq=False)
+class BadLabelSetError(CoreError):
+    """A label set is absent, or its YAML does not say what a label set must say."""
+
+    path: Path
+    reason: str
+    known: tuple[str, ...] = ()
+
+
 # ----------------------------------------------------------------- training
 
 

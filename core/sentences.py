@@ -117,6 +117,17 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         if x.packages
         else "Install them with the package manager of this system.",
     ),
+    e.NewerJournalError: lambda x: Sentence(
+        f"This label journal was written by a newer Sliceloop (schema {x.schema}; this one "
+        f"knows {x.known})",
+        str(x.path),
+        "It is left as it is. Open it with the newer version.",
+    ),
+    e.BadLabelSetError: lambda x: Sentence(
+        f"This label set cannot be used: {x.reason}",
+        str(x.path),
+        f"The label sets are: {', '.join(x.known)}." if x.known else "Correct the file.",
+    ),
     e.BadTableError: lambda x: Sentence(
         f"This table cannot be used: {x.reason}",
         str(x.path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -50,12 +51,48 @@ class LabelSet:
 
 
 class Action(Enum):
-    """What a label event does."""
+    """What a label event does.
+
+    LABEL and CLEAR state a class or take it away; MARK states the regions of a slice, NOTE its
+    comment; ADJUDICATE states the class that settles a disagreement between readers. UNDO and
+    REDO name one earlier statement of these and end it, or make it stand again.
+    """
 
     LABEL = "label"
     CLEAR = "clear"
+    MARK = "mark"
+    NOTE = "note"
+    ADJUDICATE = "adjudicate"
     UNDO = "undo"
     REDO = "redo"
+
+
+class Attention(Enum):
+    """What a region tells the model."""
+
+    LOOK_HERE = "look here"
+    NOT_HERE = "not here"
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box on one slice that a reader drew to correct an explanation.
+
+    box: (top, left, height, width) in pixels of the slice as stored, float, half-open: a box
+        over the single pixel (r, c) is (r, c, 1, 1). Height and width are above zero.
+    attention: whether the model should look here or not.
+    class_id: the class that the region is about, or "" for whatever the model had said.
+    """
+
+    box: tuple[float, float, float, float]
+    attention: Attention
+    class_id: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.box) != 4 or not all(math.isfinite(side) for side in self.box):
+            raise ValueError("a region's box is four finite numbers")
+        if self.box[2] <= 0 or self.box[3] <= 0:
+            raise ValueError("a region's height and width are above zero")
 
 
 @dataclass(frozen=True)
@@ -73,8 +110,9 @@ class LabelDraft:
     """A label event before the journal accepts it.
 
     case_id, slice_id: from SeriesSummary. slice_index: position at that time, for people.
-    old, new: class ids; None means unlabelled.
+    old, new: class ids as the reader saw the slice before and after; None means unlabelled.
     target: sequence number that an UNDO or REDO refers to.
+    regions: all regions of the slice after a MARK. note: the slice's comment after a NOTE.
     """
 
     action: Action
@@ -88,13 +126,18 @@ class LabelDraft:
     reason: str = ""
     opinion: ModelOpinion | None = None
     target: int | None = None
+    regions: tuple[Region, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class LabelEvent:
     """A durable entry of the journal.
 
-    sequence: 1, 2, 3 … without gaps. at: UTC, ISO 8601. reader: who.
+    sequence: 1, 2, 3 … without gaps; the only order. at: UTC, ISO 8601, as the clock said.
+    reader: who. batch: sequence of the first event that was written in the same step; events
+        of one batch are undone together. session: one start of the program by one reader.
+    machine, program: host name and version, for the audit; never exported.
     previous, digest: SHA-256 hex of the entry before and of this one (over all fields).
     """
 
@@ -104,3 +147,7 @@ class LabelEvent:
     draft: LabelDraft
     previous: str
     digest: str
+    batch: int = 0
+    session: str = ""
+    machine: str = ""
+    program: str = ""

@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from desktop.appearance import COLOURS
+from desktop.appearance import theme
 
 BAR_HEIGHT = 14
 TEXT_HEIGHT = 20
@@ -59,23 +59,23 @@ class ProbabilityBar(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colour = QColor(COLOURS.muted) if self._faded else self._colour
+        colour = QColor(theme().dim) if self._faded else self._colour
         bold = QFont(self.font())
         bold.setWeight(QFont.Weight.DemiBold)
         number = "–" if self._probability is None else percent(self._probability)
         painter.setFont(bold)
         width = QFontMetrics(bold).horizontalAdvance("100 %") + 4
         line = QRectF(0, 0, self.width(), TEXT_HEIGHT)
-        painter.setPen(colour if self._probability is not None else QColor(COLOURS.muted))
+        painter.setPen(colour if self._probability is not None else QColor(theme().dim))
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, number)
-        painter.setPen(QColor(COLOURS.text))
+        painter.setPen(QColor(theme().text))
         name = QFontMetrics(bold).elidedText(
             self._name, Qt.TextElideMode.ElideRight, self.width() - width
         )
         painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
         track = QRectF(0.5, TEXT_HEIGHT + 0.5, self.width() - 1, BAR_HEIGHT - 1)
-        painter.setPen(QPen(QColor(COLOURS.border), 1))
-        painter.setBrush(QColor(COLOURS.background))
+        painter.setPen(QPen(QColor(theme().line), 1))
+        painter.setBrush(QColor(theme().window))
         painter.drawRoundedRect(track, 3, 3)
         if self._probability is not None:
             filled = QRectF(track)
@@ -85,9 +85,9 @@ class ProbabilityBar(QWidget):
             painter.drawRoundedRect(filled, 3, 3)
         if self._threshold is not None:
             x = track.left() + track.width() * self._threshold
-            painter.setPen(QPen(QColor(COLOURS.background), 4))
+            painter.setPen(QPen(QColor(theme().window), 4))
             painter.drawLine(int(x), int(track.top()) + 1, int(x), int(track.bottom()))
-            painter.setPen(QPen(QColor(COLOURS.text), 2))
+            painter.setPen(QPen(QColor(theme().text), 2))
             painter.drawLine(int(x), int(track.top()) - 2, int(x), int(track.bottom()) + 4)
 
 

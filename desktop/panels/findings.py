@@ -24,7 +24,7 @@ from core.imaging.geometry import Plane
 from core.labels.schema import Action, LabelClass, LabelEvent, LabelSet
 from core.models.card import Card
 from core.session import AnswerState, Reading
-from desktop.appearance import COLOURS
+from desktop.appearance import theme
 from desktop.panels.bars import ProbabilityBar, percent
 from desktop.panels.model_picker import ModelChoice, ModelPicker
 
@@ -44,13 +44,13 @@ class Saved:
 
 def _section(title: str, parent: QWidget) -> QLabel:
     label = QLabel(title, parent)
-    label.setObjectName("sectionTitle")
+    label.setProperty("role", "section")
     return label
 
 
-def _line(parent: QWidget, name: str = "muted") -> QLabel:
+def _line(parent: QWidget, role: str = "dim") -> QLabel:
     label = QLabel(parent)
-    label.setObjectName(name)
+    label.setProperty("role", role)
     label.setWordWrap(True)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
     return label
@@ -79,7 +79,7 @@ class FindingsPanel(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panel")
+        self.setProperty("role", "panel")
         self._reading: Reading | None = None
         self._card: Card | None = None
         self._bars: dict[str, ProbabilityBar] = {}
@@ -93,7 +93,7 @@ class FindingsPanel(QFrame):
 
     def _build(self) -> None:
         inner = QWidget(self)
-        inner.setObjectName("panelInner")
+        inner.setProperty("role", "panel")
         self._layout = QVBoxLayout(inner)
         self._layout.setContentsMargins(14, 10, 14, 10)
         self._layout.setSpacing(6)
@@ -116,7 +116,7 @@ class FindingsPanel(QFrame):
         self.picker.manage_wanted.connect(self.models_wanted)
         self._layout.addWidget(_section("Model", inner))
         self._layout.addWidget(self.picker)
-        self._caution = _line(inner, "caution")
+        self._caution = _line(inner, "warning")
         self._layout.addWidget(self._caution)
 
     def _build_answer(self, inner: QWidget) -> None:
@@ -159,7 +159,7 @@ class FindingsPanel(QFrame):
         self._redo = QPushButton("Redo", inner)
         self._redo.setToolTip("Redo what was undone (Ctrl+Y)")
         for button, signal in ((self._undo, self.undo_wanted), (self._redo, self.redo_wanted)):
-            button.setObjectName("small")
+            button.setProperty("role", "small")
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(signal)
             head.addWidget(button)
@@ -205,7 +205,7 @@ class FindingsPanel(QFrame):
         self._bars.clear()
         self._label_buttons.clear()
         for item in label_set.classes:
-            colour = COLOURS.positive if item.positive else COLOURS.negative
+            colour = theme().positive if item.positive else theme().negative
             bar = ProbabilityBar(item.name(), colour, self)
             self._bars[item.id] = bar
             self._bar_box.addWidget(bar)

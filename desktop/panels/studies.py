@@ -32,7 +32,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.session import AnswerState, LoadState, Reading, Session
-from desktop.appearance import COLOURS
+from desktop.appearance import theme
 
 READING_ROLE = Qt.ItemDataRole.UserRole + 1
 THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
@@ -47,21 +47,21 @@ def answer_words(reading: Reading) -> tuple[str, str]:
     """Where the model's answer stands, and the colour in which to say it."""
     state = reading.answer_state
     if reading.load_state is LoadState.FAILED:
-        return "cannot be read", COLOURS.positive
+        return "cannot be read", theme().positive
     if state is AnswerState.DONE:
         prediction = reading.case.prediction
         if prediction is None:
-            return "", COLOURS.muted
+            return "", theme().dim
         flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
         if not flagged:
-            return "no slice flagged", COLOURS.negative
-        return f"{flagged} slice{'s' if flagged > 1 else ''} flagged", COLOURS.positive
+            return "no slice flagged", theme().negative
+        return f"{flagged} slice{'s' if flagged > 1 else ''} flagged", theme().positive
     words = {
-        AnswerState.NONE: ("not asked yet", COLOURS.muted),
-        AnswerState.QUEUED: ("waiting for the model", COLOURS.muted),
-        AnswerState.RUNNING: ("model is reading…", COLOURS.accent),
-        AnswerState.REFUSED: ("model not suited", COLOURS.caution),
-        AnswerState.FAILED: ("model failed", COLOURS.caution),
+        AnswerState.NONE: ("not asked yet", theme().dim),
+        AnswerState.QUEUED: ("waiting for the model", theme().dim),
+        AnswerState.RUNNING: ("model is reading…", theme().accent),
+        AnswerState.REFUSED: ("model not suited", theme().warning),
+        AnswerState.FAILED: ("model failed", theme().warning),
     }
     return words[state]
 
@@ -186,8 +186,8 @@ class _StudyDelegate(QStyledItemDelegate):
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
         if selected or hovered:
-            painter.setPen(QPen(QColor(COLOURS.accent), 1) if selected else Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(COLOURS.raised if selected else COLOURS.hover))
+            painter.setPen(QPen(QColor(theme().accent), 1) if selected else Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme().raised if selected else theme().hover))
             painter.drawRoundedRect(row, 6, 6)
         picture = QRect(row.left() + 8, row.top() + 8, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         self._draw_thumbnail(painter, picture, index.data(THUMBNAIL_ROLE))
@@ -206,7 +206,7 @@ class _StudyDelegate(QStyledItemDelegate):
             target.moveCenter(place.center())
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawPixmap(target, pixmap)
-        painter.setPen(QColor(COLOURS.border))
+        painter.setPen(QColor(theme().line))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(place.adjusted(0, 0, -1, -1))
 
@@ -234,16 +234,16 @@ class _StudyDelegate(QStyledItemDelegate):
             )
             return width + 6
 
-        taken = draw_right(0, f"⚠ {warnings}", COLOURS.caution) if warnings else 0
-        draw(0, series_title(reading), COLOURS.text, bold, taken)
-        draw(1, _facts(reading), COLOURS.muted, font)
+        taken = draw_right(0, f"⚠ {warnings}", theme().warning) if warnings else 0
+        draw(0, series_title(reading), theme().text, bold, taken)
+        draw(1, _facts(reading), theme().dim, font)
         taken = 0
         if reading.labelled:
             count = reading.labelled
-            taken = draw_right(2, f"{count} label{'s' if count > 1 else ''}", COLOURS.text)
+            taken = draw_right(2, f"{count} label{'s' if count > 1 else ''}", theme().text)
         words, colour = answer_words(reading)
         if is_stale(reading):
-            words, colour = f"stale: {words}", COLOURS.muted
+            words, colour = f"stale: {words}", theme().dim
         draw(2, words, colour, font, taken)
 
 
@@ -260,7 +260,7 @@ class StudiesPanel(QFrame):
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panel")
+        self.setProperty("role", "panel")
         self._session = session
         self.model = StudiesModel(session, self)
         self.view = QListView(self)
@@ -275,12 +275,12 @@ class StudiesPanel(QFrame):
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._menu)
         self._title = QLabel("Studies", self)
-        self._title.setObjectName("panelTitle")
+        self._title.setProperty("role", "heading")
         self._open = QPushButton("Open…", self)
         self._open.setToolTip("Open a folder with images (Ctrl+O)")
         self._open.clicked.connect(self.open_wanted)
         self._recent_title = QLabel("Recent", self)
-        self._recent_title.setObjectName("muted")
+        self._recent_title.setProperty("role", "dim")
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
         layout = QVBoxLayout(self)
@@ -314,7 +314,7 @@ class StudiesPanel(QFrame):
                 widget.deleteLater()
         for path in paths[:4]:
             button = QPushButton(path.name or str(path), self)
-            button.setObjectName("link")
+            button.setProperty("role", "link")
             button.setToolTip(str(path))
             button.setCursor(Qt.CursorShape.PointingHandCursor)
             button.clicked.connect(lambda _=False, p=path: self.recent_wanted.emit(p))

@@ -1,0 +1,206 @@
+"""Training runs: live curves of loss and AUROC, stop and resume, and the way to the result."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.retraining.protocol import RunFolder
+from desktop.appearance import theme
+from desktop.panels.footer import duration
+from desktop.run_watcher import RunView
+
+STATE_WORDS = {
+    "new": "Starting…",
+    "running": "Training",
+    "stopped": "Stopped; it can be resumed",
+    "failed": "Failed",
+    "finished": "Finished",
+}
+
+
+class Curves(pg.PlotWidget):
+    """One small plot over epochs; no menus, no mouse: it is to be looked at."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent, background=theme().window)
+        self.setAccessibleName(title)
+        self.setMinimumHeight(130)
+        self.setMouseEnabled(False, False)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        plot = self.getPlotItem()
+        plot.setTitle(title, color=theme().text, size="10pt")
+        plot.showGrid(x=False, y=True, alpha=0.15)
+        for side in ("left", "bottom"):
+            axis = plot.getAxis(side)
+            axis.setPen(theme().line)
+            axis.setTextPen(theme().dim)
+        plot.getAxis("left").setWidth(44)
+        self._lines: dict[str, pg.PlotDataItem] = {}
+        self._legend = plot.addLegend(
+            offset=(-6, 6), labelTextColor=theme().text, brush=None, labelTextSize="9pt"
+        )
+
+    def draw(self, name: str, colour: str, points: list[tuple[float, float]]) -> None:
+        """Draw one curve of (epoch, value)."""
+        if name not in self._lines:
+            pen = pg.mkPen(colour, width=2)
+            self._lines[name] = self.plot(
+                [], [], pen=pen, name=name, symbol="o", symbolSize=5, symbolBrush=colour,
+                symbolPen=None,
+            )  # fmt: skip
+        self._lines[name].setData([x for x, _ in points], [y for _, y in points])
+
+    def span(self, epochs: int) -> None:
+        """Show the whole length of the run from its start on, with whole epochs as ticks."""
+        last = max(epochs, 1)
+        self.setXRange(0.8, max(last, 2) + 0.2, padding=0)
+        step = max(1, -(-last // 8))
+        ticks = [(n, str(n)) for n in range(1, last + 1, step)]
+        self.getPlotItem().getAxis("bottom").setTicks([ticks])
+
+
+class TrainingPanel(QFrame):
+    """Shows a run and asks for what can be done with it."""
+
+    retrain_wanted = Signal()
+    stop_wanted = Signal(object)
+    """A Path of a run."""
+    resume_wanted = Signal(object)
+    result_wanted = Signal(object)
+    run_wanted = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self._view: RunView | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 10, 14, 10)
+        layout.setSpacing(8)
+        self._runs = QComboBox(self)
+        self._runs.setAccessibleName("Training run")
+        self._runs.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self._runs.setMinimumContentsLength(12)
+        self._runs.activated.connect(lambda row: self.run_wanted.emit(self._runs.itemData(row)))
+        self._state = QLabel(self)
+        self._state.setProperty("role", "verdict")
+        self._state.setWordWrap(True)
+        self._bar = QProgressBar(self)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(8)
+        self._facts = QLabel(self)
+        self._facts.setProperty("role", "dim")
+        self._facts.setWordWrap(True)
+        self.loss = Curves("Loss", self)
+        self.auroc = Curves("AUROC on validation patients", self)
+        self._stop = QPushButton("Stop", self)
+        self._stop.setToolTip("Stop after the step at hand; it can be resumed later")
+        self._stop.clicked.connect(lambda: self._emit(self.stop_wanted))
+        self._resume = QPushButton("Resume", self)
+        self._resume.clicked.connect(lambda: self._emit(self.resume_wanted))
+        self._result = QPushButton("Compare with the active model…", self)
+        self._result.setProperty("role", "primary")
+        self._result.clicked.connect(lambda: self._emit(self.result_wanted))
+        self._retrain = QPushButton("Retrain…", self)
+        self._retrain.clicked.connect(self.retrain_wanted)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._stop)
+        buttons.addWidget(self._resume)
+        buttons.addWidget(self._retrain)
+        title = QLabel("Training run", self)
+        title.setProperty("role", "section")
+        for widget in (title, self._runs, self._state, self._bar, self._facts):
+            layout.addWidget(widget)
+        layout.addWidget(self.loss, 1)
+        layout.addWidget(self.auroc, 1)
+        layout.addWidget(self._result)
+        layout.addLayout(buttons)
+        self.show_run(None)
+
+    def show_runs(self, runs: list[RunFolder], current: RunView | None) -> None:
+        """List the runs to choose from."""
+        self._runs.clear()
+        for run in runs:
+            self._runs.addItem(run.path.name, run.path)
+        if current is not None:
+            self._runs.setCurrentIndex(self._runs.findText(current.name))
+        self._runs.setEnabled(bool(runs))
+
+    def show_run(self, view: RunView | None) -> None:
+        """Draw a run as its files have it."""
+        self._view = view
+        state = view.state if view is not None else None
+        self._stop.setVisible(state in ("new", "running"))
+        self._resume.setVisible(state in ("stopped", "failed"))
+        self._result.setVisible(state == "finished")
+        self._retrain.setVisible(state not in ("new", "running"))
+        for widget in (self._bar, self._facts, self.loss, self.auroc):
+            widget.setVisible(view is not None)
+        if view is None:
+            self._state.setText(
+                "No training run yet. Label some slices, then press Retrain… to teach the "
+                "active model what you corrected."
+            )
+            return
+        done = view.epochs[-1].number if view.epochs else 0
+        self._state.setText(self._words(view, done))
+        self._bar.setRange(0, max(view.of, done, 1) if view.of or done else 0)
+        self._bar.setValue(done)
+        self._bar.setVisible(view.state in ("new", "running", "stopped"))
+        self._facts.setText(self._latest(view))
+        for plot in (self.loss, self.auroc):
+            plot.span(max(view.of, done))
+        self._draw(view)
+
+    def _words(self, view: RunView, done: int) -> str:
+        words = STATE_WORDS[view.state]
+        if view.state == "failed" and view.failure:
+            return view.failure
+        if view.state in ("new", "running"):
+            if view.of:
+                words += f": epoch {min(done + 1, view.of)} of {view.of}"
+            if view.seconds_left is not None:
+                words += f", about {duration(view.seconds_left)} left"
+        elif done:
+            words += f" after {done} epoch{'s' if done > 1 else ''}"
+        return words
+
+    @staticmethod
+    def _latest(view: RunView) -> str:
+        if not view.epochs:
+            return "The curves begin after the first epoch. You can go on reading meanwhile."
+        last = view.epochs[-1]
+        words = []
+        if last.train_loss is not None:
+            words.append(f"training loss {last.train_loss:.3f}")
+        if last.validation_loss is not None:
+            words.append(f"validation loss {last.validation_loss:.3f}")
+        if last.validation_auroc is not None:
+            words.append(f"validation AUROC {last.validation_auroc:.3f}")
+        return f"Epoch {last.number}: " + ", ".join(words)
+
+    def _draw(self, view: RunView) -> None:
+        def points(name: str) -> list[tuple[float, float]]:
+            found = ((epoch.number, getattr(epoch, name)) for epoch in view.epochs)
+            return [(number, value) for number, value in found if value is not None]
+
+        self.loss.draw("training", theme().accent, points("train_loss"))
+        self.loss.draw("validation", theme().warning, points("validation_loss"))
+        self.auroc.draw("validation", theme().negative, points("validation_auroc"))
+
+    def _emit(self, signal: object) -> None:
+        if self._view is not None:
+            signal.emit(self._view.path)  # type: ignore[attr-defined]

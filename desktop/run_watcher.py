@@ -1,0 +1,137 @@
+"""Follows a training run by its files, and finds runs that an earlier window started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.errors import RunError
+from core.retraining.protocol import Event, RunFolder, State, reap
+
+POLL_MS = 400
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch as the curves show it; None where nothing was measured."""
+
+    number: int
+    train_loss: float | None
+    validation_loss: float | None
+    validation_auroc: float | None
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What a run's files say now."""
+
+    path: Path
+    state: State
+    epochs: tuple[Epoch, ...] = ()
+    of: int = 0
+    seconds_left: float | None = None
+    failure: str = ""
+    doing: str = ""
+
+    @property
+    def name(self) -> str:
+        """The run's folder name."""
+        return self.path.name
+
+
+def _number(event: Event, name: str) -> float | None:
+    value = event.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def follow(view: RunView, event: Event) -> RunView:
+    """A run's view after one more event of its file."""
+    kind = event.get("event")
+    if kind == "started":
+        return replace(view, of=int(event.get("epochs", event.get("of", 0)) or 0), failure="")
+    if kind == "epoch":
+        epoch = Epoch(
+            int(event.get("epoch", len(view.epochs) + 1)),
+            _number(event, "train_loss"),
+            _number(event, "validation_loss"),
+            _number(event, "validation_auroc"),
+        )
+        # A resumed run repeats epochs after its checkpoint: the later one counts.
+        kept = tuple(item for item in view.epochs if item.number < epoch.number)
+        return replace(
+            view,
+            epochs=(*kept, epoch),
+            of=int(event.get("of", view.of) or view.of),
+            seconds_left=_number(event, "seconds_left"),
+        )
+    if kind == "failed":
+        return replace(view, failure=str(event.get("sentence", "The training failed.")))
+    return view
+
+
+class RunWatcher(QObject):
+    """Looks at one run folder a few times a second and tells what is new."""
+
+    changed = Signal(object)
+    """A RunView."""
+    ended = Signal(object)
+    """A RunView whose run stopped, failed or finished while it was watched."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._timer = QTimer(self)
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self.poll)
+        self._folder: RunFolder | None = None
+        self._seen = 0
+        self.view: RunView | None = None
+
+    def watch(self, path: Path) -> None:
+        """Follow the run in a folder from its first event on."""
+        self._folder = RunFolder(path)
+        self._seen = 0
+        self.view = RunView(path, "new")
+        self._timer.start()
+        self.poll()
+
+    def close(self) -> None:
+        """Stop looking; the run goes on."""
+        self._timer.stop()
+        self._folder = None
+
+    def poll(self) -> None:
+        """Read what was appended since the last look."""
+        if self._folder is None or self.view is None:
+            return
+        reap()
+        events = self._folder.events(self._seen)
+        before = self.view
+        view = before
+        for event in events:
+            view = follow(view, event)
+        self._seen += len(events)
+        view = replace(view, state=self._folder.state)
+        self.view = view
+        if view != before:
+            self.changed.emit(view)
+        was_at_work = before.state in ("new", "running")
+        if was_at_work and view.state in ("stopped", "failed", "finished"):
+            self._timer.stop()
+            self.ended.emit(view)
+
+
+def known_runs(folder: Path) -> list[RunFolder]:
+    """Runs under a folder, newest first; what is not a run is passed over."""
+    found = []
+    if not folder.is_dir():
+        return found
+    for path in sorted(folder.iterdir(), reverse=True):
+        run = RunFolder(path)
+        try:
+            _ = run.request
+        except RunError:
+            continue
+        found.append(run)
+    return found

@@ -81,7 +81,7 @@ class DatasetManifest(_Frozen):
     id: SHA-256 hex over the content. classes: class ids; a label is an index into them.
     positive: class id of the finding, None where classes are only alternatives.
     auxiliary: names of the 0/1 targets kept beside the label. subgroups: names of the columns
-    by which results are told apart. quantity: a `Quantity` value, or "mixed".
+    by which results are told apart. quantity: a `Quantity` value.
     split_hash: SHA-256 over (pixels, part) of all slices; test_hash: over the test part alone.
     extends: id of the earlier set whose split this one took over.
     """
@@ -297,7 +297,12 @@ class Dataset:
         values: NDArray[np.float32] = stored.astype(np.float32) * slope + intercept
         return values
 
-    def quantity(self, row: int) -> Quantity:
+    @property
+    def quantity(self) -> Quantity:
+        """What the values of all slices are; a set with grey and colour pictures is COLOUR."""
+        return Quantity(self.manifest.quantity)
+
+    def quantity_of(self, row: int) -> Quantity:
         """What the values of one slice are."""
         return self._quantities[row]
 
@@ -305,11 +310,14 @@ class Dataset:
         """The 2 × reach + 1 rows around one, in order, within its series.
 
         Neighbours are by position in the series, whatever the gaps in its numbering. Where
-        there is none (before the first, after the last), the row itself stands in.
+        there is none (before the first, after the last, or grey beside colour), the row itself
+        stands in.
         """
         start, end = int(self._start[row]), int(self._end[row])
+        own = self._quantities[row]
         return [
-            other if start <= other < end else row for other in range(row - reach, row + reach + 1)
+            other if start <= other < end and self._quantities[other] is own else row
+            for other in range(row - reach, row + reach + 1)
         ]
 
     def rows_of_series(self, row: int) -> NDArray[np.int64]:

@@ -170,7 +170,6 @@ class SnapshotWriter:
         except OSError as error:
             raise NotDurableError(self._out, error.strerror or str(error)) from error
         target, rows = self._target, self._rows
-        quantities = {row.quantity for row in rows}
         pairs = [(row.pixel_sha256, row.split) for row in rows]
         manifest = DatasetManifest(
             id=content_id(target.classes, target.positive, target.auxiliary, rows),
@@ -179,7 +178,7 @@ class SnapshotWriter:
             positive=target.positive,
             auxiliary=target.auxiliary,
             subgroups=target.subgroups,
-            quantity=quantities.pop() if len(quantities) == 1 else "mixed",
+            quantity=self._quantity(),
             provenance=provenance,
             split_hash=split_digest(pairs),
             test_hash=split_digest(pairs, "test"),
@@ -193,6 +192,17 @@ class SnapshotWriter:
             self._out.rmdir()
         publish_folder(self._folder, self._out)
         return manifest
+
+    def _quantity(self) -> str:
+        found = {row.quantity for row in self._rows}
+        pictures = {Quantity.GREY.value, Quantity.COLOUR.value}
+        if len(found) > 1 and not found <= pictures:
+            raise UnusableDatasetError(
+                self._out,
+                f"it would mix values of different meaning: {', '.join(sorted(found))}",
+                "Build one set for each kind of image.",
+            )
+        return found.pop() if len(found) == 1 else Quantity.COLOUR.value
 
     def _write(self, kind: tuple[Any, ...]) -> None:
         waiting = self._waiting.pop(kind)

@@ -108,7 +108,7 @@ class Predictor:
         explain: bool = True,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[SlicePrediction]:
-        """Answers for every slice, slice `first` alone to begin with, then its neighbours outwards."""
+        """Answers for every slice: slice `first` alone, then its neighbours outwards."""
         order = outwards(volume.slices, volume.slices // 2 if first is None else first)
         batches = [order[:1], *(order[k : k + BATCH] for k in range(1, len(order), BATCH))]
         for batch in batches:

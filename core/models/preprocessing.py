@@ -74,13 +74,15 @@ def prepare_slice(volume: Volume, index: int, spec: Preprocessing) -> Prepared:
 def to_grey(values: NDArray[np.generic], quantity: Quantity, spec: Preprocessing) -> Grey:
     """Modality values as 8-bit grey levels, (rows, cols) or (rows, cols, 3)."""
     if quantity in (Quantity.GREY, Quantity.COLOUR):
-        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        pixels: Grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+        return pixels
     window = (
         Window(spec.window_center, spec.window_width, function=WindowFunction.LINEAR_EXACT)
         if quantity is Quantity.HU
         else automatic_window(values)
     )
-    return np.rint(apply_window(values, window) * 255).astype(np.uint8)
+    grey: Grey = np.rint(apply_window(values, window) * 255).astype(np.uint8)
+    return grey
 
 
 def _box(grey: Grey, spec: Preprocessing) -> Box:

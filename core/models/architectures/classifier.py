@@ -27,7 +27,7 @@ class Trunk(Protocol):
 
 
 class Family(NamedTuple):
-    """How to make a trunk, how many features it ends in, and how to fill it (None: from nothing)."""
+    """How to make a trunk, how many features it ends in, how to fill it (None: from nothing)."""
 
     trunk: Callable[[int], nn.Module]
     features: int

@@ -76,7 +76,7 @@ class _Block(nn.Module):
         self._bn2 = _norm(outside)
 
     def forward(self, image: Tensor) -> Tensor:
-        out = image
+        out: Tensor = image
         if self.expands:
             out = functional.relu6(self._bn0(self._expand_conv(out)))
         out = functional.relu6(self._bn1(self._depthwise_conv(out)))
@@ -102,7 +102,8 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = _norm(FEATURES)
 
     def forward(self, image: Tensor) -> Tensor:
-        out = functional.relu6(self._bn0(self._conv_stem(image)))
+        """Feature maps after the last norm."""
+        out: Tensor = functional.relu6(self._bn0(self._conv_stem(image)))
         for block in self._blocks:
             out = block(out)
         return functional.relu6(self._bn1(self._conv_head(out)))

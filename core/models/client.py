@@ -1,0 +1,165 @@
+"""The window's side of the engine: starts it, feeds it, hears it, starts it again if it dies.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.shared_memory import SharedMemory
+
+import numpy as np
+
+from core.imaging.volume import Volume
+from core.models.engine import Cancel, Work, serve
+from core.models.messages import (
+    EngineDied,
+    EngineMessage,
+    PredictionFinished,
+    PredictRequest,
+    RequestFailed,
+    SharedVoxels,
+)
+
+_RESTARTS = 3
+"""Deaths in a row, without an answer between them, after which it is not started again."""
+
+
+class EngineClient:
+    """Owner of the engine process.
+
+    post: called with each message, on the client's reader thread; hand it over to your own.
+    Methods are called from one thread. After `close` nothing is posted any more.
+    """
+
+    def __init__(self, post: Callable[[EngineMessage], None]) -> None:
+        self._post = post
+        self._context = multiprocessing.get_context("spawn")
+        self._lock = threading.Lock()
+        self._process: BaseProcess | None = None
+        self._channel: Connection | None = None
+        self._reader: threading.Thread | None = None
+        self._memory: dict[int, SharedMemory] = {}
+        self._deaths = 0
+        self._closing = False
+
+    def start(self) -> None:
+        """Start the process, unless it runs; returns at once. EngineReady comes when it is warm."""
+        with self._lock:
+            if self._closing or (self._process is not None and self._process.is_alive()):
+                return
+            own, other = self._context.Pipe()
+            # A daemon is ended with its parent, whatever way that goes.
+            process = self._context.Process(
+                target=serve, args=(other,), name="sliceloop-engine", daemon=True
+            )
+            process.start()
+            other.close()
+            self._process, self._channel = process, own
+            reader = threading.Thread(
+                target=self._listen, args=(own, process), name="engine-reader", daemon=True
+            )
+            self._reader = reader
+            reader.start()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the engine, if it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def predict(self, request: PredictRequest, volume: Volume) -> None:
+        """Ask about a volume. Copies the voxels into shared memory once; a newer request wins."""
+        self.start()
+        voxels = np.ascontiguousarray(volume.voxels)
+        memory = SharedMemory(create=True, size=max(1, voxels.nbytes))
+        np.ndarray(voxels.shape, voxels.dtype, memory.buf)[...] = voxels
+        with self._lock:
+            self._release()
+            self._memory[request.id] = memory
+            channel = self._channel
+        shared = SharedVoxels(
+            memory.name,
+            voxels.shape,
+            voxels.dtype.str,
+            tuple(volume.slope.tolist()),
+            tuple(volume.intercept.tolist()),
+            volume.summary,
+        )
+        if channel is not None:
+            with suppress(OSError):  # a death is told by the reader
+                channel.send(Work(request, shared))
+
+    def cancel(self, request_id: int) -> None:
+        """Stop working on a request at its next batch."""
+        if self._channel is not None:
+            with suppress(OSError):
+                self._channel.send(Cancel(request_id))
+
+    def close(self) -> None:
+        """End the process and give everything back."""
+        with self._lock:
+            self._closing = True
+            process, channel, reader = self._process, self._channel, self._reader
+        if process is not None:
+            process.terminate()
+            process.join(10)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        if reader is not None and reader is not threading.current_thread():
+            reader.join(10)
+        if channel is not None:
+            channel.close()
+        with self._lock:
+            self._release()
+            if process is not None:
+                process.close()
+            self._process = self._channel = self._reader = None
+
+    # ---- the reader thread
+
+    def _listen(self, channel: Connection, process: BaseProcess) -> None:
+        while True:
+            try:
+                message: EngineMessage = channel.recv()
+            except (EOFError, OSError):
+                break
+            if isinstance(message, PredictionFinished | RequestFailed):
+                self._deaths = 0
+                with self._lock:
+                    self._release(message.request_id)
+            if not self._closing:
+                self._post(message)
+        process.join()
+        with self._lock:
+            if self._closing or self._process is not process:
+                return
+            self._release()
+            how = _how(process.exitcode)
+            channel.close()
+            self._process = self._channel = None
+            self._deaths += 1
+            again = self._deaths <= _RESTARTS
+        self._post(EngineDied(how))
+        if again:
+            self.start()
+
+    def _release(self, request_id: int | None = None) -> None:
+        """Free the pixels of one request, or of all."""
+        ids = list(self._memory) if request_id is None else [request_id]
+        for key in ids:
+            memory = self._memory.pop(key, None)
+            if memory is not None:
+                memory.close()
+                memory.unlink()
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"was ended by signal {-exit_code}"
+    return f"ended with exit code {exit_code}"

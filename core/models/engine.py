@@ -1,0 +1,194 @@
+"""The engine process: models live here, and may die here without taking the window along.
+
+It answers one request at a time, looks for a newer one between batches, and keeps the models
+and the answers that it has already given (by pixels and weights). torch is imported inside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.shared_memory import SharedMemory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import CoreError, EngineDiedError, UnsuitableInputError
+from core.imaging.volume import Volume
+from core.models import guard
+from core.models.answers import SeriesPrediction, SlicePrediction
+from core.models.card import read_card
+from core.models.messages import (
+    EngineReady,
+    PredictionFinished,
+    PredictionStarted,
+    PredictRequest,
+    RequestFailed,
+    SharedVoxels,
+    SliceAnswered,
+)
+
+if TYPE_CHECKING:
+    from core.models.predictor import Predictor
+
+_MODELS = 3
+_SERIES = 16
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request with its pixels."""
+
+    request: PredictRequest
+    voxels: SharedVoxels
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop working on a request."""
+
+    request_id: int
+
+
+def serve(channel: Connection) -> None:
+    """Main function of the engine process; returns when the other side closes the channel."""
+    started = time.perf_counter()
+    import torch
+
+    from core.models.predictor import best_device
+
+    torch.set_grad_enabled(False)
+    device = best_device()
+    channel.send(EngineReady(str(device), time.perf_counter() - started))
+    engine = _Engine(channel)
+    while True:
+        try:
+            engine.step()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return
+
+
+class _Engine:
+    def __init__(self, channel: Connection) -> None:
+        self._channel = channel
+        self._models: OrderedDict[str, Predictor] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], dict[int, SlicePrediction]] = OrderedDict()
+        self._waiting: list[Work] = []
+        self._cancelled = -1
+
+    def step(self) -> None:
+        if not self._waiting:
+            self._receive()
+        if not self._waiting:
+            return
+        work = self._waiting.pop()
+        self._waiting.clear()  # a newer request replaces older ones
+        try:
+            self._answer(work)
+        except CoreError as error:
+            self._channel.send(RequestFailed(work.request.id, error))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect must not end the engine silently
+            _log.exception("a prediction failed")
+            how = f"failed on this series ({type(error).__name__})"
+            self._channel.send(RequestFailed(work.request.id, EngineDiedError(how)))
+
+    def _receive(self) -> None:
+        message: Any = self._channel.recv()
+        if isinstance(message, Work):
+            self._waiting.append(message)
+        elif isinstance(message, Cancel):
+            self._waiting = [w for w in self._waiting if w.request.id != message.request_id]
+            self._cancelled = message.request_id
+
+    def _superseded(self, request_id: int) -> bool:
+        while self._channel.poll():
+            self._receive()
+        return bool(self._waiting) or self._cancelled == request_id
+
+    def _answer(self, work: Work) -> None:
+        started = time.perf_counter()
+        request = work.request
+        card = read_card(request.model_folder)
+        reasons = guard.refusals(card, work.voxels.summary)
+        if reasons:
+            raise UnsuitableInputError(card.id, reasons)
+        predictor = self._predictor(request)
+        cautions = guard.cautions(card, work.voxels.summary)
+        self._channel.send(
+            PredictionStarted(
+                request.id,
+                SeriesPrediction(card.identity, card.positive, card.threshold, cautions=cautions),
+            )
+        )
+        try:
+            memory = SharedMemory(work.voxels.name)
+        except FileNotFoundError:
+            return  # a newer request has taken its place meanwhile
+        try:
+            volume = _volume(memory, work.voxels)
+            known = self._known(volume, card.weights_sha256)
+            for index in sorted(known, key=lambda k: abs(k - request.first)):
+                self._channel.send(SliceAnswered(request.id, card.identity, known[index]))
+            if len(known) < volume.slices and not self._predict(request, predictor, volume, known):
+                return
+            del volume
+        finally:
+            memory.close()
+        highest = max(answer.probabilities[card.positive] for answer in known.values())
+        seconds = time.perf_counter() - started
+        self._channel.send(PredictionFinished(request.id, highest, seconds))
+
+    def _predict(
+        self,
+        request: PredictRequest,
+        predictor: Predictor,
+        volume: Volume,
+        known: dict[int, SlicePrediction],
+    ) -> bool:
+        """Answer what is not known yet; False if a newer request or a cancel came between."""
+        answers = predictor.predict_volume(
+            volume,
+            first=request.first,
+            explain=request.explain,
+            cancelled=lambda: self._superseded(request.id),
+        )
+        for answer in answers:
+            if answer.index not in known:
+                known[answer.index] = answer
+                self._channel.send(SliceAnswered(request.id, predictor.card.identity, answer))
+        return len(known) == volume.slices
+
+    def _predictor(self, request: PredictRequest) -> Predictor:
+        from core.models.predictor import load_predictor
+
+        card = read_card(request.model_folder)
+        key = f"{card.weights_sha256}:{card.id}:{request.device}"
+        if key not in self._models:
+            self._models[key] = load_predictor(request.model_folder, request.device)
+        self._models.move_to_end(key)
+        while len(self._models) > _MODELS:
+            self._models.popitem(last=False)
+        return self._models[key]
+
+    def _known(self, volume: Volume, weights: str) -> dict[int, SlicePrediction]:
+        digest = hashlib.blake2b(np.ascontiguousarray(volume.voxels).data, digest_size=16)
+        digest.update(volume.slope.tobytes())
+        digest.update(volume.intercept.tobytes())
+        key = (digest.hexdigest(), weights)
+        known = self._answers.setdefault(key, {})
+        self._answers.move_to_end(key)
+        while len(self._answers) > _SERIES:
+            self._answers.popitem(last=False)
+        return known
+
+
+def _volume(memory: SharedMemory, voxels: SharedVoxels) -> Volume:
+    array = np.ndarray(voxels.shape, voxels.dtype, memory.buf)
+    return Volume(voxels.summary, array, np.asarray(voxels.slope), np.asarray(voxels.intercept))

@@ -1,0 +1,96 @@
+"""What the window and the engine process say to each other. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import CoreError
+from core.imaging.volume import SeriesSummary
+from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """Ask a model about a volume.
+
+    id: chosen by the asker; answers carry it. first: slice to answer first. device: "auto",
+    "cpu", "cuda" or "mps". A newer request ends an older one at its next batch.
+    """
+
+    id: int
+    model_folder: Path
+    first: int
+    explain: bool = True
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class SharedVoxels:
+    """Voxels of a volume in shared memory, and what is needed to make a Volume of them."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    slope: tuple[float, ...]
+    intercept: tuple[float, ...]
+    summary: SeriesSummary
+
+
+@dataclass(frozen=True)
+class EngineReady:
+    """The engine has imported its libraries."""
+
+    device: str
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionStarted:
+    """The model is loaded and accepts the series; `prediction` is empty yet."""
+
+    request_id: int
+    prediction: SeriesPrediction
+
+
+@dataclass(frozen=True, eq=False)
+class SliceAnswered:
+    """One slice's answer."""
+
+    request_id: int
+    model: ModelIdentity
+    answer: SlicePrediction
+
+
+@dataclass(frozen=True)
+class PredictionFinished:
+    """All slices are answered."""
+
+    request_id: int
+    series_probability: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RequestFailed:
+    """The request could not be done, and the engine lives on."""
+
+    request_id: int
+    error: CoreError
+
+
+@dataclass(frozen=True)
+class EngineDied:
+    """The engine process ended by itself; the client starts another."""
+
+    how: str
+
+
+EngineMessage = (
+    EngineReady
+    | PredictionStarted
+    | SliceAnswered
+    | PredictionFinished
+    | RequestFailed
+    | EngineDied
+)

@@ -61,7 +61,7 @@ class Geometry:
         """Unit normal of the slice plane: column direction × row direction, in LPS."""
         across = self.affine[:3, 2] / np.linalg.norm(self.affine[:3, 2])
         down = self.affine[:3, 1] / np.linalg.norm(self.affine[:3, 1])
-        normal: Matrix = np.asarray(np.cross(across, down), np.float64)
+        normal: Matrix = np.cross(across, down)
         return normal / np.linalg.norm(normal)
 
     @cached_property
@@ -89,8 +89,8 @@ class Geometry:
     def to_index(self, patient: Matrix) -> Matrix:
         """Map (…, 3) LPS millimetres to (…, 3) fractional indices (slice, row, column)."""
         offset = np.asarray(patient, float) - self.affine[:3, 3]
-        index: Matrix = np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0]
-        return index
+        solved = np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0]
+        return np.asarray(solved, np.float64)
 
     def letters(self, plane: Plane) -> tuple[str, str, str, str] | None:
         """Patient letters at the (left, right, top, bottom) edge of a plane as displayed.

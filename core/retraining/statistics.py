@@ -1,0 +1,405 @@
+"""Figures with their uncertainty. Slices of one patient are not independent: patients are drawn.
+
+Every interval is a 95 % percentile interval of a bootstrap over groups (patients): a resample
+draws whole groups with replacement, so that a patient with forty slices counts as one piece of
+evidence and not as forty. Source: Field & Welsh, *Bootstrapping clustered data*, JRSS B 69, 2007.
+
+Everywhere: labels (n,) are 1 for the finding, 0 for its absence; scores (n,) are higher for the
+finding; groups (n,) name each slice's patient by any integers. A slice counts as positive where
+its score reaches the threshold (score ≥ threshold).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+RESAMPLES = 2000
+_CHUNK = 4_000_000
+"""Numbers held at once while resampling: bounds memory for large sets."""
+
+
+class Interval(NamedTuple):
+    """A 95 % interval; (nan, nan) where it cannot be told."""
+
+    low: float
+    high: float
+
+
+class Estimate(NamedTuple):
+    """A figure and its interval."""
+
+    value: float
+    ci95: Interval
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How often calls at a threshold are right, over all slices."""
+
+    accuracy: float
+    sensitivity: float
+    specificity: float
+    ppv: float
+    npv: float
+
+
+# ----------------------------------------------------------------- discrimination
+
+
+def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Probability that a slice with the finding scores higher than one without; ties count half.
+
+    NaN where one of the two kinds is absent. Source: Hanley & McNeil, Radiology 143, 1982.
+    """
+    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    return float(_weighted_auroc(truth, values, np.ones((1, len(truth))))[0])
+
+
+def bootstrap_auroc(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """AUROC with its interval over resampled groups."""
+    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    drawn = np.concatenate(
+        [_weighted_auroc(truth, values, w) for w in _weights(groups, resamples, seed)]
+    )
+    return Estimate(auroc(truth, values), interval(drawn))
+
+
+def bootstrap_auroc_difference(
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: ArrayLike,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """AUROC of `second` minus that of `first` on the same slices, by paired resampling."""
+    truth = _binary(labels)
+    one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    drawn = np.concatenate(
+        [
+            _weighted_auroc(truth, two, w) - _weighted_auroc(truth, one, w)
+            for w in _weights(groups, resamples, seed)
+        ]
+    )
+    return Estimate(auroc(truth, two) - auroc(truth, one), interval(drawn))
+
+
+def delong_variance(labels: ArrayLike, *scores: ArrayLike) -> Floats:
+    """Covariance matrix of the AUROCs of several scores on the same slices.
+
+    Takes slices as independent, as in one slice a patient; with several use the bootstrap.
+    Source: DeLong et al., Biometrics 44, 1988; Sun & Xu, IEEE SPL 21, 2014 (ranks).
+    """
+    truth = _binary(labels)
+    positives, negatives = int(truth.sum()), int((1 - truth).sum())
+    if min(positives, negatives) < 2:
+        return np.full((len(scores), len(scores)), np.nan)
+    by_positive, by_negative = [], []
+    for score in scores:
+        values = np.asarray(score, np.float64)
+        up, down = values[truth == 1], values[truth == 0]
+        together = _midranks(np.concatenate([up, down]))
+        by_positive.append((together[:positives] - _midranks(up)) / negatives)
+        by_negative.append(1.0 - (together[positives:] - _midranks(down)) / positives)
+    covariance: Floats = (
+        np.atleast_2d(np.cov(by_positive)) / positives
+        + np.atleast_2d(np.cov(by_negative)) / negatives
+    )
+    return covariance
+
+
+def delong_p_value(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> float:
+    """Two-sided p of equal AUROCs on independent slices; 1 where the scores rank alike."""
+    from scipy.stats import norm
+
+    spread = delong_variance(labels, first, second)
+    variance = float(spread[0, 0] + spread[1, 1] - 2 * spread[0, 1])
+    difference = auroc(labels, second) - auroc(labels, first)
+    if variance <= 1e-15:
+        return 1.0 if abs(difference) < 1e-12 else 0.0
+    return float(2 * norm.sf(abs(difference) / np.sqrt(variance)))
+
+
+def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """(false-positive rate, sensitivity, threshold), from (0, 0, inf) to (1, 1, lowest score).
+
+    One point a distinct score; points on a straight line between their neighbours are left out.
+    """
+    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    order = np.argsort(-values, kind="stable")
+    truth, values = truth[order], values[order]
+    last = np.flatnonzero(np.diff(values, append=-np.inf))
+    tp, fp = np.cumsum(truth)[last], np.cumsum(1 - truth)[last]
+    tp, fp = np.concatenate([[0], tp]), np.concatenate([[0], fp])
+    thresholds = np.concatenate([[np.inf], values[last]])
+    keep = np.ones(len(tp), bool)
+    keep[1:-1] = np.diff(tp)[:-1] * np.diff(fp)[1:] != np.diff(fp)[:-1] * np.diff(tp)[1:]
+    with np.errstate(invalid="ignore"):
+        return fp[keep] / max(fp[-1], 1), tp[keep] / max(tp[-1], 1), thresholds[keep]
+
+
+def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
+    """(sensitivity, positive predictive value) from the highest score downwards."""
+    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    order = np.argsort(-values, kind="stable")
+    truth, values = truth[order], values[order]
+    last = np.flatnonzero(np.diff(values, append=-np.inf))
+    tp = np.cumsum(truth)[last]
+    return tp / max(int(truth.sum()), 1), tp / (last + 1)
+
+
+def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Mean positive predictive value over the steps of sensitivity; NaN without findings."""
+    if not np.any(_binary(labels)):
+        return float("nan")
+    recall, precision = precision_recall_curve(labels, scores)
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+
+# ----------------------------------------------------------------- calls at a threshold
+
+
+def rates(labels: ArrayLike, calls: ArrayLike) -> Rates:
+    """Rates of calls (bool) over all slices; NaN where nothing is there to divide by."""
+    table = _outcomes(_binary(labels), np.asarray(calls, bool)).sum(axis=0, keepdims=True)
+    return Rates(*(float(value[0]) for value in _rates_of(table)))
+
+
+def bootstrap_rates(
+    labels: ArrayLike,
+    calls: ArrayLike,
+    groups: ArrayLike,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Interval of each field of `Rates`, over resampled groups."""
+    outcomes = _outcomes(_binary(labels), np.asarray(calls, bool))
+    number, count = _numbers(groups)
+    table = np.zeros((count, 4))
+    np.add.at(table, number, outcomes)
+    drawn = _rates_of(_group_counts(count, resamples, seed) @ table)
+    names = tuple(Rates.__dataclass_fields__)
+    return {name: interval(values) for name, values in zip(names, drawn, strict=True)}
+
+
+def wilson(successes: int, trials: int, z: float = 1.959963984540054) -> Interval:
+    """Interval of a share of independent trials. Source: Wilson, JASA 22, 1927."""
+    if trials == 0:
+        return Interval(float("nan"), float("nan"))
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    spread = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return Interval(
+        max(0.0, float((centre - spread) / scale)), min(1.0, float((centre + spread) / scale))
+    )
+
+
+def choose_threshold(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    rule: Literal["youden", "sensitivity"] = "youden",
+    target: float = 0.9,
+) -> float:
+    """Operating threshold in (0, 1) from validation slices (never from test slices).
+
+    youden: largest sensitivity + specificity; where several thresholds share it, the middle of
+    the widest gap. sensitivity: the highest that reaches the target sensitivity. The threshold
+    lies halfway to the next lower score, so that a slice just like the last one is still called.
+    0.5 where one of the two kinds is absent. Source: Youden, Cancer 3, 1950.
+    """
+    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    if not 0 < truth.sum() < len(truth):
+        return 0.5
+    distinct = np.unique(values)[::-1]
+    order = np.argsort(-values, kind="stable")
+    ranked = values[order]
+    last = np.flatnonzero(np.diff(ranked, append=-np.inf))
+    tp = np.cumsum(truth[order])[last]
+    fp = np.cumsum(1 - truth[order])[last]
+    sensitivity, false_rate = tp / truth.sum(), fp / (1 - truth).sum()
+    below = np.append(distinct[1:], 0.0)
+    if rule == "youden":
+        index = sensitivity - false_rate
+        best = np.flatnonzero(index >= index.max() - 1e-12)
+        chosen = int(best[np.argmax(distinct[best] - below[best])])
+    else:
+        chosen = int(np.argmax(sensitivity >= target - 1e-12))
+    threshold = (distinct[chosen] + below[chosen]) / 2
+    return float(np.clip(threshold, 1e-6, 1 - 1e-6))
+
+
+# ----------------------------------------------------------------- calibration
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Slices whose probability falls into [low, high): their mean, and how many had it."""
+
+    low: float
+    high: float
+    n: int
+    mean_probability: float
+    share_positive: float
+
+
+def calibration_bins(
+    labels: ArrayLike, probabilities: ArrayLike, bins: int = 10
+) -> list[CalibrationBin]:
+    """Reliability in bins of equal width; empty bins are left out."""
+    truth, values = _binary(labels), np.asarray(probabilities, np.float64)
+    edges = np.linspace(0, 1, bins + 1)
+    number = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
+    return [
+        CalibrationBin(
+            float(edges[k]),
+            float(edges[k + 1]),
+            int(chosen.sum()),
+            float(values[chosen].mean()),
+            float(truth[chosen].mean()),
+        )
+        for k in range(bins)
+        if (chosen := number == k).any()
+    ]
+
+
+def expected_calibration_error(
+    labels: ArrayLike, probabilities: ArrayLike, bins: int = 10
+) -> float:
+    """Mean distance between stated and observed probability, weighted by bin size.
+
+    Source: Naeini et al., AAAI 2015.
+    """
+    found = calibration_bins(labels, probabilities, bins)
+    total = sum(item.n for item in found)
+    return sum(item.n * abs(item.mean_probability - item.share_positive) for item in found) / max(
+        total, 1
+    )
+
+
+def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean squared distance between probability and outcome. Source: Brier, MWR 78, 1950."""
+    return float(np.mean((np.asarray(probabilities, np.float64) - _binary(labels)) ** 2))
+
+
+def bootstrap_mean(
+    values: ArrayLike, groups: ArrayLike, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """Mean of a value over slices, with its interval over resampled groups."""
+    each = np.asarray(values, np.float64)
+    number, count = _numbers(groups)
+    sums = np.bincount(number, each, count)
+    sizes = np.bincount(number, minlength=count)
+    counts = _group_counts(count, resamples, seed)
+    return Estimate(float(each.mean()), interval((counts @ sums) / (counts @ sizes)))
+
+
+def interval(drawn: Floats) -> Interval:
+    """The middle 95 % of resampled figures; those that could not be told are left out."""
+    told = drawn[np.isfinite(drawn)]
+    if len(told) < 0.5 * max(len(drawn), 1) or len(told) == 0:
+        return Interval(float("nan"), float("nan"))
+    low, high = np.percentile(told, (2.5, 97.5))
+    return Interval(float(low), float(high))
+
+
+def highest_per_group(
+    labels: ArrayLike, scores: ArrayLike, groups: ArrayLike
+) -> tuple[NDArray[np.int64], Floats]:
+    """(labels, scores) of groups: positive if any slice is, scored as their highest slice."""
+    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    number, count = _numbers(groups)
+    any_positive, highest = np.zeros(count, np.int64), np.full(count, -np.inf)
+    np.maximum.at(any_positive, number, truth)
+    np.maximum.at(highest, number, values)
+    return any_positive, highest
+
+
+# ----------------------------------------------------------------- inside
+
+
+def _binary(labels: ArrayLike) -> NDArray[np.int64]:
+    truth = np.asarray(labels).astype(np.int64)
+    if truth.size and not ((truth == 0) | (truth == 1)).all():
+        raise ValueError("labels are 0 or 1")
+    return truth
+
+
+def _numbers(groups: ArrayLike) -> tuple[NDArray[np.int64], int]:
+    distinct, number = np.unique(np.asarray(groups), return_inverse=True)
+    return number.astype(np.int64), len(distinct)
+
+
+def _group_counts(count: int, resamples: int, seed: int) -> Floats:
+    """(resamples, groups): how often each group was drawn."""
+    generator = np.random.default_rng(seed)
+    counts: Floats = generator.multinomial(count, np.full(count, 1 / count), resamples).astype(
+        np.float64
+    )
+    return counts
+
+
+def _weights(groups: ArrayLike, resamples: int, seed: int) -> Iterator[Floats]:
+    """(resamples, n) weights of slices, in pieces."""
+    number, count = _numbers(groups)
+    counts = _group_counts(count, resamples, seed)
+    step = max(1, _CHUNK // max(1, len(number)))
+    for start in range(0, resamples, step):
+        yield counts[start : start + step, number]
+
+
+def _weighted_auroc(truth: NDArray[np.int64], scores: Floats, weights: Floats) -> Floats:
+    """AUROC under each row of weights (resamples, n); NaN where a kind has no weight."""
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+    if len(starts) == 0:
+        return np.full(len(weights), np.nan)
+    sorted_weights, sorted_truth = weights[:, order], truth[order]
+    positive = np.add.reduceat(sorted_weights * sorted_truth, starts, axis=1)
+    negative = np.add.reduceat(sorted_weights * (1 - sorted_truth), starts, axis=1)
+    before = np.cumsum(negative, axis=1) - negative
+    wins = np.sum(positive * (before + negative / 2), axis=1)
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = np.where(pairs > 0, wins / pairs, np.nan)
+    return found
+
+
+def _outcomes(truth: NDArray[np.int64], calls: NDArray[np.bool_]) -> Floats:
+    """(n, 4): true positive, false positive, true negative, false negative."""
+    positive = truth == 1
+    columns = [positive & calls, ~positive & calls, ~positive & ~calls, positive & ~calls]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _rates_of(table: Floats) -> tuple[Floats, ...]:
+    tp, fp, tn, fn = table.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (
+            (tp + tn) / table.sum(axis=1),
+            tp / (tp + fn),
+            tn / (tn + fp),
+            tp / (tp + fp),
+            tn / (tn + fn),
+        )
+
+
+def _midranks(values: Floats) -> Floats:
+    """Ranks from 1; equal values share their mean rank."""
+    from scipy.stats import rankdata
+
+    ranks: Any = rankdata(values)
+    return np.asarray(ranks, np.float64)

@@ -93,7 +93,11 @@ class Session:
     state_changed = Signal(object)
     """A Reading whose load state, answer state, note or label count changed."""
 
-    def __init__(self) -> None:
+    label_set_changed = Signal(object)
+    """The LabelSet now in force."""
+
+    def __init__(self, label_set: LabelSet) -> None:
+        self._label_set = label_set
         self._readings: list[Reading] = []
         self._recency: list[Reading] = []
         self._current: Reading | None = None
@@ -117,13 +121,30 @@ class Session:
         """The open series whose labels are kept under that identifier."""
         return next((item for item in self._readings if item.summary.case_id == case_id), None)
 
-    def add(self, series: Series, label_set: LabelSet) -> Reading:
+    @property
+    def label_set(self) -> LabelSet:
+        """The classes among which the reader chooses; its id is the task that models answer."""
+        return self._label_set
+
+    def use(self, label_set: LabelSet) -> None:
+        """Read for another task: answers of the task before are put away, labels stay kept."""
+        if label_set == self._label_set:
+            return
+        self._label_set = label_set
+        for reading in self._readings:
+            reading.case.label_set = label_set
+            reading.case.relabel({})
+            reading.case.expect(None)
+            self.mark(reading, answer=AnswerState.NONE, note="", labelled=0, stale=False)
+        self.label_set_changed.emit(label_set)
+
+    def add(self, series: Series) -> Reading:
         """Open a series; one that is open already is returned as it is."""
         known = self.find(series.summary.uid)
         if known is not None:
             return known
         window = initial_window(series.summary)
-        case = Case(series.summary, label_set, window or Window(0.5, 1.0, "Automatic"))
+        case = Case(series.summary, self._label_set, window or Window(0.5, 1.0, "Automatic"))
         reading = Reading(series, case, window_is_chosen=window is not None)
         self._readings.append(reading)
         self.added.emit(reading)

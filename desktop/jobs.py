@@ -260,3 +260,28 @@ class Jobs(QObject):
             failure = explain(value)
             if entry.on_failed is not None:
                 entry.on_failed(failure)
+
+
+class Mailbox(QObject):
+    """Takes values on any thread and hands them to one receiver on the GUI thread, in order."""
+
+    _arrived = Signal(object)
+
+    def __init__(self, receive: Callable[[Any], None], parent: QObject) -> None:
+        super().__init__(parent)
+        self._receive = receive
+        self._closed = False
+        self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+
+    def post(self, value: Any) -> None:
+        """Called on any thread."""
+        if not self._closed:
+            self._arrived.emit(value)
+
+    def close(self) -> None:
+        """Hand nothing over any more."""
+        self._closed = True
+
+    def _deliver(self, value: Any) -> None:
+        if not self._closed:
+            self._receive(value)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -20,37 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.sentences import Sentence
-from desktop.jobs import Failure
-
-
-class Level(Enum):
-    """How much a notice matters; the banner's colour."""
-
-    INFO = "info"
-    DONE = "done"
-    CAUTION = "caution"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something to tell the person.
-
-    offers: buttons, text → what happens; each closes the notice.
-    """
-
-    level: Level
-    text: str
-    details: str = ""
-    offers: dict[str, Callable[[], None]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, failure: Failure | Sentence) -> Notice:
-        """A failure as a notice."""
-        if isinstance(failure, Sentence):
-            return cls(Level.ERROR, str(failure))
-        return cls(Level.ERROR, str(failure.sentence), failure.details)
+from desktop.notices import Notice
 
 
 class Banner(QFrame):

@@ -1,0 +1,320 @@
+"""Every command of the window: its words, its keys, its menu. What they do is bound elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
+
+
+class Menu(Enum):
+    """The menus, in order."""
+
+    FILE = "&File"
+    VIEW = "&View"
+    LABEL = "&Label"
+    MODEL = "&Model"
+    HELP = "&Help"
+
+
+class Command(Enum):
+    """What a person can ask for."""
+
+    OPEN_FOLDER = auto()
+    OPEN_FILE = auto()
+    OPEN_SAMPLE = auto()
+    CLOSE_SERIES = auto()
+    EXPORT_CSV = auto()
+    EXPORT_PICTURE = auto()
+    COPY_PICTURE = auto()
+    QUIT = auto()
+
+    SLICE_UP = auto()
+    SLICE_DOWN = auto()
+    SLICE_UP_TEN = auto()
+    SLICE_DOWN_TEN = auto()
+    FIRST_SLICE = auto()
+    LAST_SLICE = auto()
+    PREVIOUS_SERIES = auto()
+    NEXT_SERIES = auto()
+    NEXT_SUSPICIOUS = auto()
+    PREVIOUS_SUSPICIOUS = auto()
+    HEAT_MAP = auto()
+    THREE_PANELS = auto()
+    PRESET_1 = auto()
+    PRESET_2 = auto()
+    PRESET_3 = auto()
+    PRESET_4 = auto()
+    PRESET_5 = auto()
+    WINDOW_AUTOMATIC = auto()
+    WINDOW_HEADER = auto()
+    INVERT = auto()
+    ROTATE = auto()
+    FLIP_HORIZONTAL = auto()
+    FLIP_VERTICAL = auto()
+    NEUTRAL = auto()
+    ANNOTATIONS = auto()
+    STUDIES_PANEL = auto()
+    FINDINGS_PANEL = auto()
+
+    CLEAR_LABEL = auto()
+    UNDO = auto()
+    REDO = auto()
+    NEXT_LABELLED = auto()
+    PREVIOUS_LABELLED = auto()
+    READER_NAME = auto()
+
+    ASK_MODEL = auto()
+    ASK_ON_OPEN = auto()
+    RETRAIN = auto()
+    TRAINING = auto()
+    MODELS = auto()
+    ROLL_BACK = auto()
+
+    KEYS = auto()
+    TOUR = auto()
+    ABOUT = auto()
+
+
+class Needs(Enum):
+    """What must be there for a command to make sense; else it is greyed."""
+
+    NOTHING = auto()
+    SERIES = auto()
+    ANSWER = auto()
+
+
+class Where(Enum):
+    """Where keys work: in the whole window, or while the image has the focus."""
+
+    WINDOW = auto()
+    IMAGE = auto()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One command. A "" as text puts a separator before it. tip: one sentence for the status."""
+
+    command: Command
+    menu: Menu
+    text: str
+    keys: tuple[str, ...] = ()
+    tip: str = ""
+    needs: Needs = Needs.SERIES
+    where: Where = Where.WINDOW
+    checkable: bool = False
+    separator: bool = False
+
+
+_FREE, _ANSWER = Needs.NOTHING, Needs.ANSWER
+
+SPECS: tuple[Spec, ...] = (
+    Spec(Command.OPEN_FOLDER, Menu.FILE, "Open &folder…", ("Ctrl+O",), "", _FREE),
+    Spec(Command.OPEN_FILE, Menu.FILE, "Open f&iles…", ("Ctrl+Shift+O",), "", _FREE),
+    Spec(Command.OPEN_SAMPLE, Menu.FILE, "Open the &sample", (), "", _FREE),
+    Spec(Command.CLOSE_SERIES, Menu.FILE, "&Close series", ("Ctrl+W",), separator=True),
+    Spec(
+        Command.EXPORT_CSV,
+        Menu.FILE,
+        "&Export answers and labels (CSV)…",
+        ("Ctrl+E",),
+        "Without name, number or date of the patient",
+        separator=True,
+    ),
+    Spec(Command.EXPORT_PICTURE, Menu.FILE, "Save &picture (PNG)…", ("Ctrl+P",)),
+    Spec(Command.COPY_PICTURE, Menu.FILE, "Cop&y picture", ("Ctrl+Shift+C",)),
+    Spec(Command.QUIT, Menu.FILE, "&Quit", ("Ctrl+Q",), "", _FREE, separator=True),
+    Spec(Command.SLICE_UP, Menu.VIEW, "Previous slice", ("Up",), where=Where.IMAGE),
+    Spec(Command.SLICE_DOWN, Menu.VIEW, "Next slice", ("Down",), where=Where.IMAGE),
+    Spec(Command.SLICE_UP_TEN, Menu.VIEW, "Back ten slices", ("Shift+Up",), where=Where.IMAGE),
+    Spec(
+        Command.SLICE_DOWN_TEN, Menu.VIEW, "Forward ten slices", ("Shift+Down",), where=Where.IMAGE
+    ),
+    Spec(Command.FIRST_SLICE, Menu.VIEW, "First slice", ("Home",), where=Where.IMAGE),
+    Spec(Command.LAST_SLICE, Menu.VIEW, "Last slice", ("End",), where=Where.IMAGE),
+    Spec(Command.PREVIOUS_SERIES, Menu.VIEW, "Previous series", ("PgUp",)),
+    Spec(Command.NEXT_SERIES, Menu.VIEW, "Next series", ("PgDown",)),
+    Spec(
+        Command.NEXT_SUSPICIOUS,
+        Menu.VIEW,
+        "&Next suspicious slice",
+        ("N",),
+        "Where the model's probability reaches its threshold",
+        _ANSWER,
+        separator=True,
+    ),
+    Spec(
+        Command.PREVIOUS_SUSPICIOUS,
+        Menu.VIEW,
+        "Pre&vious suspicious slice",
+        ("Shift+N",),
+        "",
+        _ANSWER,
+    ),
+    Spec(
+        Command.HEAT_MAP,
+        Menu.VIEW,
+        "&Heat map",
+        ("G",),
+        "What the model's answer rests on (Grad-CAM)",
+        _ANSWER,
+        checkable=True,
+    ),
+    Spec(
+        Command.THREE_PANELS,
+        Menu.VIEW,
+        "&Three panels: original, heat map, overlay",
+        ("T",),
+        checkable=True,
+    ),
+    Spec(Command.PRESET_1, Menu.VIEW, "Window: preset 1", ("1",), separator=True),
+    Spec(Command.PRESET_2, Menu.VIEW, "Window: preset 2", ("2",)),
+    Spec(Command.PRESET_3, Menu.VIEW, "Window: preset 3", ("3",)),
+    Spec(Command.PRESET_4, Menu.VIEW, "Window: preset 4", ("4",)),
+    Spec(Command.PRESET_5, Menu.VIEW, "Window: preset 5", ("5",)),
+    Spec(Command.WINDOW_AUTOMATIC, Menu.VIEW, "Window: automatic", ("0",)),
+    Spec(Command.WINDOW_HEADER, Menu.VIEW, "Window: as the header says", ("~", "`")),
+    Spec(Command.INVERT, Menu.VIEW, "&Invert", ("I",), checkable=True),
+    Spec(Command.ROTATE, Menu.VIEW, "&Rotate by 90°", ("R",), separator=True),
+    Spec(Command.FLIP_HORIZONTAL, Menu.VIEW, "Flip left and right", ("H",)),
+    Spec(Command.FLIP_VERTICAL, Menu.VIEW, "Flip top and bottom", ("V",)),
+    Spec(Command.NEUTRAL, Menu.VIEW, "Back to neutral", ("Esc",)),
+    Spec(Command.ANNOTATIONS, Menu.VIEW, "Text on the image", ("Space",), checkable=True),
+    Spec(
+        Command.STUDIES_PANEL,
+        Menu.VIEW,
+        "Studies panel",
+        ("F7",),
+        "",
+        _FREE,
+        checkable=True,
+        separator=True,
+    ),
+    Spec(Command.FINDINGS_PANEL, Menu.VIEW, "Findings panel", ("F8",), "", _FREE, checkable=True),
+    Spec(Command.CLEAR_LABEL, Menu.LABEL, "&Clear label", ("Ctrl+0", "Ctrl+Backspace")),
+    Spec(Command.UNDO, Menu.LABEL, "&Undo", ("Ctrl+Z",), separator=True),
+    Spec(Command.REDO, Menu.LABEL, "&Redo", ("Ctrl+Y", "Ctrl+Shift+Z")),
+    Spec(Command.NEXT_LABELLED, Menu.LABEL, "&Next labelled slice", ("L",), separator=True),
+    Spec(Command.PREVIOUS_LABELLED, Menu.LABEL, "&Previous labelled slice", ("Shift+L",)),
+    Spec(
+        Command.READER_NAME,
+        Menu.LABEL,
+        "&Your name…",
+        (),
+        "Kept with each label",
+        _FREE,
+        separator=True,
+    ),
+    Spec(Command.ASK_MODEL, Menu.MODEL, "&Ask the model", ("A",)),
+    Spec(
+        Command.ASK_ON_OPEN,
+        Menu.MODEL,
+        "Ask when a series is &opened",
+        (),
+        "",
+        _FREE,
+        checkable=True,
+    ),
+    Spec(Command.RETRAIN, Menu.MODEL, "&Retrain…", ("Ctrl+R",), "", _FREE, separator=True),
+    Spec(Command.TRAINING, Menu.MODEL, "&Training runs", ("F9",), "", _FREE),
+    Spec(Command.MODELS, Menu.MODEL, "&Models…", ("Ctrl+M",), "", _FREE, separator=True),
+    Spec(Command.ROLL_BACK, Menu.MODEL, "Roll &back to the model before…", (), "", _FREE),
+    Spec(Command.KEYS, Menu.HELP, "&Keys and mouse", ("F1",), "", _FREE),
+    Spec(Command.TOUR, Menu.HELP, "Guided &tour", (), "", _FREE),
+    Spec(Command.ABOUT, Menu.HELP, "&About Sliceloop", (), "", _FREE, separator=True),
+)
+
+MOUSE = (
+    ("Wheel", "one slice"),
+    ("Ctrl + wheel, right drag", "zoom"),
+    ("Middle drag", "move the image"),
+    ("Left drag", "window: right is wider, up is darker"),
+    ("Click or drag on the strip", "go to a slice"),
+    ("Drop a folder or files", "open them"),
+)
+"""What the mouse does, for the key sheet; the viewer is the owner of the fact."""
+
+
+class Actions(QObject):
+    """The QActions by command. Nothing happens until they are bound."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._actions: dict[Command, QAction] = {}
+        for spec in SPECS:
+            action = QAction(spec.text, window)
+            action.setShortcuts([QKeySequence(key) for key in spec.keys])
+            action.setCheckable(spec.checkable)
+            action.setStatusTip(spec.tip)
+            if spec.tip:
+                action.setToolTip(spec.tip)
+            if spec.where is Where.IMAGE:
+                action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            if spec.command is Command.QUIT:
+                action.setMenuRole(QAction.MenuRole.QuitRole)
+            self._actions[spec.command] = action
+        self._window = window
+
+    def __getitem__(self, command: Command) -> QAction:
+        return self._actions[command]
+
+    def bind(self, command: Command, act: Callable[[], None]) -> None:
+        """Say what a command does."""
+        self._actions[command].triggered.connect(lambda _checked=False: act())
+
+    def bind_check(self, command: Command, act: Callable[[bool], None]) -> None:
+        """Say what a command that is on or off does."""
+        self._actions[command].triggered.connect(act)
+
+    def show_checked(self, command: Command, checked: bool) -> None:
+        """Show a command as on or off, without doing it."""
+        self._actions[command].setChecked(checked)
+
+    def attach(self, image: QWidget) -> None:
+        """Make the keys work: those of the image there, all others in the whole window."""
+        for spec in SPECS:
+            target = image if spec.where is Where.IMAGE else self._window
+            target.addAction(self._actions[spec.command])
+
+    def enable(self, *, series: bool, answer: bool) -> None:
+        """Grey what makes no sense now."""
+        for spec in SPECS:
+            allowed = spec.needs is Needs.NOTHING or (
+                answer if spec.needs is Needs.ANSWER else series
+            )
+            self._actions[spec.command].setEnabled(allowed)
+
+    def fill(self, bar: QMenuBar) -> dict[Menu, QMenu]:
+        """Make the menus."""
+        menus = {menu: bar.addMenu(menu.value) for menu in Menu}
+        for spec in SPECS:
+            menu = menus[spec.menu]
+            if spec.separator:
+                menu.addSeparator()
+            menu.addAction(self._actions[spec.command])
+        for menu in menus.values():
+            menu.setToolTipsVisible(True)
+        return menus
+
+    def submenu(self, menu: QMenu, before: Command, title: str) -> QMenu:
+        """A submenu of a menu, placed before a command."""
+        made = QMenu(title, menu)
+        menu.insertMenu(self._actions[before], made)
+        return made
+
+
+def exclusive(menu: QMenu) -> QActionGroup:
+    """A group for actions of a menu of which one is checked."""
+    group = QActionGroup(menu)
+    group.setExclusive(True)
+    return group
+
+
+def keys_in_words(action: QAction) -> str:
+    """The keys of an action for people, such as “Ctrl+Y or Ctrl+Shift+Z”."""
+    native = QKeySequence.SequenceFormat.NativeText
+    return " or ".join(key.toString(native) for key in action.shortcuts())

@@ -1,0 +1,79 @@
+"""The key sheet on F1: every command with its keys, and what the mouse does."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.actions import MOUSE, SPECS, Actions, Menu, keys_in_words
+
+
+class KeysDialog(QDialog):
+    """Read-only; made anew each time, so that it tells the keys now in force."""
+
+    def __init__(
+        self, actions: Actions, label_keys: list[tuple[str, str]], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Keys and mouse")
+        self.resize(900, 620)
+        columns = QHBoxLayout()
+        columns.setSpacing(28)
+        left, middle, right = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()
+        for column in (left, middle, right):
+            columns.addLayout(column, 1)
+        by_menu = {
+            menu: [
+                (keys_in_words(actions[spec.command]), spec.text.replace("&", "").rstrip("…"))
+                for spec in SPECS
+                if spec.menu is menu and actions[spec.command].shortcuts()
+            ]
+            for menu in Menu
+        }
+        self._group(left, "File", by_menu[Menu.FILE])
+        self._group(left, "Label", label_keys + by_menu[Menu.LABEL])
+        self._group(middle, "View", by_menu[Menu.VIEW])
+        self._group(right, "Model", by_menu[Menu.MODEL])
+        self._group(right, "Mouse", list(MOUSE))
+        self._group(right, "Help", by_menu[Menu.HELP])
+        for column in (left, middle, right):
+            column.addStretch(1)
+        inner = QWidget(self)
+        inner.setLayout(columns)
+        area = QScrollArea(self)
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        buttons.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.addWidget(area, 1)
+        layout.addWidget(buttons)
+
+    @staticmethod
+    def _group(column: QVBoxLayout, title: str, rows: list[tuple[str, str]]) -> None:
+        heading = QLabel(title)
+        heading.setProperty("role", "heading")
+        column.addWidget(heading)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(14)
+        grid.setVerticalSpacing(3)
+        grid.setColumnStretch(1, 1)
+        for number, (keys, words) in enumerate(rows):
+            key = QLabel(keys)
+            key.setProperty("role", "key")
+            key.setAlignment(Qt.AlignmentFlag.AlignTop)
+            text = QLabel(words)
+            text.setWordWrap(True)
+            grid.addWidget(key, number, 0)
+            grid.addWidget(text, number, 1)
+        column.addLayout(grid)
+        column.addSpacing(14)

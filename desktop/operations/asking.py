@@ -1,0 +1,294 @@
+"""Asking the model: which one answers, in what order series are asked, what came back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Protocol
+
+from core.errors import CancelledError, EngineDiedError, UnsuitableInputError
+from core.events import Signal
+from core.imaging.geometry import Plane
+from core.imaging.volume import Volume
+from core.models import guard
+from core.models.catalogue import Catalogue, CatalogueEntry
+from core.models.messages import (
+    EngineDied,
+    EngineMessage,
+    EngineReady,
+    PredictionFinished,
+    PredictionStarted,
+    PredictRequest,
+    RequestFailed,
+    SliceAnswered,
+)
+from core.sentences import sentence
+from core.session import AnswerState, LoadState, Reading, Session
+from desktop.jobs import Job, Jobs, Mailbox, Task, explain
+from desktop.notices import Notice, Tell
+
+_TRIES = 2
+"""Times that one series is asked again after the engine died over it."""
+
+
+class Engine(Protocol):
+    """The client of the engine process, as far as it is used here."""
+
+    def start(self) -> None:
+        """Start the process and warm it."""
+
+    def predict(self, request: PredictRequest, volume: Volume) -> None:
+        """Ask about a volume; a newer request wins."""
+
+    def cancel(self, request_id: int) -> None:
+        """Stop working on a request."""
+
+    def close(self) -> None:
+        """End the process."""
+
+
+class Asking:
+    """Owner of the questions under way; answers are put into their Case."""
+
+    engine_changed = Signal(str)
+    """How the engine is, in words for the footer."""
+    models_changed = Signal()
+    """The models to choose from, or the one that is asked, changed."""
+    answered = Signal(object, float)
+    """(Reading, seconds) after the last slice of a series was answered."""
+
+    def __init__(
+        self,
+        session: Session,
+        catalogue: Catalogue,
+        jobs: Jobs,
+        tell: Tell,
+        make_engine: Callable[[Callable[[EngineMessage], None]], Engine],
+    ) -> None:
+        self._session = session
+        self._catalogue = catalogue
+        self._jobs = jobs
+        self._tell = tell
+        self._mailbox = Mailbox(self.receive, jobs)
+        self._engine = make_engine(self._mailbox.post)
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, Reading] = {}
+        self._at_work: Reading | None = None
+        self._waiting: list[Reading] = []
+        self._tries: dict[str, int] = {}
+        self._chosen: str | None = None
+        self._entries: list[CatalogueEntry] = []
+        self.words = ""
+        self._read_catalogue()
+        catalogue.changed.connect(self._catalogue_changed)
+        session.label_set_changed.connect(self._task_changed)
+
+    # ---- the engine
+
+    def start(self) -> None:
+        """Start the engine process; called when the window is visible."""
+        self._say_engine("Model engine: starting…")
+        self._in_engine_lane(self._engine.start)
+
+    def close(self) -> None:
+        """End the engine process."""
+        self._catalogue.changed.disconnect(self._catalogue_changed)
+        self._session.label_set_changed.disconnect(self._task_changed)
+        self._mailbox.close()
+        self._engine.close()
+
+    def _in_engine_lane(self, act: Callable[[], None]) -> None:
+        """Starting a process and copying voxels take longer than a frame."""
+
+        def work(_task: Task) -> None:
+            act()
+
+        self._jobs.submit(
+            Job("engine", "", work, lane="engine"),
+            on_failed=lambda failure: self._tell(Notice.of(failure)),
+        )
+
+    def _say_engine(self, words: str) -> None:
+        self.words = words
+        self.engine_changed.emit(words)
+
+    # ---- models
+
+    @property
+    def entries(self) -> list[CatalogueEntry]:
+        """Models for the task in force."""
+        task = self._session.label_set.id
+        return [entry for entry in self._entries if entry.card.task == task]
+
+    @property
+    def model(self) -> CatalogueEntry | None:
+        """The model that is asked: the one chosen in the window, else the active one."""
+        mine = self.entries
+        for entry in mine:
+            if entry.card.id == self._chosen:
+                return entry
+        return next((entry for entry in mine if entry.is_active), None)
+
+    def choose(self, model: str) -> None:
+        """Ask another model from now on, in this session only; promotion is another matter."""
+        active = next((entry for entry in self.entries if entry.is_active), None)
+        self._chosen = None if active is not None and active.card.id == model else model
+        self._model_changed(ask=True)
+
+    def _read_catalogue(self) -> None:
+        self._entries = self._catalogue.list()
+
+    def _catalogue_changed(self) -> None:
+        before = self.model
+        self._read_catalogue()
+        after = self.model
+        same = (before.card.identity if before else None) == (
+            after.card.identity if after else None
+        )
+        if same:
+            self.models_changed.emit()
+        else:
+            self._model_changed(ask=True)
+
+    def _task_changed(self, _label_set: object) -> None:
+        self._chosen = None
+        self._stop_all()
+        self._model_changed(ask=True)
+
+    def _model_changed(self, *, ask: bool) -> None:
+        model = self.model
+        for reading in self._session:
+            prediction = reading.case.prediction
+            stale = (
+                prediction is not None
+                and model is not None
+                and prediction.model != model.card.identity
+            )
+            if reading.answer_state is AnswerState.REFUSED:
+                self._session.mark(reading, answer=AnswerState.NONE, note="")
+            self._session.mark(reading, stale=stale)
+        self.models_changed.emit()
+        current = self._session.current
+        if ask and current is not None and current.load_state is LoadState.LOADED:
+            self.ask(current)
+
+    # ---- questions
+
+    def ask(self, reading: Reading) -> None:
+        """Ask the model about a loaded series, before all others that wait."""
+        entry = self.model
+        volume = reading.case.volume
+        if entry is None or volume is None or reading.load_state is not LoadState.LOADED:
+            return
+        reasons = guard.refusals(entry.card, reading.summary)
+        if reasons:
+            error = UnsuitableInputError(entry.card.title, reasons)
+            reading.case.expect(None)
+            self._session.mark(
+                reading, answer=AnswerState.REFUSED, note=str(sentence(error)), stale=False
+            )
+            return
+        if reading in self._waiting:
+            self._waiting.remove(reading)
+        interrupted = self._at_work
+        if interrupted is not None and interrupted is not reading:
+            self._waiting.insert(0, interrupted)
+            self._session.mark(interrupted, answer=AnswerState.QUEUED)
+        number = next(self._numbers)
+        self._asked = {number: reading}  # an older request is ended by the newer one
+        self._at_work = reading
+        first = reading.case.navigation.index(Plane.SLICE)
+        request = PredictRequest(number, entry.folder, first)
+        self._session.mark(reading, answer=AnswerState.QUEUED, note="")
+        self._in_engine_lane(lambda: self._engine.predict(request, volume))
+
+    def forget(self, reading: Reading) -> None:
+        """A series was closed: what was asked about it is not wanted any more."""
+        if reading in self._waiting:
+            self._waiting.remove(reading)
+        for number, asked in tuple(self._asked.items()):
+            if asked is reading:
+                del self._asked[number]
+                self._in_engine_lane(lambda n=number: self._engine.cancel(n))  # type: ignore[misc]
+        if self._at_work is reading:
+            self._at_work = None
+            self._ask_next()
+
+    def _stop_all(self) -> None:
+        self._waiting.clear()
+        for number in tuple(self._asked):
+            self._in_engine_lane(lambda n=number: self._engine.cancel(n))  # type: ignore[misc]
+        self._asked.clear()
+        self._at_work = None
+
+    def _ask_next(self) -> None:
+        while self._waiting:
+            reading = self._waiting.pop(0)
+            if reading.load_state is LoadState.LOADED:
+                self.ask(reading)
+                return
+            self._session.mark(reading, answer=AnswerState.NONE)
+
+    # ---- answers, on the GUI thread
+
+    def receive(self, message: EngineMessage) -> None:
+        """Take what the engine says."""
+        if isinstance(message, EngineReady):
+            self._say_engine(f"Model engine: ready ({message.device.upper()})")
+            return
+        if isinstance(message, EngineDied):
+            self._died(message)
+            return
+        reading = self._asked.get(message.request_id)
+        if reading is None:
+            return  # an older question, replaced or no longer wanted
+        case = reading.case
+        if isinstance(message, PredictionStarted):
+            case.expect(message.prediction)
+            self._session.mark(reading, answer=AnswerState.RUNNING, stale=False)
+        elif isinstance(message, SliceAnswered):
+            case.answer_arrived(message.model, message.answer)
+        elif isinstance(message, PredictionFinished):
+            if case.prediction is not None:
+                case.prediction_finished(case.prediction.model, message.series_probability)
+            self._tries.pop(reading.summary.uid, None)
+            self._end(message.request_id)
+            self._session.mark(reading, answer=AnswerState.DONE)
+            self.answered.emit(reading, message.seconds)
+            self._ask_next()
+        elif isinstance(message, RequestFailed):
+            self._failed(reading, message)
+
+    def _end(self, number: int) -> None:
+        self._asked.pop(number, None)
+        self._at_work = None
+
+    def _failed(self, reading: Reading, message: RequestFailed) -> None:
+        self._end(message.request_id)
+        if isinstance(message.error, CancelledError):
+            self._session.mark(reading, answer=AnswerState.NONE)
+        else:
+            failure = explain(message.error)
+            refused = isinstance(message.error, UnsuitableInputError)
+            state = AnswerState.REFUSED if refused else AnswerState.FAILED
+            self._session.mark(reading, answer=state, note=str(failure.sentence))
+            if not refused:
+                self._tell(Notice.of(failure))
+        self._ask_next()
+
+    def _died(self, message: EngineDied) -> None:
+        self._say_engine("Model engine: starting again…")
+        reading = self._at_work
+        self._asked.clear()
+        self._at_work = None
+        failure = explain(EngineDiedError(message.how))
+        self._tell(Notice.of(failure))
+        if reading is None:
+            return
+        uid = reading.summary.uid
+        self._tries[uid] = self._tries.get(uid, 0) + 1
+        if self._tries[uid] <= _TRIES:
+            self.ask(reading)
+        else:
+            self._session.mark(reading, answer=AnswerState.FAILED, note=str(failure.sentence))
+            self._ask_next()

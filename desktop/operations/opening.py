@@ -1,0 +1,183 @@
+"""Opening: look for series under a path, show one at once, let the rest stream in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from core.errors import NothingToOpenError
+from core.events import Signal
+from core.imaging.geometry import Plane
+from core.imaging.intensity import automatic_window
+from core.imaging.opening import open_path
+from core.imaging.volume import Opened, Skipped, Volume
+from core.session import LoadState, Reading, Session, initial_window, thumbnail
+from desktop.jobs import Failure, Job, Jobs, Task
+from desktop.notices import Level, Notice, Tell
+from desktop.settings import SettingsStore
+
+_LISTED = 40
+"""Skipped files that are named in the details."""
+
+
+class Opening:
+    """What *open*, *drop* and *show this series* do."""
+
+    loaded = Signal(object)
+    """A Reading whose last slice has arrived."""
+    thumbnail_made = Signal(str, object)
+    """(series uid, RGB array) for the list of studies."""
+    recent_changed = Signal()
+
+    def __init__(self, session: Session, jobs: Jobs, settings: SettingsStore, tell: Tell) -> None:
+        self._session = session
+        self._jobs = jobs
+        self._settings = settings
+        self._tell = tell
+
+    # ---- finding series
+
+    def open_paths(self, paths: Iterable[Path], *, remember: bool = True) -> None:
+        """Look for images under each path; the first new series is shown."""
+        for path in paths:
+            absolute = path.expanduser().resolve()
+
+            def look(_task: Task, at: Path = absolute) -> Opened:
+                return open_path(at)
+
+            def found(opened: Opened, at: Path = absolute) -> None:
+                self._found(at, opened, remember)
+
+            def failed(failure: Failure, at: Path = absolute) -> None:
+                if isinstance(failure.error, NothingToOpenError) and not at.exists():
+                    self._settings.forget(at)
+                    self.recent_changed.emit()
+                self._tell(Notice.of(failure))
+
+            self._jobs.submit(
+                Job(f"open:{absolute}", "Looking for images", look),
+                on_done=found,
+                on_failed=failed,
+            )
+
+    def _found(self, path: Path, opened: Opened, remember: bool) -> None:
+        if not opened.series:
+            self._tell(Notice.of(_nothing(path, opened)))
+            return
+        readings = [self._session.add(series) for series in opened.series]
+        for reading in readings:
+            self._make_thumbnail(reading)
+        if remember:
+            self._settings.remember(path)
+            self.recent_changed.emit()
+        self.show(readings[0])
+        if opened.skipped:
+            self._tell(_left_out(opened))
+
+    def _make_thumbnail(self, reading: Reading) -> None:
+        series, uid = reading.series, reading.summary.uid
+        middle = reading.summary.shape[0] // 2
+
+        def make(_task: Task) -> object:
+            return thumbnail(series.read_slice(middle), initial_window(series.summary))
+
+        self._jobs.submit(
+            Job(f"thumbnail:{uid}", "", make),
+            on_done=lambda picture: self.thumbnail_made.emit(uid, picture),
+            on_failed=lambda _failure: None,  # told when the series itself is read
+        )
+
+    # ---- showing one
+
+    def show(self, reading: Reading | None) -> None:
+        """Look at a series; its voxels are read if they are not there."""
+        before = self._session.current
+        if before is not None and before is not reading and before.load_state is LoadState.LOADING:
+            # The newer load replaces the older one, which will not be heard of again.
+            before.case.release()
+            self._session.mark(before, load=LoadState.HEADERS)
+        self._session.show(reading)
+        if reading is not None and reading.load_state in (LoadState.HEADERS, LoadState.FAILED):
+            self._load(reading)
+
+    def _load(self, reading: Reading) -> None:
+        series = reading.series
+        first = reading.case.navigation.index(Plane.SLICE)
+
+        def load(task: Task) -> Volume:
+            total = series.summary.shape[0]
+            done = 0
+
+            def arrived(volume: Volume, index: int) -> None:
+                nonlocal done
+                done += 1
+                task.post((volume, index))
+                task.progress(done, total)
+
+            return series.load(first=first, on_slice=arrived, cancelled=task.cancelled)
+
+        self._session.mark(reading, load=LoadState.LOADING, note="")
+        self._jobs.submit(
+            Job("load", f"Reading {series.summary.shape[0]} slices", load),
+            on_partial=lambda part: self._slice_arrived(reading, *part),
+            on_done=lambda volume: self._load_done(reading, volume),
+            on_failed=lambda failure: self._load_failed(reading, failure),
+        )
+
+    def _slice_arrived(self, reading: Reading, volume: Volume, index: int) -> None:
+        if not reading.window_is_chosen:
+            reading.window_is_chosen = True
+            window = automatic_window(volume.values(Plane.SLICE, index))
+            reading.case.show(window=window)
+        reading.case.slice_arrived(volume, index)
+
+    def _load_done(self, reading: Reading, volume: Volume) -> None:
+        for index in range(volume.slices):
+            if not reading.case.has(index):
+                self._slice_arrived(reading, volume, index)
+        self._session.mark(reading, load=LoadState.LOADED)
+        self._session.trim()
+        self.loaded.emit(reading)
+
+    def _load_failed(self, reading: Reading, failure: Failure) -> None:
+        self._session.mark(reading, load=LoadState.FAILED, note=str(failure.sentence))
+        self._tell(Notice.of(failure))
+
+    def step_series(self, step: int) -> None:
+        """Look at the series before or after the current one."""
+        neighbour = self._session.neighbour(step)
+        if neighbour is not None:
+            self.show(neighbour)
+
+    def close_series(self, reading: Reading) -> None:
+        """Close a series; another one is shown."""
+        if reading.load_state is LoadState.LOADING:
+            self._jobs.cancel_key("load")
+        self._session.close(reading)
+        self.show(self._session.current)
+
+
+def _nothing(path: Path, opened: Opened) -> Failure:
+    from core.sentences import sentence
+
+    error = NothingToOpenError(path, len(opened.skipped))
+    return Failure(sentence(error), _list_of(opened.skipped), error)
+
+
+def _left_out(opened: Opened) -> Notice:
+    files = len(opened.skipped)
+    series = len(opened.series)
+    return Notice(
+        Level.INFO,
+        f"{series} series opened. {files} file{'s were' if files > 1 else ' was'} left out: "
+        f"{opened.skipped[0].file.name}: {opened.skipped[0].reason}"
+        + (f", and {files - 1} more." if files > 1 else "."),
+        _list_of(opened.skipped),
+    )
+
+
+def _list_of(skipped: tuple[Skipped, ...]) -> str:
+    lines = [f"{item.file.name}: {item.reason}" for item in skipped[:_LISTED]]
+    if len(skipped) > _LISTED:
+        lines.append(f"… and {len(skipped) - _LISTED} more")
+    return "\n".join(lines)

@@ -1,0 +1,281 @@
+"""What the journal's entries mean now: current labels, undo and redo, by replay.
+
+Each LABEL, CLEAR, MARK, NOTE or ADJUDICATE is a *statement* by one reader about one slice.
+UNDO ends a statement, REDO makes it stand again; both are entries themselves. What counts is
+the standing statement that was made (or made again) last, whoever made it; an adjudication
+counts more than any label. A reader's undo therefore never takes away what a colleague said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from core.labels.schema import Action, LabelEvent, ModelOpinion, Region
+
+
+class Aspect(Enum):
+    """What a statement is about; statements on different aspects do not replace each other."""
+
+    LABEL_CLASS = "class"
+    REGIONS = "regions"
+    NOTE = "note"
+
+
+ASPECTS = {
+    Action.LABEL: Aspect.LABEL_CLASS,
+    Action.CLEAR: Aspect.LABEL_CLASS,
+    Action.ADJUDICATE: Aspect.LABEL_CLASS,
+    Action.MARK: Aspect.REGIONS,
+    Action.NOTE: Aspect.NOTE,
+}
+"""The actions that are statements, and their aspect."""
+
+
+@dataclass
+class Statement:
+    """One statement and whether it stands.
+
+    rank: the sequence number at which it was made or, after a redo, made again.
+    """
+
+    event: LabelEvent
+    rank: int
+    stands: bool = True
+
+    @property
+    def weight(self) -> tuple[bool, int]:
+        """Adjudications outweigh; among equals the later one counts."""
+        return (self.event.draft.action is Action.ADJUDICATE, self.rank)
+
+
+@dataclass(frozen=True)
+class SliceChange:
+    """What one entry did to one slice; classes by id, None for unlabelled."""
+
+    slice_index: int
+    slice_id: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One step as a person made it: one slice, or all slices of a series at once.
+
+    action: what was done; for UNDO and REDO, `of` is the action that they refer to.
+    stands: False for a statement that was undone since. note, regions: after a NOTE or MARK.
+    """
+
+    sequence: int
+    at: str
+    reader: str
+    action: Action
+    of: Action | None
+    changes: tuple[SliceChange, ...]
+    reason: str
+    opinion: ModelOpinion | None
+    stands: bool
+    note: str = ""
+    regions: tuple[Region, ...] = ()
+
+
+@dataclass
+class _Steps:
+    """Batches that one reader can undo and redo in one case and session, the last one last."""
+
+    undo: list[int] = field(default_factory=list)
+    redo: list[int] = field(default_factory=list)
+
+
+StepKey = tuple[str, str, str]
+"""(case id, reader, session): undo reaches back within these."""
+
+
+class History:
+    """The state of all labels after the entries applied so far, in order."""
+
+    def __init__(self, events: Iterable[LabelEvent] = ()) -> None:
+        self._last = 0
+        self._statements: dict[int, Statement] = {}
+        self._about: defaultdict[tuple[str, Aspect], defaultdict[str, list[Statement]]] = (
+            defaultdict(lambda: defaultdict(list))
+        )
+        self._events: defaultdict[str, list[LabelEvent]] = defaultdict(list)
+        self._steps: defaultdict[StepKey, _Steps] = defaultdict(_Steps)
+        self._batches: defaultdict[tuple[int, str], list[Statement]] = defaultdict(list)
+        for event in events:
+            self.apply(event)
+
+    @property
+    def last(self) -> int:
+        """Sequence number of the last entry applied; 0 before the first."""
+        return self._last
+
+    def apply(self, event: LabelEvent) -> None:
+        """Take the next entry. Entries come in order; one that was seen is passed over."""
+        if event.sequence <= self._last:
+            return
+        self._last = event.sequence
+        draft = event.draft
+        self._events[draft.case_id].append(event)
+        steps = self._steps[(draft.case_id, event.reader, event.session)]
+        aspect = ASPECTS.get(draft.action)
+        if aspect is not None:
+            statement = Statement(event, event.sequence)
+            self._statements[event.sequence] = statement
+            self._about[(draft.case_id, aspect)][draft.slice_id].append(statement)
+            self._batches[(event.batch, draft.case_id)].append(statement)
+            if event.batch not in steps.undo[-1:]:
+                steps.undo.append(event.batch)
+            steps.redo.clear()
+            return
+        target = self._statements.get(draft.target or 0)
+        if target is None or target.event.reader != event.reader:
+            return  # it refers to nothing that this reader said: it changes nothing
+        undoing = draft.action is Action.UNDO
+        target.stands = not undoing
+        target.rank = target.rank if undoing else event.sequence
+        source, sink = (steps.undo, steps.redo) if undoing else (steps.redo, steps.undo)
+        if target.event.batch in source:
+            source.remove(target.event.batch)
+            sink.append(target.event.batch)
+
+    # ---- what holds now
+
+    def current(self, case_id: str, reader: str | None = None) -> dict[str, str]:
+        """Slice id → class id of one case; of one reader's own statements, if named."""
+        return {
+            slice_id: statement.event.draft.new
+            for slice_id, statement in self._standing(case_id, Aspect.LABEL_CLASS, reader)
+            if statement.event.draft.new is not None
+        }
+
+    def regions(self, case_id: str, reader: str | None = None) -> dict[str, tuple[Region, ...]]:
+        """Slice id → the regions marked on it."""
+        return {
+            slice_id: statement.event.draft.regions
+            for slice_id, statement in self._standing(case_id, Aspect.REGIONS, reader)
+            if statement.event.draft.regions
+        }
+
+    def notes(self, case_id: str, reader: str | None = None) -> dict[str, str]:
+        """Slice id → its comment."""
+        return {
+            slice_id: statement.event.draft.note
+            for slice_id, statement in self._standing(case_id, Aspect.NOTE, reader)
+            if statement.event.draft.note
+        }
+
+    def cases(self) -> tuple[str, ...]:
+        """All cases that have entries, in the order of their first."""
+        return tuple(self._events)
+
+    def events(self, case_id: str) -> tuple[LabelEvent, ...]:
+        """The entries about a case, in order."""
+        return tuple(self._events.get(case_id, ()))
+
+    def standing(self, case_id: str) -> Iterator[LabelEvent]:
+        """The entries that give a case its current classes, one a labelled slice."""
+        for _, statement in self._standing(case_id, Aspect.LABEL_CLASS, None):
+            if statement.event.draft.new is not None:
+                yield statement.event
+
+    def _standing(
+        self, case_id: str, aspect: Aspect, reader: str | None
+    ) -> Iterator[tuple[str, Statement]]:
+        for slice_id, statements in self._about.get((case_id, aspect), {}).items():
+            said = [
+                statement
+                for statement in statements
+                if statement.stands and (reader is None or statement.event.reader == reader)
+            ]
+            if said:
+                yield slice_id, max(said, key=_weight)
+
+    # ---- undo and redo
+
+    def undoable(self, key: StepKey) -> tuple[LabelEvent, ...]:
+        """The entries that an undo would end now; empty if there is nothing to undo."""
+        return self._step(key, lambda steps: steps.undo)
+
+    def redoable(self, key: StepKey) -> tuple[LabelEvent, ...]:
+        """The entries that a redo would make stand again; empty if there are none."""
+        return self._step(key, lambda steps: steps.redo)
+
+    def _step(self, key: StepKey, stack: Callable[[_Steps], list[int]]) -> tuple[LabelEvent, ...]:
+        steps = self._steps.get(key)
+        if steps is None or not stack(steps):
+            return ()
+        batch = self._batches[(stack(steps)[-1], key[0])]
+        return tuple(statement.event for statement in batch)
+
+    def current_if(self, targets: Iterable[LabelEvent], *, stands: bool) -> dict[str, str]:
+        """Slice id → class id of the targets' slices, if the targets stood or were undone.
+
+        A redo would make them the last to be said.
+        """
+        after: dict[str, str] = {}
+        changed = {target.sequence: target.draft for target in targets}
+        for draft in changed.values():
+            said: list[tuple[tuple[bool, float], str | None]] = []
+            for statement in self._about[(draft.case_id, Aspect.LABEL_CLASS)][draft.slice_id]:
+                is_target = statement.event.sequence in changed
+                if stands if is_target else statement.stands:
+                    outweighs, rank = statement.weight
+                    weight = (outweighs, math.inf if is_target else rank)
+                    said.append((weight, statement.event.draft.new))
+            new = max(said, key=lambda item: item[0])[1] if said else None
+            if new is not None:
+                after[draft.slice_id] = new
+        return after
+
+    # ---- for people
+
+    def entries(self, case_id: str) -> list[HistoryEntry]:
+        """What was done to a case, step by step, the last step last."""
+        steps: dict[int, list[LabelEvent]] = {}
+        for event in self._events.get(case_id, ()):
+            steps.setdefault(event.batch, []).append(event)
+        return [self._entry(events) for events in steps.values()]
+
+    def _entry(self, events: list[LabelEvent]) -> HistoryEntry:
+        first = events[0]
+        target = self._statements.get(first.draft.target or 0)
+        own = self._statements.get(first.sequence)
+        return HistoryEntry(
+            sequence=first.sequence,
+            at=first.at,
+            reader=first.reader,
+            action=first.draft.action,
+            of=target.event.draft.action if target else None,
+            changes=tuple(
+                SliceChange(e.draft.slice_index, e.draft.slice_id, e.draft.old, e.draft.new)
+                for e in events
+            ),
+            reason=first.draft.reason,
+            opinion=first.draft.opinion if len(events) == 1 else None,
+            stands=own.stands if own else True,
+            note=first.draft.note,
+            regions=first.draft.regions,
+        )
+
+
+def _weight(statement: Statement) -> tuple[bool, int]:
+    return statement.weight
+
+
+def current(events: Iterable[LabelEvent], reader: str | None = None) -> dict[tuple[str, str], str]:
+    """(case id, slice id) → class id after these entries; unlabelled slices are absent.
+
+    reader: only what this reader said, as in a blind second reading.
+    """
+    history = History(events)
+    return {
+        (case_id, slice_id): class_id
+        for case_id in history.cases()
+        for slice_id, class_id in history.current(case_id, reader).items()
+    }

@@ -1,0 +1,407 @@
+"""Labelling: the journal and its meaning together, as the window and the commands use it.
+
+Every method that changes a label returns when the change is on the disk, and only then emits
+`changed`. Calls may come from any thread; they are carried out one after the other. Questions
+(`current`, `history`, `can_undo` …) never wait for the disk, so that a window can put the
+writing on one writer thread and ask on its own. `changed` is emitted on the thread that wrote.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.events import Signal
+from core.labels.history import History, HistoryEntry
+from core.labels.journal import Journal, new_session
+from core.labels.schema import (
+    Action,
+    LabelDraft,
+    LabelEvent,
+    LabelSet,
+    ModelOpinion,
+    Region,
+)
+
+READER_VARIABLE = "SLICELOOP_READER"
+"""Environment variable that names the reader where nobody has signed in."""
+
+
+class Labelled(Protocol):
+    """What of a series a label needs; core.imaging.volume.SeriesSummary has it."""
+
+    @property
+    def case_id(self) -> str:
+        """Stable identifier under which labels are kept."""
+
+    @property
+    def patient_id(self) -> str:
+        """As stated, or empty."""
+
+    @property
+    def slice_ids(self) -> tuple[str, ...]:
+        """One stable identifier a slice."""
+
+
+@dataclass(frozen=True)
+class LabelsChanged:
+    """What changed and who did it. slice_ids: those that the entries name."""
+
+    case_id: str
+    slice_ids: tuple[str, ...]
+    reader: str
+    events: tuple[LabelEvent, ...]
+
+
+def default_reader() -> str:
+    """SLICELOOP_READER, or the name under which the person is signed in to the computer."""
+    named = os.environ.get(READER_VARIABLE, "").strip()
+    if named:
+        return named
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in some containers
+        return "reader"
+
+
+class Labelling:
+    """One reader's labels on one journal.
+
+    Undo and redo reach back over what this reader did in the same case since signing in; a
+    label given to a whole series is one step.
+    """
+
+    changed = Signal(object)
+    """LabelsChanged, after the change is durable."""
+
+    def __init__(self, journal: Journal, reader: str | None = None) -> None:
+        self._journal = journal
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        self._reader = reader or default_reader()
+        self._session = new_session()
+        self._case_id = ""
+        self._history = History(journal.events())
+
+    @property
+    def journal(self) -> Journal:
+        """The journal underneath."""
+        return self._journal
+
+    @property
+    def reader(self) -> str:
+        """Who labels."""
+        return self._reader
+
+    def sign_in(self, reader: str) -> None:
+        """Someone else labels from now on; their undo begins anew."""
+        if not reader.strip():
+            raise ValueError("a reader has a name")
+        with self._writing:
+            self._reader, self._session = reader.strip(), new_session()
+
+    # ---- changing
+
+    def label(
+        self,
+        series: Labelled,
+        index: int,
+        class_id: str,
+        *,
+        label_set: LabelSet,
+        opinion: ModelOpinion | None = None,
+        reason: str = "",
+    ) -> tuple[LabelEvent, ...]:
+        """Give slice `index` a class. Returns the entry; nothing if that was its label.
+
+        Raises KeyError if the label set has no such class, NotDurableError.
+        """
+        opinions = {} if opinion is None else {index: opinion}
+        return self.label_slices(
+            series, [index], class_id, label_set=label_set, opinions=opinions, reason=reason
+        )
+
+    def label_series(
+        self,
+        series: Labelled,
+        class_id: str,
+        *,
+        label_set: LabelSet,
+        opinions: Mapping[int, ModelOpinion] | None = None,
+        reason: str = "",
+    ) -> tuple[LabelEvent, ...]:
+        """Give all slices a class, as one step in one transaction."""
+        return self.label_slices(
+            series,
+            range(len(series.slice_ids)),
+            class_id,
+            label_set=label_set,
+            opinions=opinions,
+            reason=reason,
+        )
+
+    def label_slices(
+        self,
+        series: Labelled,
+        indices: Iterable[int],
+        class_id: str | None,
+        *,
+        label_set: LabelSet,
+        opinions: Mapping[int, ModelOpinion] | None = None,
+        reason: str = "",
+    ) -> tuple[LabelEvent, ...]:
+        """Give some slices a class, or None to take it away, as one step.
+
+        opinions: slice index → what the model had said there.
+        """
+        if class_id is not None:
+            label_set.find(class_id)
+        with self._writing:
+            now, own = self._now(series.case_id), self._now(series.case_id, self._reader)
+            drafts = []
+            for index in indices:
+                slice_id = series.slice_ids[index]
+                old = now.get(slice_id)
+                # The same class again is nothing new, unless another reader had given it.
+                if old == class_id and (class_id is None or own.get(slice_id) == class_id):
+                    continue
+                drafts.append(
+                    LabelDraft(
+                        Action.CLEAR if class_id is None else Action.LABEL,
+                        series.case_id,
+                        series.patient_id,
+                        slice_id,
+                        index,
+                        label_set.id,
+                        old,
+                        class_id,
+                        reason,
+                        (opinions or {}).get(index),
+                    )
+                )
+            events = self._write(series.case_id, drafts)
+        return self._tell(events)
+
+    def clear(
+        self, series: Labelled, index: int, *, label_set: LabelSet, reason: str = ""
+    ) -> tuple[LabelEvent, ...]:
+        """Take the label of slice `index` away. Returns nothing if it had none."""
+        return self.label_slices(series, [index], None, label_set=label_set, reason=reason)
+
+    def adjudicate(
+        self,
+        series: Labelled,
+        index: int,
+        class_id: str,
+        *,
+        label_set: LabelSet,
+        reason: str,
+        opinion: ModelOpinion | None = None,
+    ) -> tuple[LabelEvent, ...]:
+        """Settle slice `index` against whatever readers said or will say; needs a reason."""
+        if not reason.strip():
+            raise ValueError("an adjudication gives its reason")
+        label_set.find(class_id)
+        return self._state(
+            Action.ADJUDICATE,
+            series,
+            index,
+            label_set,
+            new=class_id,
+            reason=reason,
+            opinion=opinion,
+        )
+
+    def mark(
+        self,
+        series: Labelled,
+        index: int,
+        regions: Sequence[Region],
+        *,
+        label_set: LabelSet,
+        opinion: ModelOpinion | None = None,
+        reason: str = "",
+    ) -> tuple[LabelEvent, ...]:
+        """State all regions of slice `index`; an empty sequence takes them away."""
+        if self.regions(series.case_id).get(series.slice_ids[index], ()) == tuple(regions):
+            return ()
+        return self._state(
+            Action.MARK,
+            series,
+            index,
+            label_set,
+            regions=tuple(regions),
+            reason=reason,
+            opinion=opinion,
+        )
+
+    def note(
+        self, series: Labelled, index: int, text: str, *, label_set: LabelSet
+    ) -> tuple[LabelEvent, ...]:
+        """State the comment on slice `index`; an empty text takes it away."""
+        if self.notes(series.case_id).get(series.slice_ids[index], "") == text:
+            return ()
+        return self._state(Action.NOTE, series, index, label_set, note=text)
+
+    def undo(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
+        """End this reader's last step in a case (default: the one labelled last).
+
+        Returns the entries that say so; nothing if there is nothing to undo.
+        """
+        return self._turn_back(Action.UNDO, case_id)
+
+    def redo(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
+        """Make the step stand again that was undone last. Returns the entries that say so."""
+        return self._turn_back(Action.REDO, case_id)
+
+    def refresh(self) -> tuple[LabelEvent, ...]:
+        """Take over what others wrote in the meantime; returns their entries."""
+        with self._writing:
+            events = self._journal.events(after=self._history.last)
+            self._take(events)
+        return self._tell(events)
+
+    # ---- asking
+
+    def current(self, case_id: str) -> dict[str, str]:
+        """Slice id → class id of a case, as all readers' entries have it."""
+        return self._now(case_id)
+
+    def own(self, case_id: str, reader: str | None = None) -> dict[str, str]:
+        """Slice id → class id that one reader (default: this one) gave, as if alone."""
+        return self._now(case_id, reader or self._reader)
+
+    def regions(self, case_id: str) -> dict[str, tuple[Region, ...]]:
+        """Slice id → regions marked on it."""
+        with self._reading:
+            return self._history.regions(case_id)
+
+    def notes(self, case_id: str) -> dict[str, str]:
+        """Slice id → comment on it."""
+        with self._reading:
+            return self._history.notes(case_id)
+
+    def history(self, case_id: str) -> list[HistoryEntry]:
+        """What was done to a case, step by step, the last step last."""
+        with self._reading:
+            return self._history.entries(case_id)
+
+    def counts(self) -> dict[str, int]:
+        """Case id → number of slices labelled now, of every case that has any."""
+        with self._reading:
+            found = {case_id: len(self._history.current(case_id)) for case_id in self._cases()}
+        return {case_id: count for case_id, count in found.items() if count}
+
+    def standing(self) -> tuple[LabelEvent, ...]:
+        """The entries that give all current labels, in order: what a training set is made of."""
+        with self._reading:
+            events = [e for case_id in self._cases() for e in self._history.standing(case_id)]
+        return tuple(sorted(events, key=lambda event: event.sequence))
+
+    def can_undo(self, case_id: str | None = None) -> bool:
+        """Whether `undo` would do something."""
+        with self._reading:
+            return bool(self._history.undoable(self._key(case_id)))
+
+    def can_redo(self, case_id: str | None = None) -> bool:
+        """Whether `redo` would do something."""
+        with self._reading:
+            return bool(self._history.redoable(self._key(case_id)))
+
+    # ---- inside
+
+    def _cases(self) -> tuple[str, ...]:
+        return self._history.cases()
+
+    def _key(self, case_id: str | None) -> tuple[str, str, str]:
+        return (case_id or self._case_id, self._reader, self._session)
+
+    def _now(self, case_id: str, reader: str | None = None) -> dict[str, str]:
+        with self._reading:
+            return self._history.current(case_id, reader)
+
+    def _state(
+        self,
+        action: Action,
+        series: Labelled,
+        index: int,
+        label_set: LabelSet,
+        *,
+        new: str | None = None,
+        reason: str = "",
+        opinion: ModelOpinion | None = None,
+        regions: tuple[Region, ...] = (),
+        note: str = "",
+    ) -> tuple[LabelEvent, ...]:
+        slice_id = series.slice_ids[index]
+        with self._writing:
+            old = self._now(series.case_id).get(slice_id)
+            draft = LabelDraft(
+                action,
+                series.case_id,
+                series.patient_id,
+                slice_id,
+                index,
+                label_set.id,
+                old,
+                # Regions and notes leave the class as it is.
+                new if action is Action.ADJUDICATE else old,
+                reason,
+                opinion,
+                regions=regions,
+                note=note,
+            )
+            events = self._write(series.case_id, [draft])
+        return self._tell(events)
+
+    def _turn_back(self, action: Action, case_id: str | None) -> tuple[LabelEvent, ...]:
+        with self._writing:
+            key = self._key(case_id)
+            with self._reading:
+                find = self._history.undoable if action is Action.UNDO else self._history.redoable
+                targets = find(key)
+                before = self._history.current(key[0])
+                after = self._history.current_if(targets, stands=action is Action.REDO)
+            drafts = [
+                LabelDraft(
+                    action,
+                    target.draft.case_id,
+                    target.draft.patient_id,
+                    target.draft.slice_id,
+                    target.draft.slice_index,
+                    target.draft.label_set,
+                    before.get(target.draft.slice_id),
+                    after.get(target.draft.slice_id),
+                    target=target.sequence,
+                )
+                for target in targets
+            ]
+            events = self._write(key[0], drafts)
+        return self._tell(events)
+
+    def _write(self, case_id: str, drafts: Sequence[LabelDraft]) -> tuple[LabelEvent, ...]:
+        """Append, then apply. Called with the writing lock held."""
+        if not drafts:
+            return ()
+        events = self._journal.append_many(drafts, reader=self._reader, session=self._session)
+        self._case_id = case_id
+        missed = events[0].sequence > self._history.last + 1
+        self._take(self._journal.events(after=self._history.last) if missed else events)
+        return events
+
+    def _take(self, events: Iterable[LabelEvent]) -> None:
+        with self._reading:
+            for event in events:
+                self._history.apply(event)
+
+    def _tell(self, events: tuple[LabelEvent, ...]) -> tuple[LabelEvent, ...]:
+        """Emit `changed` once a case; called without locks, so that a listener may ask or label."""
+        for case_id in dict.fromkeys(event.draft.case_id for event in events):
+            mine = tuple(event for event in events if event.draft.case_id == case_id)
+            slice_ids = tuple(dict.fromkeys(event.draft.slice_id for event in mine))
+            self.changed.emit(LabelsChanged(case_id, slice_ids, mine[-1].reader, mine))
+        return events

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from PySide6.QtCore import Qt, Signal
@@ -21,25 +20,16 @@ from PySide6.QtWidgets import (
 
 from core.case import Case
 from core.imaging.geometry import Plane
-from core.labels.schema import Action, LabelClass, LabelEvent, LabelSet
+from core.labels.history import HistoryEntry
+from core.labels.schema import Action, LabelClass, LabelSet
 from core.models.card import Card
 from core.session import AnswerState, Reading
 from desktop.appearance import theme
+from desktop.operations.labelling import Saved
 from desktop.panels.bars import ProbabilityBar, percent
 from desktop.panels.model_picker import ModelChoice, ModelPicker
 
 SLICE_ROLE = Qt.ItemDataRole.UserRole + 1
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What is known of the last label's way to the disk.
-
-    pending: given but not yet acknowledged by the journal; failed: it never was.
-    """
-
-    pending: bool = False
-    failed: bool = False
 
 
 def _section(title: str, parent: QWidget) -> QLabel:
@@ -85,7 +75,7 @@ class FindingsPanel(QFrame):
         self._bars: dict[str, ProbabilityBar] = {}
         self._bar_set: LabelSet | None = None
         self._saved = Saved()
-        self._last: dict[str, LabelEvent] = {}
+        self._last: dict[str, HistoryEntry] = {}
         self._build()
         self.show_reading(None)
 
@@ -204,7 +194,7 @@ class FindingsPanel(QFrame):
                     widget.deleteLater()
         self._bars.clear()
         self._label_buttons.clear()
-        for item in label_set.classes:
+        for item in sorted(label_set.classes, key=lambda c: (not c.positive, c.key)):
             colour = theme().positive if item.positive else theme().negative
             bar = ProbabilityBar(item.name(), colour, self)
             self._bars[item.id] = bar
@@ -325,24 +315,29 @@ class FindingsPanel(QFrame):
         self._saved = saved
         self.refresh_label()
 
-    def show_history(self, events: list[LabelEvent], *, can_undo: bool, can_redo: bool) -> None:
-        """Show the events of this series, newest first."""
+    def show_history(self, entries: list[HistoryEntry], *, can_undo: bool, can_redo: bool) -> None:
+        """Show what was done to this series, the last step first."""
         self._undo.setEnabled(can_undo)
         self._redo.setEnabled(can_redo)
         self._history.clear()
         self._last = {}
-        label_set = self._reading.case.label_set if self._reading is not None else None
-        for event in events:
-            self._last.setdefault(event.draft.slice_id, event)
-            item = QListWidgetItem(event_words(event, label_set))
-            item.setToolTip(
-                f"Entry {event.sequence} by {event.reader}, {clock(event.at)}"
-                + (f"\nThe model had said: {_opinion(event)}" if event.draft.opinion else "")
-            )
-            item.setData(SLICE_ROLE, (event.draft.case_id, event.draft.slice_index))
+        reading = self._reading
+        label_set = reading.case.label_set if reading is not None else None
+        for entry in entries:
+            for change in entry.changes:
+                self._last.setdefault(change.slice_id, entry)
+            item = QListWidgetItem(entry_words(entry, label_set))
+            if not entry.stands:
+                font = item.font()
+                font.setStrikeOut(True)
+                item.setFont(font)
+            item.setToolTip(_entry_tip(entry))
+            if reading is not None and entry.changes:
+                place = (reading.summary.case_id, entry.changes[0].slice_index)
+                item.setData(SLICE_ROLE, place)
             self._history.addItem(item)
-        self._history.setVisible(bool(events))
-        self._empty_history.setVisible(not events)
+        self._history.setVisible(bool(entries))
+        self._empty_history.setVisible(not entries)
         self.refresh_label()
 
     def refresh_label(self) -> None:
@@ -363,31 +358,42 @@ class FindingsPanel(QFrame):
 
     def _state_words(self, reading: Reading | None, current: str | None) -> str:
         if self._saved.failed:
-            return "✕ The last label could not be saved."
+            return "✕ The last label could not be saved. Nothing was changed."
         if self._saved.pending:
             return "○ Saving…"
+        if not self._saved.is_ready:
+            return "The label journal is being opened…"
         if reading is None or current is None:
             return "This slice has no label."
         slice_id = reading.summary.slice_ids[reading.case.navigation.index(Plane.SLICE)]
-        event = self._last.get(slice_id)
-        if event is None:
+        entry = self._last.get(slice_id)
+        if entry is None:
             return "✓ Saved"
-        return f"✓ Saved {clock(event.at)} by {event.reader}"
+        return f"✓ Saved {clock(entry.at)} by {entry.reader}"
 
     def _history_activated(self, item: QListWidgetItem) -> None:
-        case_id, index = item.data(SLICE_ROLE)
-        self.slice_wanted.emit(case_id, index)
+        place = item.data(SLICE_ROLE)
+        if place is not None:
+            self.slice_wanted.emit(*place)
 
 
-def _opinion(event: LabelEvent) -> str:
-    opinion = event.draft.opinion
-    if opinion is None:
-        return ""
-    return f"{opinion.class_id.replace('_', ' ')} {percent(opinion.probability)} ({opinion.model})"
+def _entry_tip(entry: HistoryEntry) -> str:
+    lines = [f"Entry {entry.sequence} by {entry.reader}, {clock(entry.at)}"]
+    if entry.opinion is not None:
+        said = entry.opinion.class_id.replace("_", " ")
+        lines.append(
+            f"The model had said: {said} {percent(entry.opinion.probability)} "
+            f"({entry.opinion.model})"
+        )
+    if entry.reason:
+        lines.append(entry.reason)
+    if not entry.stands:
+        lines.append("Undone later.")
+    return "\n".join(lines)
 
 
-def event_words(event: LabelEvent, label_set: LabelSet | None) -> str:
-    """A journal entry for people, such as “12:03:10  slice 17: no hemorrhage”."""
+def entry_words(entry: HistoryEntry, label_set: LabelSet | None) -> str:
+    """A step for people, such as “12:03:10  slice 17: No hemorrhage”."""
 
     def name(class_id: str | None) -> str:
         if class_id is None:
@@ -397,12 +403,16 @@ def event_words(event: LabelEvent, label_set: LabelSet | None) -> str:
         except KeyError:
             return class_id
 
-    draft = event.draft
-    new = name(draft.new)
+    new = name(entry.changes[0].new) if entry.changes else ""
     words = {
         Action.LABEL: new,
         Action.CLEAR: "label cleared",
-        Action.UNDO: f"undone, back to {new}",
-        Action.REDO: f"redone, {new}",
-    }[draft.action]
-    return f"{clock(event.at)}  slice {draft.slice_index + 1}: {words}"
+        Action.MARK: "regions marked",
+        Action.NOTE: f"note “{entry.note}”",
+        Action.ADJUDICATE: f"settled as {new}",
+        Action.UNDO: f"undone, now {new}",
+        Action.REDO: f"redone, now {new}",
+    }[entry.action]
+    numbers = [change.slice_index + 1 for change in entry.changes]
+    place = f"slice {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} slices"
+    return f"{clock(entry.at)}  {place}: {words}"

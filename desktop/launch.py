@@ -1,0 +1,190 @@
+"""The one entry point: the window, the demo, and the way to the command line.
+
+Nothing heavy is imported before it is known what was asked for.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
+
+_HELP = """Read a study, see the model's answer and why, correct it, retrain, promote.
+
+sliceloop [PATH…] opens the window. Before any command or path, --profile DIR keeps settings,
+labels and models in DIR.
+
+Not for diagnostic use.
+"""
+_NO_SCREEN = (
+    "sliceloop: There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set). "
+    "Start it on a desktop, or use one of the commands that sliceloop --help lists.\n"
+)
+
+
+def main() -> int:
+    """What the console script `sliceloop` runs. Returns the exit code."""
+    multiprocessing.freeze_support()
+    try:
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.stderr.write("sliceloop: Stopped by the person at the keyboard.\n")
+        return NOT_DONE
+    except Exception as error:  # noqa: BLE001 - the last line before a traceback would be shown
+        return _tell_defect(error)
+
+
+def run(words: Sequence[str]) -> int:
+    """Do what the words of a command line ask for."""
+    if words and words[0] == "--worker":
+        from core.retraining.worker import main as work
+
+        return work(list(words[1:]))
+    rest, problem = _take_profile(list(words))
+    if problem:
+        sys.stderr.write(f"sliceloop: {problem}\n")
+        return WRONG_USAGE
+    if not rest:
+        return show([])
+    if rest[0] == "--version":
+        from core.labels.journal import program
+
+        sys.stdout.write(f"{program()}\n")
+        return DONE
+    if _names_a_path(rest[0]):
+        return show([Path(word) for word in rest])
+    from core.cli.main import COMMANDS, guarded
+
+    if rest[0].startswith("-") or rest[0] in (*COMMANDS, "demo") or not Path(rest[0]).exists():
+        return guarded(_application(), rest)
+    return show([Path(word) for word in rest])
+
+
+def has_screen() -> bool:
+    """Whether a window can be shown to somebody."""
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def show(paths: list[Path]) -> int:
+    """Open the window on some paths and stay until it is closed."""
+    if not has_screen():
+        sys.stderr.write(_NO_SCREEN)
+        return NOT_DONE
+    for path in paths:
+        if not path.exists():
+            from core.errors import NothingToOpenError
+            from core.sentences import sentence
+
+            sys.stderr.write(f"sliceloop: {sentence(NothingToOpenError(path))}\n")
+            return NOT_DONE
+    from desktop.system_libraries import ensure
+
+    ensure()
+    from desktop.app import open_window
+
+    return open_window(paths)
+
+
+def _demo(
+    shots: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Walk the loop without a screen; write numbered PNGs and summary.json into DIR.",
+        ),
+    ] = None,
+) -> int:
+    """The guided tour on the built-in sample, in a profile of its own."""
+    folder = shots
+    if folder is None and not has_screen():
+        folder = Path("shots")
+        sys.stderr.write(
+            "sliceloop: There is no screen here, so the tour is walked without one; "
+            f"pictures and summary.json go to {folder.resolve()}.\n"
+        )
+    from desktop.system_libraries import ensure
+
+    if folder is None:
+        ensure()
+        from desktop.tour import show_tour
+
+        return show_tour()
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    ensure()
+    from desktop.shots import take_shots
+
+    return take_shots(folder)
+
+
+def _application() -> typer.Typer:
+    from core.cli.main import application
+
+    root = application()
+    root.info.help = _HELP
+    root.command("demo")(_demo)
+    return root
+
+
+def _names_a_path(word: str) -> bool:
+    """Whether a word can only be meant as a path, so that the command line is not imported."""
+    return not word.startswith("-") and (os.sep in word or "/" in word) and Path(word).exists()
+
+
+def _take_profile(words: list[str]) -> tuple[list[str], str]:
+    """Take --profile DIR (or --profile=DIR) off the front. Returns the rest and what is wrong."""
+    from core.places import HOME_VARIABLE
+
+    if not words or not words[0].startswith("--profile"):
+        return words, ""
+    if words[0].startswith("--profile="):
+        folder, rest = words[0].split("=", 1)[1], words[1:]
+    elif len(words) > 1:
+        folder, rest = words[1], words[2:]
+    else:
+        return words, "--profile needs a folder."
+    if not folder:
+        return words, "--profile needs a folder."
+    os.environ[HOME_VARIABLE] = str(Path(folder).expanduser().resolve())
+    return rest, ""
+
+
+def _tell_defect(error: Exception) -> int:
+    """An unforeseen error in one sentence; its place in our code goes to the log."""
+    from core.errors import CoreError
+    from core.sentences import sentence
+
+    if isinstance(error, CoreError):
+        sys.stderr.write(f"sliceloop: {sentence(error)}\n")
+        return NOT_DONE
+    where = ""
+    try:
+        import traceback
+
+        from core import places
+
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        log = places.state_folder() / "sliceloop.log"
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write("\n".join([type(error).__name__, *lines, ""]))
+        where = f" Its place in the program is written down in {log}."
+    except OSError:
+        pass
+    sys.stderr.write(
+        f"sliceloop: Something went wrong inside Sliceloop ({type(error).__name__}).{where} "
+        "Please report it.\n"
+    )
+    return NOT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

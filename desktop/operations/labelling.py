@@ -1,0 +1,261 @@
+"""Labelling from the window: every label goes to the journal on one writer thread, in order.
+
+The screen shows a label as saved only after the journal has acknowledged it; until then it is
+pending, and what is shown as the label is what the journal has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import JournalBusyError
+from core.events import Signal
+from core.imaging.geometry import Plane
+from core.labels.history import HistoryEntry
+from core.labels.journal import Journal
+from core.labels.labelling import Labelling
+from core.labels.schema import ModelOpinion
+from core.session import Reading, Session
+from desktop.jobs import Failure, Job, Jobs, Task
+from desktop.notices import Level, Notice, Tell
+
+LANE = "journal"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What is known of the last labels' way to the disk.
+
+    pending: how many the journal has not yet acknowledged. failed: the last one never was.
+    is_ready: whether the journal is open; can_write: and whether this window may write it.
+    """
+
+    pending: int = 0
+    failed: bool = False
+    is_ready: bool = False
+    can_write: bool = False
+
+
+class LabelOperations:
+    """What the label keys, undo and redo do."""
+
+    changed = Signal(object)
+    """A Reading whose labels are now as the journal has them."""
+    saved_changed = Signal(object)
+    """The new Saved."""
+
+    def __init__(
+        self, session: Session, jobs: Jobs, tell: Tell, reader: str, *, journal: Any = Journal
+    ) -> None:
+        self._session = session
+        self._jobs = jobs
+        self._tell = tell
+        self._reader = reader
+        self._make_journal: Callable[..., Journal] = journal
+        self._labelling: Labelling | None = None
+        self.saved = Saved()
+        session.added.connect(self.refresh)
+        session.label_set_changed.connect(self._refresh_all)
+
+    def start(self) -> None:
+        """Open the journal, off the GUI thread: it verifies its whole chain first."""
+        self._submit(self._open, self._opened, self._cannot_open)
+
+    def close(self) -> None:
+        """Let go of the journal; called after the jobs have ended."""
+        self._session.added.disconnect(self.refresh)
+        self._session.label_set_changed.disconnect(self._refresh_all)
+        if self._labelling is not None:
+            self._labelling.journal.close()
+
+    # ---- opening the journal
+
+    def _open(self) -> JournalBusyError | None:
+        busy = None
+        try:
+            journal = self._make_journal()
+        except JournalBusyError as error:
+            busy = error
+            journal = self._make_journal(read_only=True)
+        self._labelling = Labelling(journal, self._reader)
+        return busy
+
+    def _opened(self, busy: JournalBusyError | None) -> None:
+        from core.sentences import sentence
+
+        self._say(Saved(is_ready=True, can_write=busy is None))
+        if busy is not None:
+            self._tell(Notice(Level.CAUTION, str(sentence(busy))))
+        self._refresh_all()
+
+    def _cannot_open(self, failure: Failure) -> None:
+        self._say(Saved(failed=True))
+        self._tell(Notice.of(failure))
+
+    # ---- changing labels
+
+    @property
+    def labelling(self) -> Labelling | None:
+        """The labels of this journal, once it is open; to be asked, not changed."""
+        return self._labelling
+
+    @property
+    def reader(self) -> str:
+        """Who labels."""
+        return self._reader
+
+    def sign_in(self, reader: str) -> None:
+        """Someone else labels from now on."""
+        self._reader = reader
+
+        def work(labelling: Labelling) -> None:
+            labelling.sign_in(reader)
+
+        self._write(None, work)
+
+    def label(self, reading: Reading, class_id: str | None, index: int | None = None) -> None:
+        """Give a slice (default: the one looked at) a class, or None to take it away."""
+        at = reading.case.navigation.index(Plane.SLICE) if index is None else index
+        label_set, summary = self._session.label_set, reading.summary
+        opinion = opinion_of(reading, at)
+
+        def work(labelling: Labelling) -> None:
+            if class_id is None:
+                labelling.clear(summary, at, label_set=label_set)
+            else:
+                labelling.label(summary, at, class_id, label_set=label_set, opinion=opinion)
+
+        self._write(reading, work)
+
+    def label_series(self, reading: Reading, class_id: str) -> None:
+        """Give all slices of a series a class, as one step."""
+        label_set, summary = self._session.label_set, reading.summary
+        opinions = {
+            index: opinion
+            for index in range(summary.shape[0])
+            if (opinion := opinion_of(reading, index)) is not None
+        }
+
+        def work(labelling: Labelling) -> None:
+            labelling.label_series(summary, class_id, label_set=label_set, opinions=opinions)
+
+        self._write(reading, work)
+
+    def undo(self, reading: Reading) -> None:
+        """End the last step of this reader on the series."""
+        case_id = reading.summary.case_id
+        self._write(reading, lambda labelling: labelling.undo(case_id))
+
+    def redo(self, reading: Reading) -> None:
+        """Make the step stand again that was undone last."""
+        case_id = reading.summary.case_id
+        self._write(reading, lambda labelling: labelling.redo(case_id))
+
+    def _write(self, reading: Reading | None, work: Callable[[Labelling], object]) -> None:
+        if self.saved.is_ready and not self.saved.can_write:
+            self._tell(
+                Notice(
+                    Level.CAUTION,
+                    "Labels cannot be given now: another Sliceloop has this journal open. "
+                    "Close it and start this one again.",
+                )
+            )
+            return
+
+        def change() -> None:
+            if self._labelling is not None:
+                work(self._labelling)
+
+        def done(_result: object) -> None:
+            self._say(pending=self.saved.pending - 1, failed=False)
+            if reading is not None:
+                self.refresh(reading)
+
+        def failed(failure: Failure) -> None:
+            self._say(pending=self.saved.pending - 1, failed=True)
+            self._tell(Notice.of(failure))
+            if reading is not None:
+                self.refresh(reading)
+
+        self._say(pending=self.saved.pending + 1)
+        self._submit(change, done, failed)
+
+    def _submit(
+        self,
+        work: Callable[[], Any],
+        on_done: Callable[[Any], None],
+        on_failed: Callable[[Failure], None],
+    ) -> None:
+        def run(_task: Task) -> Any:
+            return work()
+
+        self._jobs.submit(Job(LANE, "", run, lane=LANE), on_done=on_done, on_failed=on_failed)
+
+    def _say(self, saved: Saved | None = None, **changes: Any) -> None:
+        now = saved or Saved(**{**vars(self.saved), **changes})
+        if now != self.saved:
+            self.saved = now
+            self.saved_changed.emit(now)
+
+    # ---- what holds now
+
+    def refresh(self, reading: Reading) -> None:
+        """Show a series' labels as the journal has them."""
+        if self._labelling is None:
+            return
+        known = {item.id for item in self._session.label_set.classes}
+        labels = {
+            slice_id: class_id
+            for slice_id, class_id in self._labelling.current(reading.summary.case_id).items()
+            if class_id in known
+        }
+        reading.case.relabel(labels)
+        self._session.mark(reading, labelled=len(labels))
+        self.changed.emit(reading)
+
+    def _refresh_all(self, _what: object = None) -> None:
+        for reading in self._session:
+            self.refresh(reading)
+
+    def history(self, reading: Reading) -> list[HistoryEntry]:
+        """What was done to a series, the last step first."""
+        if self._labelling is None:
+            return []
+        return self._labelling.history(reading.summary.case_id)[::-1]
+
+    def can_undo(self, reading: Reading) -> bool:
+        """Whether there is a step of this reader to undo."""
+        return self._labelling is not None and self._labelling.can_undo(reading.summary.case_id)
+
+    def can_redo(self, reading: Reading) -> bool:
+        """Whether there is a step of this reader to redo."""
+        return self._labelling is not None and self._labelling.can_redo(reading.summary.case_id)
+
+    def next_labelled(self, reading: Reading, direction: int) -> int | None:
+        """Index of the next labelled slice in a direction, wrapping around; None if none other."""
+        case = reading.case
+        count, here = case.navigation.count(), case.navigation.index()
+        for offset in range(1, count):
+            index = (here + direction * offset) % count
+            if case.label_at(index) is not None:
+                return index
+        return None
+
+
+def opinion_of(reading: Reading, index: int) -> ModelOpinion | None:
+    """What the model says about a slice now, to be kept beside the label."""
+    prediction = reading.case.prediction
+    answer = prediction.slices.get(index) if prediction is not None else None
+    if prediction is None or answer is None:
+        return None
+    says = max(answer.probabilities, key=answer.probabilities.__getitem__)
+    if reading.case.is_suspicious(index):
+        says = prediction.positive
+    return ModelOpinion(
+        prediction.model.id,
+        prediction.model.weights_sha256,
+        says,
+        answer.probabilities[says],
+    )

@@ -52,7 +52,13 @@ class Navigation:
 
 @dataclass(frozen=True)
 class Display:
-    """How the slice is shown. The window stays while scrolling."""
+    """How the slice is shown. The window stays while scrolling.
+
+    opacity: of the heat map over the image. heat_cut: part of the heat map's range below which
+        nothing is drawn, 0–1. colour_map: its colours, one of viewer.heat.COLOUR_MAPS.
+    smooth: pixels are interpolated. annotations: texts over the image.
+    answers: what the model says is shown; False is read-first mode.
+    """
 
     window: Window
     inverted: bool = False
@@ -60,6 +66,10 @@ class Display:
     three_panels: bool = False
     opacity: float = 0.45
     annotations: bool = True
+    heat_cut: float = 0.25
+    colour_map: str = "inferno"
+    smooth: bool = True
+    answers: bool = True
 
 
 class Case:

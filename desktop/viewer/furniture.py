@@ -1,0 +1,217 @@
+"""What is written over an image: texts in the corners, letters at the edges, bars.
+
+Drawn in logical screen pixels, so it is sharp at every scale of the screen and does not turn
+with the image. Everything here is drawing: what to say is decided in `slice_view`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen
+
+from desktop import appearance
+from desktop.viewer.heat import colour_table
+from desktop.viewer.words import number, say
+
+MARGIN = 10.0
+
+
+class Line(NamedTuple):
+    """One line of text; colour "" means the usual one; swatch: a coloured square before it."""
+
+    text: str
+    colour: str = ""
+    bold: bool = False
+    swatch: str = ""
+
+
+@dataclass(frozen=True)
+class ScaleBar:
+    """A bar of known length: pixels long on the screen, and its words."""
+
+    pixels: float
+    words: str
+
+
+@dataclass
+class Furniture:
+    """Everything to write. Corner texts run downwards from the top, upwards from the bottom.
+
+    letters: patient letters at the screen's (left, right, top, bottom), or None.
+    """
+
+    top_left: list[Line] = field(default_factory=list)
+    top_right: list[Line] = field(default_factory=list)
+    bottom_left: list[Line] = field(default_factory=list)
+    bottom_right: list[Line] = field(default_factory=list)
+    letters: tuple[str, str, str, str] | None = None
+    scale_bar: ScaleBar | None = None
+    centre: str = ""
+    title: str = ""
+
+
+def choose_scale_bar(pixels_per_unit: float, available: float, unit: str) -> ScaleBar:
+    """The longest of 1, 2, 5 × 10ⁿ units that fits into `available` screen pixels."""
+    most = max(available / pixels_per_unit, 1e-9)
+    power = 10.0 ** np.floor(np.log10(most))
+    length = power * max(step for step in (1, 2, 5) if step * power <= most * (1 + 1e-9))
+    if unit == "mm" and length >= 10:
+        words = f"{number(length / 10, 0)} cm"
+    elif unit == "mm" and length < 0.1:
+        words = f"{number(length * 1000, 0)} µm"
+    else:
+        words = f"{length:g} {unit}"
+    return ScaleBar(float(length * pixels_per_unit), words)
+
+
+class Painter:
+    """Draws furniture; keeps the fonts and their measures."""
+
+    def __init__(self, pixels: int = appearance.TEXT_PX - 1) -> None:
+        self.font = appearance.font(pixels)
+        self.bold = appearance.font(pixels, bold=True)
+        self.letter_font = appearance.font(pixels + 2, bold=True)
+        self.measure = QFontMetricsF(self.font)
+        self._bold_measure = QFontMetricsF(self.bold)
+        self._letter_measure = QFontMetricsF(self.letter_font)
+        self.line_height = self.measure.height() + 1.0
+
+    def draw(self, painter: QPainter, size: QSizeF, content: Furniture, top: float = 0.0) -> None:
+        """Draw into a widget of a size; the upper `top` pixels are taken by banners."""
+        painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+        width, height = size.width(), size.height()
+        self._title(painter, width, top, content.title)
+        below = top + (self.line_height + 4 if content.title else 0)
+        right_part = self._widest(content.top_right)
+        room = max(width - 2 * MARGIN - right_part - 24, 60.0)
+        self._corner(painter, content.top_left, MARGIN, below + MARGIN, room)
+        self._corner(painter, content.top_right, width - MARGIN, below + MARGIN, width / 2, True)
+        lift = self.line_height * len(content.bottom_left)
+        self._corner(painter, content.bottom_left, MARGIN, height - MARGIN - lift, width / 2)
+        bar_lift = self._scale_bar(painter, width, height, content.scale_bar)
+        lift = bar_lift + self.line_height * len(content.bottom_right)
+        self._corner(painter, content.bottom_right, width - MARGIN, height - MARGIN - lift,
+                     width / 2, True)  # fmt: skip
+        self._letters(painter, width, height, below, content.letters)
+        if content.centre:
+            box = QRectF(MARGIN, below, width - 2 * MARGIN, height - below)
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.setFont(self.font)
+            painter.setPen(QColor(appearance.IMAGE.dim))
+            painter.drawText(box, int(flags), content.centre)
+
+    # ---- parts
+
+    def _measures(self, line: Line) -> tuple[QFont, QFontMetricsF]:
+        return (self.bold, self._bold_measure) if line.bold else (self.font, self.measure)
+
+    def _widest(self, lines: list[Line]) -> float:
+        widths = [self._measures(line)[1].horizontalAdvance(line.text) for line in lines]
+        return max(widths, default=0.0) + (16 if any(line.swatch for line in lines) else 0)
+
+    def _corner(
+        self, painter: QPainter, lines: list[Line], x: float, y: float, room: float,
+        to_the_left: bool = False,
+    ) -> None:  # fmt: skip
+        for line in lines:
+            font, measure = self._measures(line)
+            text = line.text
+            if measure.horizontalAdvance(text) > room:
+                text = measure.elidedText(text, Qt.TextElideMode.ElideRight, room)
+            painter.setFont(font)
+            start = x - measure.horizontalAdvance(text) if to_the_left else x
+            if line.swatch:
+                side = self.measure.ascent() * 0.8
+                left = start - side - 5 if to_the_left else start
+                square = QRectF(left, y + self.measure.ascent() - side, side, side)
+                painter.fillRect(square.adjusted(-1, -1, 1, 1), QColor(appearance.IMAGE.shadow))
+                painter.fillRect(square, QColor(line.swatch))
+                start = start if to_the_left else start + side + 5
+            self._text(painter, QPointF(start, y + measure.ascent()), text, line.colour)
+            y += self.line_height
+
+    def _text(self, painter: QPainter, at: QPointF, text: str, colour: str = "") -> None:
+        """Text that stays readable over white bone: a dark shadow first."""
+        painter.setPen(QColor(appearance.IMAGE.shadow))
+        painter.drawText(at + QPointF(1, 1), text)
+        painter.setPen(QColor(colour or appearance.IMAGE.text))
+        painter.drawText(at, text)
+
+    def _title(self, painter: QPainter, width: float, top: float, title: str) -> None:
+        if title:
+            painter.setFont(self.bold)
+            across = self._bold_measure.horizontalAdvance(title)
+            at = QPointF((width - across) / 2, top + 6 + self._bold_measure.ascent())
+            self._text(painter, at, title)
+
+    def _letters(
+        self, painter: QPainter, width: float, height: float, top: float,
+        letters: tuple[str, str, str, str] | None,
+    ) -> None:  # fmt: skip
+        if letters is None:
+            return
+        left, right, above, below = letters
+        measure = self._letter_measure
+        painter.setFont(self.letter_font)
+        middle = height / 2 + measure.ascent() / 2
+        for text, x, y in (
+            (left, MARGIN, middle),
+            (right, width - MARGIN - measure.horizontalAdvance(right), middle),
+            (above, (width - measure.horizontalAdvance(above)) / 2, top + 4 + measure.ascent()),
+            (below, (width - measure.horizontalAdvance(below)) / 2, height - 6),
+        ):
+            self._text(painter, QPointF(x, y), text, appearance.IMAGE.letters)
+
+    def _scale_bar(
+        self, painter: QPainter, width: float, height: float, bar: ScaleBar | None
+    ) -> float:
+        """Draw the bar at the lower right; return the height that it took."""
+        if bar is None:
+            return 0.0
+        right, y = width - MARGIN, height - MARGIN - 2
+        left = right - bar.pixels
+        for colour, wide in ((appearance.IMAGE.shadow, 4.0), (appearance.IMAGE.text, 1.5)):
+            painter.setPen(QPen(QColor(colour), wide))
+            painter.drawLine(QPointF(left, y), QPointF(right, y))
+            for x in (left, right):
+                painter.drawLine(QPointF(x, y - 5), QPointF(x, y))
+        painter.setFont(self.font)
+        across = self.measure.horizontalAdvance(bar.words)
+        self._text(painter, QPointF(right - across, y - 8), bar.words)
+        return self.line_height + 12
+
+
+def draw_colour_bar(
+    painter: QPainter, area: QRectF, fonts: Painter, *, colour_map: str, top: float, cut: float
+) -> None:
+    """A vertical colour bar with numbers: evidence in log-odds, the cut marked.
+
+    area: the bar itself; numbers stand at its left.
+    """
+    table = np.ascontiguousarray(colour_table(colour_map)[::-1])
+    strip = QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888)
+    painter.drawImage(area, strip)
+    painter.setPen(QPen(QColor(appearance.IMAGE.dim), 1))
+    painter.drawRect(area)
+    painter.setFont(fonts.font)
+    digits = 2 if top < 10 else 1
+    for part in (0.0, 0.5, 1.0):
+        y = area.bottom() - part * area.height()
+        words = number(part * top, digits)
+        across = fonts.measure.horizontalAdvance(words)
+        painter.setPen(QColor(appearance.IMAGE.text))
+        painter.drawLine(QPointF(area.left() - 4, y), QPointF(area.left(), y))
+        at = QPointF(area.left() - 7 - across, y + fonts.measure.ascent() / 2 - 1)
+        painter.drawText(at, words)
+    if cut > 0:
+        y = area.bottom() - cut * area.height()
+        painter.setPen(QPen(QColor(appearance.IMAGE.text), 1, Qt.PenStyle.DashLine))
+        painter.drawLine(QPointF(area.left(), y), QPointF(area.right() + 5, y))
+    heading = say("evidence")
+    across = fonts.measure.horizontalAdvance(heading)
+    painter.setPen(QColor(appearance.IMAGE.dim))
+    painter.drawText(QPointF(area.right() - across, area.top() - 10), heading)

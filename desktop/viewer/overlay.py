@@ -1,0 +1,106 @@
+"""The heat maps of the open case as ready pictures, painted once and kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.case import Case
+from core.imaging.geometry import Plane
+from core.models.answers import HeatMap
+from desktop.viewer import heat
+
+CACHE_BYTES = 128 * 1024 * 1024
+WEAKEST_TOP = 0.1
+"""Log-odds from one place. A series without evidence must not show its noise in full colour."""
+
+
+@dataclass(frozen=True)
+class HeatRange:
+    """What the colour bar says: evidence of the last colour, and below which none is drawn."""
+
+    top: float
+    cut: float
+    colour_map: str
+
+
+class HeatPictures:
+    """RGBA pictures of a case's heat maps, least recently used thrown away first.
+
+    The range is that of the whole series as far as it is answered, so that a colour means the
+    same evidence on every slice.
+    """
+
+    def __init__(self, case: Case, cache_bytes: int = CACHE_BYTES) -> None:
+        self._case = case
+        self._limit = cache_bytes
+        self._pictures: OrderedDict[object, NDArray[np.uint8]] = OrderedDict()
+        self._bytes = 0
+        self._top = 0.0
+        self._prediction: object = None
+
+    def heat_map(self, index: int) -> HeatMap | None:
+        """The heat map of a slice, if it is there."""
+        prediction = self._case.prediction
+        answer = prediction.slices.get(index) if prediction is not None else None
+        return answer.heat_map if answer is not None else None
+
+    def answers_changed(self, index: int | None) -> None:
+        """Take note that a slice was answered, or (None) that everything may have changed."""
+        if index is not None and self._prediction is self._case.prediction:
+            item = self.heat_map(index)
+            self._top = max(self._top, heat.series_top([item]) if item else 0.0)
+            return
+        self._prediction = self._case.prediction
+        self._pictures.clear()
+        self._bytes = 0
+        found = [self.heat_map(k) for k in range(self._case.summary.shape[0])]
+        self._top = heat.series_top([item for item in found if item is not None])
+
+    @property
+    def range(self) -> HeatRange:
+        """The range and colours in force."""
+        display = self._case.display
+        return HeatRange(max(self._top, WEAKEST_TOP), display.heat_cut, display.colour_map)
+
+    def picture(
+        self, index: int, plane: Plane = Plane.SLICE, *, everything: bool = False
+    ) -> NDArray[np.uint8] | None:
+        """RGBA of a plane's evidence, of that plane's size; None where there is none.
+
+        everything: draw weak evidence below the cut, too.
+        """
+        shown = self.range
+        style = heat.HeatStyle(shown.top, 0.0 if everything else shown.cut, shown.colour_map)
+        if plane is not Plane.SLICE:
+            return self._across(index, plane, style)
+        item = self.heat_map(index)
+        if item is None:
+            return None
+        key = (index, id(item), style)
+        picture = self._pictures.get(key)
+        if picture is not None:
+            self._pictures.move_to_end(key)
+            return picture
+        _, rows, columns = self._case.summary.shape
+        picture = heat.paint(heat.on_slice(item, (rows, columns)), style)
+        self._pictures[key] = picture
+        self._bytes += picture.nbytes
+        while self._bytes > self._limit and len(self._pictures) > 1:
+            _, oldest = self._pictures.popitem(last=False)
+            self._bytes -= oldest.nbytes
+        return picture
+
+    def _across(self, index: int, plane: Plane, style: heat.HeatStyle) -> NDArray[np.uint8] | None:
+        """A cut through the stack of heat maps; slices without one stay empty."""
+        slices, rows, columns = self._case.summary.shape
+        length = columns if plane is Plane.ROW else rows
+        values = np.full((slices, length), heat.NOTHING, np.float32)
+        for k in range(slices):
+            item = self.heat_map(k)
+            if item is not None:
+                values[k] = heat.line_on_slice(item, (rows, columns), plane, index)
+        return heat.paint(values, style) if np.isfinite(values).any() else None

@@ -1,0 +1,299 @@
+"""The middle of the window: the image, in one view or three, and the strip under it.
+
+Public use: `set_case`, the verbs (one a key or menu item), `tool`, `picture`, and the signals.
+The window's actions call the verbs; everything lasting that they change belongs to the case.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+from PySide6.QtCore import QPoint, Signal
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+
+from core.case import Case
+from core.imaging.geometry import Plane
+from core.imaging.intensity import (
+    CT_PRESETS,
+    Quantity,
+    Window,
+    WindowFunction,
+    automatic_window,
+)
+from desktop.viewer.camera import Viewpoint
+from desktop.viewer.overlay import HeatPictures
+from desktop.viewer.slice_view import SliceView
+from desktop.viewer.strip import PredictionStrip
+from desktop.viewer.three_panel import ThreePanel
+from desktop.viewer.tools import Tool
+
+
+def starting_window(quantity: Quantity, header: tuple[Window, ...] = ()) -> Window:
+    """The window that a series opens with: the header's, else one that fits what it is."""
+    if header:
+        return header[0]
+    if quantity is Quantity.HU:
+        return CT_PRESETS[0]
+    return Window(127.5, 255.0, "", WindowFunction.LINEAR_EXACT)
+
+
+class Stage(QWidget):
+    """Shows the open case: a single view or original | heat map | overlay, and the strip."""
+
+    context_menu_requested = Signal(QPoint)
+    """Right click on an image; global position."""
+    heat_map_wanted = Signal(int)
+    """A heat map should be shown on this slice, whose answer came without one."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewpoint = Viewpoint()
+        self.single = SliceView(viewpoint=self.viewpoint)
+        self.three = ThreePanel(self.viewpoint)
+        self.strip = PredictionStrip()
+        self._images = QStackedWidget()
+        self._images.addWidget(self.single)
+        self._images.addWidget(self.three)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._images, 1)
+        column.addWidget(self.strip)
+        self._case: Case | None = None
+        self._heat: HeatPictures | None = None
+        self._tool = Tool.WINDOW
+        self._asked: tuple[object, int] | None = None
+        self.single.maximise_requested.connect(self.toggle_three_panels)
+        self.three.maximise_requested.connect(self.toggle_three_panels)
+        self.single.context_menu_requested.connect(self.context_menu_requested)
+        self.three.context_menu_requested.connect(self.context_menu_requested)
+        self.setFocusProxy(self.single)
+        self.destroyed.connect(self._forget)
+
+    # ---- the case
+
+    @property
+    def case(self) -> Case | None:
+        """The case that is shown."""
+        return self._case
+
+    @property
+    def view(self) -> SliceView:
+        """The view that the single layout shows, or the leftmost of the three."""
+        return self.three.original if self._is_three() else self.single
+
+    def set_case(self, case: Case | None) -> None:
+        """Show a case from its own slice and display, upright and fitted; None for none."""
+        self._forget()
+        self._case = case
+        self._heat = HeatPictures(case) if case is not None else None
+        self._asked = None
+        if case is not None and self._heat is not None:
+            self._heat.answers_changed(None)
+            # Before the views: they draw with the range that this finds.
+            case.prediction_changed.connect(self._heat.answers_changed)
+            case.prediction_changed.connect(self._ask_for_heat)
+            case.display_changed.connect(self._arrange)
+            case.navigation.moved.connect(self._ask_for_heat)
+        self.viewpoint.reset()
+        self.single.set_case(case, self._heat)
+        self.three.set_case(case, self._heat)
+        self.strip.set_case(case)
+        self._arrange()
+
+    def _forget(self) -> None:
+        case = self._case
+        if case is None:
+            return
+        pairs = (
+            (case.prediction_changed, self._heat.answers_changed if self._heat else None),
+            (case.prediction_changed, self._ask_for_heat),
+            (case.display_changed, self._arrange),
+            (case.navigation.moved, self._ask_for_heat),
+        )
+        for signal, slot in pairs:
+            with contextlib.suppress(ValueError):
+                signal.disconnect(slot)
+
+    def _is_three(self) -> bool:
+        return self._case is not None and self._case.display.three_panels
+
+    def _arrange(self, *_: object) -> None:
+        shown: QWidget = self.three if self._is_three() else self.single
+        if self._images.currentWidget() is not shown:
+            self._images.setCurrentWidget(shown)
+            self.setFocusProxy(self.view)
+        self._ask_for_heat()
+
+    def _ask_for_heat(self, *_: object) -> None:
+        case = self._case
+        if case is None or case.prediction is None or not case.display.answers:
+            return
+        if not (case.display.heat_map or case.display.three_panels):
+            return
+        index = case.navigation.index()
+        answer = case.prediction.slices.get(index)
+        wanted = (case.prediction.model, index)
+        if answer is not None and answer.heat_map is None and self._asked != wanted:
+            self._asked = wanted
+            self.heat_map_wanted.emit(index)
+
+    def set_language(self, language: str) -> None:
+        """Say class names and captions in a language: "en" or "ko"."""
+        self.single.language = self.strip.language = language
+        self.three.set_language(language)
+        self.set_case(self._case)
+
+    # ---- slices
+
+    def step(self, slices: int) -> None:
+        """Move by whole slices."""
+        if self._case is not None:
+            self._case.navigation.step(slices)
+
+    def first(self) -> None:
+        """Show the first slice."""
+        if self._case is not None:
+            self._case.navigation.go(0)
+
+    def last(self) -> None:
+        """Show the last slice."""
+        if self._case is not None:
+            self._case.navigation.go(self._case.navigation.count() - 1)
+
+    def next_suspicious(self, direction: int = 1) -> bool:
+        """Go to the next (−1: previous) run of suspicious slices; whether there is one."""
+        if self._case is None or not self._case.display.answers:
+            return False
+        index = self._case.next_suspicious(direction)
+        if index is None:
+            return False
+        self._case.navigation.go(index)
+        return True
+
+    # ---- grey levels
+
+    def presets(self) -> tuple[Window, ...]:
+        """The windows on keys 1–5 for this case."""
+        if self._case is None:
+            return ()
+        if self._case.summary.quantity is Quantity.HU:
+            return CT_PRESETS
+        return self._case.summary.windows[:5]
+
+    def preset(self, key: int) -> bool:
+        """Take preset 1–5; whether this case has it."""
+        found = self.presets()
+        if self._case is None or not 1 <= key <= len(found):
+            return False
+        self._case.show(window=found[key - 1])
+        return True
+
+    def automatic_window(self) -> None:
+        """Fit the window to the slice now shown, without its 0.1 % tails."""
+        case = self._case
+        if case is None or case.volume is None or case.volume.is_colour:
+            return
+        index = case.navigation.index()
+        if case.has(index):
+            case.show(window=automatic_window(case.volume.values(Plane.SLICE, index)))
+
+    def header_window(self) -> None:
+        """Take the next of the header's windows; the starting window if it states none."""
+        case = self._case
+        if case is None:
+            return
+        windows = case.summary.windows
+        if windows and case.display.window in windows:
+            following = windows[(windows.index(case.display.window) + 1) % len(windows)]
+            case.show(window=following)
+        else:
+            case.show(window=starting_window(case.summary.quantity, windows))
+
+    def invert(self) -> None:
+        """Swap black and white."""
+        if self._case is not None:
+            self._case.show(inverted=not self._case.display.inverted)
+
+    # ---- the camera
+
+    def rotate(self, quarter_turns: int = 1) -> None:
+        """Turn clockwise."""
+        self.viewpoint.look(self.viewpoint.camera.rotated(quarter_turns))
+
+    def flip_horizontally(self) -> None:
+        """Mirror left and right as seen on the screen."""
+        self.viewpoint.look(self.viewpoint.camera.flipped(horizontally=True))
+
+    def flip_vertically(self) -> None:
+        """Mirror top and bottom as seen on the screen."""
+        self.viewpoint.look(self.viewpoint.camera.flipped(horizontally=False))
+
+    def zoom(self, factor: float) -> None:
+        """Zoom about the middle; over 1 is larger."""
+        frame = self.view.frame
+        if frame is not None:
+            camera = self.viewpoint.camera
+            self.viewpoint.look(camera.zoomed(factor, frame, self.view.area))
+
+    def fit(self) -> None:
+        """Fit the image into the view; rotation and mirroring stay."""
+        self.viewpoint.fit()
+
+    def actual_pixels(self) -> None:
+        """Show one image pixel on one logical screen pixel, measured across."""
+        frame = self.view.frame
+        if frame is not None:
+            camera = self.viewpoint.camera
+            now = camera.scale(frame, self.view.area) * float(frame.matrix[0, 0])
+            self.viewpoint.look(replace(camera, zoom=camera.zoom / now))
+
+    def neutral(self) -> None:
+        """Back to neutral: fitted and upright, not inverted, the window tool."""
+        self.viewpoint.reset()
+        self.tool = Tool.WINDOW
+        if self._case is not None:
+            self._case.show(inverted=False)
+
+    # ---- what is laid over the image
+
+    def toggle_annotations(self) -> None:
+        """Show or hide the texts over the image."""
+        if self._case is not None:
+            self._case.show(annotations=not self._case.display.annotations)
+
+    def toggle_heat_map(self) -> None:
+        """Show or hide the heat map over the image."""
+        if self._case is not None:
+            self._case.show(heat_map=not self._case.display.heat_map)
+
+    def toggle_three_panels(self) -> None:
+        """Swap the single view and original | heat map | overlay."""
+        if self._case is not None:
+            self._case.show(three_panels=not self._case.display.three_panels)
+
+    def toggle_smooth(self) -> None:
+        """Interpolate between pixels, or show each as a square."""
+        if self._case is not None:
+            self._case.show(smooth=not self._case.display.smooth)
+
+    # ---- tools and pictures
+
+    @property
+    def tool(self) -> Tool:
+        """What the left button does."""
+        return self._tool
+
+    @tool.setter
+    def tool(self, tool: Tool) -> None:
+        self._tool = tool
+        self.single.tool = tool
+        self.three.set_tool(tool)
+
+    def picture(self) -> QPixmap:
+        """What is shown now, strip and texts included, to copy or save."""
+        for view in self.three.views if self._is_three() else (self.single,):
+            view.redraw()
+        return self.grab()

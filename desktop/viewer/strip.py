@@ -1,0 +1,376 @@
+"""The prediction strip: the whole series at a glance, and a slider over it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QPolygonF,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from core.case import Case, clamp
+from core.events import SignalInstance
+from core.imaging.geometry import Plane
+from desktop import appearance
+from desktop.viewer import captions
+from desktop.viewer.words import percent, say
+
+SIDE = 10.0
+"""Free space at both ends, so that the bracket of the first slice is not cut off."""
+
+TICKS, BARS_TOP, BARS_BOTTOM = 8.0, 12.0, 8.0
+"""Height of the label ticks, where the bars begin below them, and the space below the bars."""
+
+SUMMARY_WIDTH = 132.0
+"""Room at the right for the answer for the series as a whole."""
+
+COLOURS = {
+    "green-red": None,  # the theme's
+    "blue-orange": ("#3f7fd0", "#e08a1e"),  # told apart by colour-blind readers
+}
+
+
+def blend(low: str, middle: str, high: str, probability: float, threshold: float) -> QColor:
+    """Colour of a probability: `middle` at the threshold, `low` at 0, `high` at 1."""
+    if probability >= threshold:
+        part = (probability - threshold) / max(1 - threshold, 1e-6)
+        start, end = QColor(middle), QColor(high)
+        part = 0.35 + 0.65 * part  # over the threshold is never merely grey
+    else:
+        part = (threshold - probability) / max(threshold, 1e-6)
+        start, end = QColor(middle), QColor(low)
+    mixed = (
+        round(a + (b - a) * part)
+        for a, b in zip(start.getRgb()[:3], end.getRgb()[:3], strict=True)  # type: ignore[index]
+    )
+    return QColor(*mixed)
+
+
+class PredictionStrip(QWidget):
+    """One cell a slice: height and colour are the probability of the finding.
+
+    Ticks above the cells are labels in the colour of their class, the dashed line is the
+    operating threshold, the bracket is the slice now shown. Click or drag to go there; left and
+    right, Home and End, Page Up and Page Down (ten slices) when it has the focus.
+    """
+
+    chosen = Signal(int)
+    """Slice that a person went to on the strip; the case has moved already."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.language = "en"
+        self._colours = "green-red"
+        self._case: Case | None = None
+        self._connected: list[tuple[SignalInstance, Callable[..., object]]] = []
+        self._cells: QPixmap | None = None
+        self._turned = 0
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(say("Prediction strip"))
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.destroyed.connect(self._forget)
+
+    # ---- what is shown
+
+    def set_case(self, case: Case | None) -> None:
+        """Show the answers and labels of a case."""
+        self._forget()
+        self._case = case
+        if case is not None:
+            self._connected = [
+                (case.navigation.moved, self._moved),
+                (case.prediction_changed, self._refresh),
+                (case.labels_changed, self._refresh),
+                (case.display_changed, self._refresh),
+            ]
+            for signal, slot in self._connected:
+                signal.connect(slot)
+        self._refresh()
+
+    def set_colours(self, name: str) -> None:
+        """Choose a key of COLOURS. Raises KeyError if unknown."""
+        COLOURS[name]
+        self._colours = name
+        self._refresh()
+
+    def _forget(self) -> None:
+        for signal, slot in self._connected:
+            with contextlib.suppress(ValueError):
+                signal.disconnect(slot)
+        self._connected = []
+
+    def _moved(self, plane: Plane, _index: int) -> None:
+        if plane is Plane.SLICE:
+            self.update()
+            self._tell()
+
+    def _refresh(self, *_: object) -> None:
+        self._cells = None
+        self.update()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._case is not None:
+            self.setAccessibleDescription(self.describe(self._case.navigation.index()))
+
+    def describe(self, index: int) -> str:
+        """A slice in words: number, answer, label."""
+        case = self._case
+        if case is None:
+            return ""
+        parts = [say("slice {number}", number=index + 1)]
+        if case.prediction is not None and case.display.answers:
+            said = captions.opinion(case, index, self.language)
+            parts.append(f"{said[0]} {percent(said[1])}" if said else say("no answer yet"))
+        class_id = case.label_at(index)
+        if class_id is not None:
+            name = captions.class_name(case, class_id, self.language)
+            parts.append(say("labelled {name}", name=name))
+        here = [w.message for w in case.summary.warnings if index in w.slices]
+        return " · ".join([*parts, *here])
+
+    # ---- where
+
+    def _span(self) -> tuple[float, float]:
+        """Left end and width of the cells."""
+        case = self._case
+        summary = case is not None and case.prediction is not None
+        right = SUMMARY_WIDTH if summary and self.width() > 420 else 0.0
+        return SIDE, max(self.width() - 2 * SIDE - right, 1.0)
+
+    def cell(self, index: int) -> QRectF:
+        """The area of a slice's cell, in widget coordinates."""
+        left, width = self._span()
+        count = self._case.navigation.count() if self._case is not None else 1
+        tall = self.height() - BARS_TOP - BARS_BOTTOM
+        return QRectF(left + width * index / count, BARS_TOP, width / count, tall)
+
+    def index_at(self, x: float) -> int:
+        """The slice whose cell is at a horizontal position; the nearest one beyond the ends."""
+        if self._case is None:
+            return 0
+        left, width = self._span()
+        count = self._case.navigation.count()
+        return clamp(int((x - left) / width * count // 1), 0, count - 1)
+
+    def sizeHint(self) -> QSize:  # noqa: D102
+        return QSize(480, 56)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: D102
+        return QSize(120, 56)
+
+    # ---- drawing
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        case = self._case
+        if case is None:
+            painter.setPen(QColor(appearance.theme().dim))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, say("No series is open"))
+            return
+        ratio = self.devicePixelRatioF()
+        if self._cells is None or self._cells.devicePixelRatio() != ratio:
+            self._cells = QPixmap(self.size() * ratio)
+            self._cells.setDevicePixelRatio(ratio)
+            self._cells.fill(Qt.GlobalColor.transparent)
+            with QPainter(self._cells) as inner:
+                inner.setRenderHint(QPainter.RenderHint.Antialiasing)
+                self._draw_cells(inner, case)
+                self._draw_summary(inner, case)
+        painter.drawPixmap(0, 0, self._cells)
+        self._draw_bracket(painter, case.navigation.index())
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(appearance.theme().accent), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 4, 4)
+
+    def _draw_cells(self, painter: QPainter, case: Case) -> None:
+        theme = appearance.theme()
+        negative, positive = COLOURS[self._colours] or (theme.negative, theme.positive)
+        prediction = case.prediction if case.display.answers else None
+        first = self.cell(0)
+        gap = 1.0 if first.width() >= 5 else 0.0
+        whole = QRectF(*self._whole(first))
+        painter.fillRect(whole, QColor(appearance.IMAGE.background))
+        # Cells narrower than a pixel would hide one another: the strongest of them is shown.
+        strongest: dict[int, float] = {}
+        for index in range(case.navigation.count()):
+            area = self.cell(index)
+            answer = prediction.slices.get(index) if prediction is not None else None
+            if prediction is None or answer is None:
+                if area.width() >= 3:
+                    box = QRectF(area.left(), area.bottom() - 2, area.width() - gap, 2)
+                    painter.fillRect(box, QColor(theme.line))
+                continue
+            probability = answer.probabilities[prediction.positive]
+            column = int(area.left() * 2)
+            if area.width() < 1 and strongest.get(column, -1.0) >= probability:
+                continue
+            strongest[column] = probability
+            colour = blend(negative, theme.neutral, positive, probability, prediction.threshold)
+            tall = max(area.height() * probability, 2.0)
+            bar = QRectF(area.left(), area.bottom() - tall, max(area.width(), 1.0) - gap, tall)
+            painter.fillRect(bar, colour)
+        self._draw_ticks(painter, case)
+        if prediction is not None:
+            y = whole.bottom() - whole.height() * prediction.threshold
+            painter.setPen(QPen(QColor(theme.text), 1, Qt.PenStyle.DashLine))
+            painter.drawLine(QPointF(whole.left(), y), QPointF(whole.right(), y))
+        painter.setPen(QPen(QColor(theme.line), 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(whole.adjusted(-0.5, -0.5, 0.5, 0.5))
+
+    def _whole(self, first: QRectF) -> tuple[float, float, float, float]:
+        left, width = self._span()
+        return left, first.top(), width, first.height()
+
+    def _draw_ticks(self, painter: QPainter, case: Case) -> None:
+        """A mark above each labelled slice: a triangle for a finding, a square for none."""
+        for index, slice_id in enumerate(case.summary.slice_ids):
+            class_id = case.labels.get(slice_id)
+            if class_id is None:
+                continue
+            try:
+                found = case.label_set.find(class_id)
+                colour, finding = QColor(found.colour), found.positive
+            except KeyError:
+                colour, finding = QColor(appearance.theme().dim), False
+            x = self.cell(index).center().x()
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QBrush(colour))
+            top = BARS_TOP - 2 - TICKS
+            if finding:
+                painter.drawPolygon(
+                    QPolygonF(
+                        [QPointF(x - 4.5, top), QPointF(x + 4.5, top), QPointF(x, top + TICKS)]
+                    )
+                )
+            else:
+                painter.drawRect(QRectF(x - 3, top + 1, 6, TICKS - 2))
+
+    def _draw_bracket(self, painter: QPainter, index: int) -> None:
+        area = self.cell(index)
+        if area.width() < 5:
+            area = QRectF(area.center().x() - 2.5, area.top(), 5, area.height())
+        box = area.adjusted(-1.5, -2.5, 0.5, 2.5)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for colour, wide in ((appearance.theme().window, 4.0), (appearance.theme().text, 2.0)):
+            painter.setPen(QPen(QColor(colour), wide))
+            painter.drawRect(box)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(appearance.theme().text))
+        x, y = box.center().x(), box.bottom() + 1
+        painter.drawPolygon(
+            QPolygonF([QPointF(x - 4, y + 5), QPointF(x + 4, y + 5), QPointF(x, y)])
+        )
+
+    def _draw_summary(self, painter: QPainter, case: Case) -> None:
+        """The answer for the series, and whether the slices contradict it."""
+        prediction = case.prediction
+        if prediction is None or not case.display.answers or self.width() <= 420:
+            return
+        theme = appearance.theme()
+        left = self.width() - SUMMARY_WIDTH + 4
+        area = QRectF(left, BARS_TOP - 8, SUMMARY_WIDTH - 10, self.height() - 8)
+        found = sum(case.is_suspicious(k) for k in prediction.slices)
+        counted = say("{found} of {all} slices", found=found, all=case.navigation.count())
+        whole = prediction.series_probability
+        if whole is None:
+            done = say("{done} of {all} answered", done=len(prediction.slices),
+                       all=case.navigation.count())  # fmt: skip
+            lines = [(done, theme.dim, False), (counted, theme.dim, False)]
+        else:
+            conflict = (whole >= prediction.threshold) != (found > 0)
+            series = say("Series {percent}", percent=percent(whole))
+            colour = theme.positive if whole >= prediction.threshold else theme.negative
+            lines = [(series, colour, True), (counted, theme.dim, False)]
+            if conflict:
+                lines[1] = (say("⚑ slices disagree"), theme.warning, False)
+        for row, (text, colour, bold) in enumerate(lines):
+            painter.setFont(appearance.font(appearance.TEXT_PX - 1, bold=bold))
+            painter.setPen(QColor(colour))
+            box = QRectF(area.left(), area.top() + row * 19, area.width(), 19)
+            flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(box, int(flags), text)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
+        super().resizeEvent(event)
+        self._cells = None
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: D102
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
+            self._cells = None
+            self.update()
+
+    # ---- mouse and keys
+
+    def _go(self, index: int) -> None:
+        assert self._case is not None
+        self._case.navigation.go(index)
+        self.chosen.emit(self._case.navigation.index())
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        if self._case is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._go(self.index_at(event.position().x()))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+        if self._case is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            self._go(self.index_at(event.position().x()))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: D102
+        event.accept()
+        self._turned += event.angleDelta().y()
+        steps = int(self._turned / 120)
+        self._turned -= steps * 120
+        if self._case is not None and steps:
+            self._go(self._case.navigation.index() - steps)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
+        case = self._case
+        if case is None:
+            event.ignore()
+            return
+        key, index = Qt.Key, case.navigation.index()
+        targets = {
+            key.Key_Left: index - 1,
+            key.Key_Right: index + 1,
+            key.Key_PageUp: index - 10,
+            key.Key_PageDown: index + 10,
+            key.Key_Home: 0,
+            key.Key_End: case.navigation.count() - 1,
+        }
+        target = targets.get(Qt.Key(event.key()))
+        if target is None:
+            event.ignore()
+        else:
+            self._go(target)
+
+    def event(self, event: QEvent) -> bool:  # noqa: D102
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            self._explain(event.pos(), event.globalPos())
+            return True
+        return super().event(event)
+
+    def _explain(self, at: QPoint, on_screen: QPoint) -> None:
+        if self._case is None:
+            QToolTip.hideText()
+            return
+        QToolTip.showText(on_screen, self.describe(self.index_at(at.x())), self)

@@ -1,0 +1,33 @@
+"""The viewer's words, and how numbers are written on the image."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+
+def say(text: str, **facts: object) -> str:
+    """A sentence in the language now chosen, with its facts filled in."""
+    return QCoreApplication.translate("viewer", text).format(**facts)
+
+
+def number(value: float, digits: int = 1) -> str:
+    """A number with a true minus sign and no negative zero."""
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def percent(part: float) -> str:
+    """A probability as whole per cent; never 0 % or 100 % for what is not exactly that."""
+    shown = round(part * 100)
+    if shown >= 100 and part < 1:
+        return "> 99 %"
+    if shown <= 0 < part:
+        return "< 1 %"
+    return f"{shown} %"
+
+
+def level(value: float, width: float) -> str:
+    """A grey value of a window, with as many digits as the window's width deserves."""
+    return number(value, 0 if width >= 20 else 1 if width >= 2 else 3)

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import BadTableError, CoreError, LeakError, UnreadableImageError
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.volume import Volume
 from core.retraining.dataset import Dataset, DatasetManifest, Provenance, Split
+from core.retraining.fingerprints import Fingerprints, substantial_links
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, refuse_occupied
-from core.retraining.splits import ALIASES, draw, name_digest
+from core.retraining.splits import ALIASES, draw_linked, name_digest
 from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table
 
 Progress = Callable[[int, int], None]
@@ -77,7 +80,8 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
     )
     key = site_key()
     codes = {row.group: pseudonym(key, f"patient:{row.group}") for row in table.rows}
-    splits, extended = _splits(request, table, codes)
+    stated = _stated_splits(request, table)
+    earlier = None if request.extends is None else Dataset.open(request.extends)
     rows = sorted(
         table.rows,
         key=lambda row: (
@@ -87,38 +91,49 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
             natural_key(row.file),
         ),
     )
+    prints = Fingerprints()
     with SnapshotWriter(request.out, table.target) as writer:
         for done, (row, volume) in enumerate(_decoded(table, rows)):
-            _add(writer, key, codes, splits[row.group], row, volume, request.keep_names)
+            for facts, pixels in _slices(key, codes, row, volume, request.keep_names):
+                writer.add(facts, pixels)
+                if stated is None:
+                    prints.add(pixels)
             if progress is not None:
                 progress(done + 1, len(rows))
+        splits = stated or _draw(table, codes, earlier, writer, prints)
         return writer.publish(
             Provenance(source="table", digest=table.digest, columns=_roles(columns)),
-            extends=extended,
+            splits={codes[name]: split for name, split in splits.items()},
+            extends=None if earlier is None else earlier.manifest.id,
         )
 
 
-def _splits(
-    request: TableRequest, table: Table, codes: dict[str, str]
-) -> tuple[dict[str, Split], str | None]:
-    """Group name → part, and the id of the set that was extended."""
+def _draw(
+    table: Table,
+    codes: dict[str, str],
+    earlier: Dataset | None,
+    writer: SnapshotWriter,
+    prints: Fingerprints,
+) -> dict[str, Split]:
+    """Group name → part, drawn; groups that show the same thing go to one part."""
+    groups = _findings(table)
+    part = {} if earlier is None else assignments(earlier)
+    known = {name: part[code] for name, code in codes.items() if code in part}
+    names = list(groups)
+    of_code = {codes[name]: index for index, name in enumerate(names)}
+    sides = np.array([of_code[code] for code in writer.groups])
+    links = substantial_links(prints.duplicates(sides, writer.plane), sides)
+    return draw_linked(groups, [(names[one], names[two]) for one, two in links], known)
+
+
+def _findings(table: Table) -> dict[str, bool]:
+    """Group name → whether any of its slices has the finding (or, without one, class 0)."""
     positive = table.target.positive
-    finding = None if positive is None else table.target.classes.index(positive)
+    finding = 0 if positive is None else table.target.classes.index(positive)
     groups: dict[str, bool] = {}
     for row in table.rows:
-        groups[row.group] = groups.get(row.group, False) or (
-            row.label == finding if finding is not None else False
-        )
-    if request.split == "test":
-        return dict.fromkeys(groups, "test"), None
-    if request.split != "auto":
-        return _stated_splits(request, table), None
-    if request.extends is None:
-        return draw(groups), None
-    earlier = Dataset.open(request.extends)
-    part = assignments(earlier)
-    known = {name: part[code] for name, code in codes.items() if code in part}
-    return draw(groups, known), earlier.manifest.id
+        groups[row.group] = groups.get(row.group, False) or row.label == finding
+    return groups
 
 
 def assignments(dataset: Dataset) -> dict[str, Split]:
@@ -131,7 +146,12 @@ def assignments(dataset: Dataset) -> dict[str, Split]:
     }
 
 
-def _stated_splits(request: TableRequest, table: Table) -> dict[str, Split]:
+def _stated_splits(request: TableRequest, table: Table) -> dict[str, Split] | None:
+    """Group name → part as the request or a column of the table states it, else None."""
+    if request.split == "auto":
+        return None
+    if request.split == "test":
+        return dict.fromkeys((row.group for row in table.rows), "test")
     stated: dict[str, Split] = {}
     both: set[str] = set()
     for row in table.rows:
@@ -184,15 +204,10 @@ def _decode(table: Table, row: TableRow) -> Volume:
         raise UnreadableImageError(path, "it does not fit into memory") from error
 
 
-def _add(
-    writer: SnapshotWriter,
-    key: bytes,
-    codes: dict[str, str],
-    split: Split,
-    row: TableRow,
-    volume: Volume,
-    keep_names: bool,
-) -> None:
+def _slices(
+    key: bytes, codes: dict[str, str], row: TableRow, volume: Volume, keep_names: bool
+) -> Iterator[tuple[SliceFacts, NDArray[Any]]]:
+    """The slices of one file: what is known of each, and its stored values."""
     geometry = volume.geometry
     spacing = geometry.spacing if geometry.has_spacing else (float("nan"),) * 3
     for index in range(volume.slices):
@@ -202,7 +217,6 @@ def _add(
             key=code,
             group=codes[row.group],
             series=pseudonym(key, f"series:{row.group}/{row.series}"),
-            split=split,
             label=row.label,
             source=name if keep_names else code,
             auxiliary=row.auxiliary,
@@ -212,7 +226,7 @@ def _add(
             quantity=volume.summary.quantity,
             spacing=spacing,
         )
-        writer.add(facts, np.asarray(volume.voxels[index]))
+        yield facts, np.asarray(volume.voxels[index])
 
 
 def _roles(columns: TableColumns) -> dict[str, str]:

@@ -306,6 +306,10 @@ class Dataset:
         """What the values of one slice are."""
         return self._quantities[row]
 
+    def stored_type(self, row: int) -> str:
+        """Stored type of one slice in numpy's short form, such as "|u1" or "<i2"."""
+        return self._map(self._pixel_files[row]).dtype.str
+
     def neighbours(self, row: int, reach: int) -> list[int]:
         """The 2 × reach + 1 rows around one, in order, within its series.
 

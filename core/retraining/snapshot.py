@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from core.retraining.dataset import (
     DatasetManifest,
     Provenance,
     SliceRow,
+    Split,
     content_id,
     count_parts,
     file_digest,
@@ -56,7 +57,6 @@ class SliceFacts:
     key: str
     group: str
     series: str
-    split: str
     label: int
     source: str
     auxiliary: tuple[float, ...] = ()
@@ -124,7 +124,7 @@ class SnapshotWriter:
                 group=facts.group,
                 series=facts.series,
                 order=last.order + 1 if last is not None and last.series == facts.series else 0,
-                split=facts.split,
+                split="",
                 label=facts.label,
                 auxiliary=facts.auxiliary,
                 subgroups=facts.subgroups,
@@ -148,21 +148,38 @@ class SnapshotWriter:
         elif self._waiting_bytes >= _WAITING_BYTES:
             self._write_all()
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def groups(self) -> list[str]:
+        """Group code of each slice added so far."""
+        return [row.group for row in self._rows]
+
+    def plane(self, index: int) -> NDArray[np.float32]:
+        """Modality values of a slice added before, read back; flushes what waits in memory."""
+        self._write_all()
+        row = self._rows[index]
+        stored = np.load(
+            self._folder / PIXELS_FOLDER / row.pixel_file, mmap_mode="r", allow_pickle=False
+        )[row.pixel_row]
+        values: NDArray[np.float32] = stored.astype(np.float32) * row.slope + row.intercept
+        return values
+
     def publish(
         self,
         provenance: Provenance,
-        splits: dict[str, str] | None = None,
+        splits: Mapping[str, Split],
         extends: str | None = None,
     ) -> DatasetManifest:
         """Finish: the set appears under its name, complete and durable.
 
-        splits: group → part, for a caller who knows it only after all slices were seen.
+        splits: group code → part. extends: id of the set whose assignments it kept.
         Raises UnusableDatasetError if nothing was added, NotDurableError if it cannot be saved.
         """
         if not self._rows:
             raise UnusableDatasetError(self._out, "there is nothing to put into it")
-        if splits is not None:
-            self._rows = [replace(row, split=splits[row.group]) for row in self._rows]
+        self._rows = [replace(row, split=splits[row.group]) for row in self._rows]
         self._write_all()
         table = self._folder / TABLE_FILE
         try:

@@ -52,6 +52,45 @@ def draw(
     return drawn
 
 
+def draw_linked(
+    groups: Mapping[str, bool],
+    links: Iterable[tuple[str, str]],
+    earlier: Mapping[str, Split] | None = None,
+) -> dict[str, Split]:
+    """As `draw`, but groups that are linked (they show the same thing) go to one part together.
+
+    A group that was assigned earlier keeps its part even if a link says otherwise: test
+    patients never move, and the leak check tells of it.
+    """
+    earlier = earlier or {}
+    unit = _units(groups, links)
+    has = dict.fromkeys(unit.values(), False)
+    known: dict[str, Split] = {}
+    for name, finding in groups.items():
+        has[unit[name]] |= finding
+        if name in earlier:
+            # Where members were on several sides before, new ones join the most guarded.
+            before = known.get(unit[name], "train")
+            known[unit[name]] = max(before, earlier[name], key=SPLITS.index)
+    drawn = draw(has, known)
+    return {name: earlier.get(name, drawn[unit[name]]) for name in groups}
+
+
+def _units(groups: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Group → the name that stands for it and all groups linked to it."""
+    stands = {name: name for name in groups}
+
+    def root(name: str) -> str:
+        while stands[name] != name:
+            name = stands[name]
+        return name
+
+    for one, two in links:
+        first, second = sorted((root(one), root(two)), key=name_digest)
+        stands[second] = first
+    return {name: root(name) for name in stands}
+
+
 def wanted(count: int) -> dict[Split, int]:
     """How many of `count` groups of one kind each part should have.
 

@@ -1,0 +1,150 @@
+"""The same picture again: found after re-compression, resizing or another exposure.
+
+Three looks, each stricter than the one before, because a false alarm stops a training:
+
+1. thumbnails of 16 × 16, normalised for brightness and contrast, that correlate;
+2. their difference hashes (is a pixel brighter than its left neighbour?) that nearly agree;
+3. fine detail at 96 × 96, after the coarse shape is taken away, that correlates. Two different
+   heads at the same level share their outline, but not their sulci.
+
+Measured on real sets: slices of different patients reach at most 0.976 in the first look and
+0.58 in the third; the same radiograph saved again at half size reaches 0.998 and 0.90.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+THUMBNAIL = 16
+THUMBNAIL_CORRELATION = 0.985
+HASH_BITS = THUMBNAIL * THUMBNAIL
+HASH_DISTANCE = 32
+"""Most differing bits of `HASH_BITS`."""
+
+_DETAIL = 96
+DETAIL_CORRELATION = 0.65
+_FLAT = 1e-3
+"""Pictures whose contrast is below this part of their largest value have no fingerprint."""
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Two rows that show the same picture. similarity: correlation of fine detail, 0 … 1."""
+
+    first: int
+    second: int
+    similarity: float
+
+
+class Fingerprints:
+    """Fingerprints of a set's slices, added one by one; 320 bytes a slice."""
+
+    def __init__(self) -> None:
+        self._thumbnails: list[NDArray[np.float32]] = []
+        self._hashes: list[NDArray[np.uint8]] = []
+
+    def add(self, plane: NDArray[Any]) -> None:
+        """Take the next slice: (rows, columns[, 3]), any values."""
+        grey = _grey(plane)
+        thumbnail = _resized(grey, THUMBNAIL, THUMBNAIL)
+        self._thumbnails.append(_normalised(thumbnail).ravel())
+        wider = _resized(grey, THUMBNAIL, THUMBNAIL + 1)
+        self._hashes.append(np.packbits(np.diff(wider, axis=1) > 0))
+
+    def candidates(self, sides: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        """Pairs of rows on different sides that pass the first two looks."""
+        if not self._thumbnails:
+            return
+        thumbnails, hashes = np.stack(self._thumbnails), np.stack(self._hashes)
+        count = len(thumbnails)
+        for start in range(0, count, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            for other in range(start, count, _BLOCK):
+                columns = slice(other, other + _BLOCK)
+                alike = thumbnails[rows] @ thumbnails[columns].T >= THUMBNAIL_CORRELATION
+                alike &= sides[rows, None] != sides[None, columns]
+                for one, two in np.argwhere(alike) + np.array([start, other]):
+                    if one < two and _distance(hashes[one], hashes[two]) <= HASH_DISTANCE:
+                        yield int(one), int(two)
+
+    def duplicates(
+        self, sides: NDArray[np.int64], plane: Callable[[int], NDArray[Any]]
+    ) -> list[Duplicate]:
+        """Pairs on different sides that pass all looks. plane: gives a row's picture again."""
+        details: dict[int, NDArray[np.float32]] = {}
+
+        def detail(row: int) -> NDArray[np.float32]:
+            if row not in details:
+                if len(details) > 4096:
+                    details.clear()
+                details[row] = fine_detail(plane(row))
+            return details[row]
+
+        found = []
+        for first, second in self.candidates(sides):
+            similarity = float(np.sum(detail(first) * detail(second)))
+            if similarity >= DETAIL_CORRELATION:
+                found.append(Duplicate(first, second, similarity))
+        return found
+
+
+def fine_detail(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """What is left of a picture at 96 × 96 when its coarse shape is taken away; unit length."""
+    from scipy import ndimage
+
+    small = _resized(_grey(plane), _DETAIL, _DETAIL)
+    return _normalised(small - ndimage.gaussian_filter(small, 2.0))
+
+
+def substantial_links(
+    duplicates: list[Duplicate], groups: NDArray[np.int64], share: float = 0.1
+) -> list[tuple[int, int]]:
+    """Pairs of groups of which enough is the same.
+
+    At least `share` of the smaller group's slices must have a partner in the other: a single
+    slice in forty that looks alike does not make one patient of two.
+    """
+    sizes = np.bincount(groups)
+    partners: dict[tuple[int, int], tuple[set[int], set[int]]] = {}
+    for item in duplicates:
+        one, two = (int(groups[row]) for row in (item.first, item.second))
+        first, second = (item.first, item.second) if one < two else (item.second, item.first)
+        sets = partners.setdefault((min(one, two), max(one, two)), (set(), set()))
+        sets[0].add(first)
+        sets[1].add(second)
+    return [
+        (one, two)
+        for (one, two), (first, second) in partners.items()
+        if min(len(first), len(second)) >= share * min(sizes[one], sizes[two])
+    ]
+
+
+def _grey(plane: NDArray[Any]) -> NDArray[np.float32]:
+    values = np.asarray(plane, np.float32)
+    return values.mean(axis=2) if values.ndim == 3 else values
+
+
+def _resized(grey: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    picture = Image.fromarray(grey).resize((columns, rows), Image.Resampling.BOX)
+    return np.asarray(picture, np.float32)
+
+
+def _normalised(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Zero mean and unit length; all zero for a flat picture."""
+    centred = values - values.mean()
+    length = float(np.linalg.norm(centred))
+    if length <= _FLAT * max(float(np.abs(values).max()), 1e-6) * np.sqrt(values.size):
+        return np.zeros_like(centred)
+    unit: NDArray[np.float32] = centred / np.float32(length)
+    return unit
+
+
+def _distance(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> int:
+    return int(np.bitwise_count(one ^ two).sum())

@@ -1,0 +1,226 @@
+"""Is a training set fit to be trained on, and fit to be tested on?
+
+A *leak* is a hard stop: the same patient, or the same picture, on two sides of the split makes
+every figure a lie. A *caution* is said and does not stop: too few findings, or something beside
+the picture's content (its size, its bit depth) that gives the label away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import LeakError
+from core.imaging.volume import Progress
+from core.retraining.dataset import SPLITS, Dataset
+from core.retraining.fingerprints import Fingerprints, substantial_links
+from core.retraining.statistics import auroc
+
+_FEW_POSITIVES = 10
+"""Groups with a finding below which an interval says little."""
+_CONFOUND = 0.75
+"""AUROC from which a property beside the content counts as giving the label away."""
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Something on two sides of the split. count: how often; examples: codes or keys."""
+
+    code: str
+    what: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something to know before trusting a result. code: stable, lower case."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What `dataset check` found. duplicates: pairs of the same picture within one side."""
+
+    leaks: tuple[Leak, ...]
+    cautions: tuple[Caution, ...]
+    duplicates: int
+
+
+def examine(dataset: Dataset, progress: Progress | None = None) -> Health:
+    """Look for everything; reads all pixels once."""
+    groups = _groups_on_two_sides(dataset)
+    same = _same_pixels(dataset)
+    near, within = _near_duplicates(dataset, progress)
+    leaks = tuple(leak for leak in (groups, same, near) if leak is not None)
+    return Health(leaks, tuple(_cautions(dataset)), within)
+
+
+def check_or_raise(dataset: Dataset, progress: Progress | None = None) -> tuple[Caution, ...]:
+    """The trainer's door: LeakError naming what stands on two sides, else the cautions."""
+    health = examine(dataset, progress)
+    if health.leaks:
+        worst = health.leaks[0]
+        raise LeakError(worst.what, worst.examples)
+    return health.cautions
+
+
+# ----------------------------------------------------------------- leaks
+
+
+def _groups_on_two_sides(dataset: Dataset) -> Leak | None:
+    pairs = {(int(g), str(s)) for g, s in zip(dataset.groups, dataset.splits, strict=True)}
+    seen: dict[int, int] = {}
+    for group, _ in pairs:
+        seen[group] = seen.get(group, 0) + 1
+    both = [dataset.group_codes[group] for group, sides in sorted(seen.items()) if sides > 1]
+    if not both:
+        return None
+    what = f"{_many(len(both), 'group')} on two sides of the split"
+    return Leak("group", what, len(both), tuple(both[:_EXAMPLES]))
+
+
+def _same_pixels(dataset: Dataset) -> Leak | None:
+    sides: dict[str, dict[str, str]] = {}
+    keys = dataset.keys()
+    for row, digest in enumerate(dataset.pixel_sha256):
+        if not _is_flat(dataset, row, digest, sides):
+            sides.setdefault(digest, {}).setdefault(str(dataset.splits[row]), keys[row])
+    both = [found for found in sides.values() if len(found) > 1]
+    if not both:
+        return None
+    what = f"{_many(len(both), 'picture')} in exactly the same form on two sides of the split"
+    examples = tuple(" = ".join(found.values()) for found in both[:_EXAMPLES])
+    return Leak("same-pixels", what, len(both), examples)
+
+
+def _is_flat(dataset: Dataset, row: int, digest: str, sides: dict[str, dict[str, str]]) -> bool:
+    """Whether a slice is of one value only, as beyond the ends of an object: it tells nothing.
+
+    Read only where the same pixels were met before.
+    """
+    return digest in sides and bool(np.ptp(dataset.stored(row)) == 0)
+
+
+def _near_duplicates(dataset: Dataset, progress: Progress | None) -> tuple[Leak | None, int]:
+    prints = Fingerprints()
+    for row in range(len(dataset)):
+        prints.add(dataset.plane(row))
+        if progress is not None and (row % 50 == 49 or row + 1 == len(dataset)):
+            progress(row + 1, len(dataset))
+    duplicates = prints.duplicates(dataset.groups, dataset.plane)
+    linked = set(substantial_links(duplicates, dataset.groups))
+    keys = dataset.keys()
+    across, within = [], 0
+    for pair in duplicates:
+        one, two = sorted((int(dataset.groups[pair.first]), int(dataset.groups[pair.second])))
+        if (one, two) not in linked:
+            continue
+        if dataset.splits[pair.first] != dataset.splits[pair.second]:
+            across.append(f"{keys[pair.first]} ≈ {keys[pair.second]}")
+        else:
+            within += 1
+    if not across:
+        return None, within
+    verb = "shows" if len(across) == 1 else "show"
+    what = f"{len(across)} pairs of pictures on two sides of the split {verb} the same thing"
+    return Leak("near-duplicate", what, len(across), tuple(across[:_EXAMPLES])), within
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun} stands" if count == 1 else f"{count} {noun}s stand"
+
+
+# ----------------------------------------------------------------- cautions
+
+
+def _cautions(dataset: Dataset) -> list[Caution]:
+    return [*_sizes(dataset), *_confounds(dataset)]
+
+
+def _sizes(dataset: Dataset) -> list[Caution]:
+    found = []
+    for part in SPLITS:
+        rows = dataset.part(part)
+        if len(rows) == 0:
+            found.append(Caution(f"no-{part}", f"There is no {part} part."))
+            continue
+        absent = [
+            name
+            for index, name in enumerate(dataset.manifest.classes)
+            if not (dataset.labels[rows] == index).any()
+        ]
+        if absent:
+            message = f"The {part} part holds no slice labelled {', '.join(absent)}."
+            found.append(Caution(f"class-missing-{part}", message))
+    positive = dataset.positive_index
+    tested = dataset.part("test")
+    if positive is not None and len(tested):
+        groups = len(set(dataset.groups[tested][dataset.labels[tested] == positive]))
+        if 0 < groups < _FEW_POSITIVES:
+            message = f"The test part holds {groups} groups with a finding: intervals will be wide."
+            found.append(Caution("few-test-findings", message))
+    unlabelled = int((dataset.labels < 0).sum())
+    if unlabelled:
+        message = f"{unlabelled} slices carry no label; they serve only as neighbours."
+        found.append(Caution("unlabelled", message))
+    return found
+
+
+def _confounds(dataset: Dataset) -> list[Caution]:
+    """Properties beside the content that predict a class, over patients, not slices."""
+    properties = {
+        "the number of rows": dataset.sizes[:, 0].astype(float),
+        "the number of columns": dataset.sizes[:, 1].astype(float),
+        "the shape of the picture": dataset.sizes[:, 0] / np.maximum(dataset.sizes[:, 1], 1),
+        "the stored type": _numbered([dataset.stored_type(row) for row in range(len(dataset))]),
+        "grey or colour": _numbered(
+            [dataset.quantity_of(row).value for row in range(len(dataset))]
+        ),
+        "the distance of slices": np.nan_to_num(dataset.spacing[:, 0], nan=-1.0),
+        "the pixel spacing": np.nan_to_num(dataset.spacing[:, 1], nan=-1.0),
+        "the number of slices in the series": np.bincount(dataset.series)[dataset.series] * 1.0,
+    }
+    labelled = dataset.labels >= 0
+    classes = dataset.manifest.classes
+    targets = [dataset.positive_index] if dataset.positive_index is not None else []
+    found = []
+    for index in targets or range(len(classes)):
+        for name, values in properties.items():
+            area = _group_auroc(
+                dataset.labels[labelled] == index, values[labelled], dataset.groups[labelled]
+            )
+            if max(area, 1 - area) >= _CONFOUND:
+                message = (
+                    f"{name.capitalize()} alone tells {classes[index]} apart "
+                    f"(AUROC {max(area, 1 - area):.2f}): a model may learn it instead of the image."
+                )
+                found.append(Caution("confound", message))
+    return found
+
+
+def _numbered(values: Sequence[str]) -> NDArray[np.float64]:
+    """Text as numbers; with two values, AUROC then says how far one of them tells the label."""
+    return np.unique(values, return_inverse=True)[1].astype(np.float64)
+
+
+def _group_auroc(
+    labels: NDArray[np.bool_], values: NDArray[np.float64], groups: NDArray[np.int64]
+) -> float:
+    """AUROC over groups and classes: one case for each (group, label), its mean value.
+
+    0.5 where either side has fewer than five groups: chance would raise false alarms.
+    """
+    cases = groups * 2 + labels
+    distinct, number = np.unique(cases, return_inverse=True)
+    means = np.bincount(number, values) / np.bincount(number)
+    truth = distinct % 2
+    if min(truth.sum(), (1 - truth).sum()) < 5:
+        return 0.5
+    return auroc(truth, means)

@@ -171,6 +171,13 @@ class MissingSystemLibraryError(CoreError):
 
 
 @dataclass(eq=False)
+class NoLabelsError(CoreError):
+    """There is no label journal yet, or nothing in it."""
+
+    path: Path
+
+
+@dataclass(eq=False)
 class NewerJournalError(CoreError):
     """The journal was written by a newer Sliceloop than this one."""
 

@@ -117,6 +117,9 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         if x.packages
         else "Install them with the package manager of this system.",
     ),
+    e.NoLabelsError: lambda x: Sentence(
+        "There are no labels yet", str(x.path), "Label slices in the window first."
+    ),
     e.NewerJournalError: lambda x: Sentence(
         f"This label journal was written by a newer Sliceloop (schema {x.schema}; this one "
         f"knows {x.known})",

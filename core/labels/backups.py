@@ -33,13 +33,14 @@ class Restored:
     """What `restore` did.
 
     source: the backup used. entries: how many the journal holds now; of them `salvaged` came
-    from the damaged file, after the end of the backup. set_aside: where the damaged file is.
+    from the damaged file, after the end of the backup. set_aside: where the damaged file is,
+    or None if it was gone.
     """
 
     source: Path
     entries: int
     salvaged: int
-    set_aside: Path
+    set_aside: Path | None
 
 
 def folder_of(journal: Path) -> Path:
@@ -113,11 +114,11 @@ def restore(journal: Path, now: datetime) -> Restored:
             raise DamagedJournalError(journal, "and none of its backups is whole")
         durable.write_bytes(temporary, source.read_bytes())
         salvaged = _salvage(journal, temporary)
-        set_aside = _free_name(journal, now)
+        set_aside = _free_name(journal, now) if journal.exists() else None
         # The damaged file keeps its bytes under another name, its rollback journal beside it.
         for suffix in ("", "-journal"):
             old = journal.with_name(journal.name + suffix)
-            if old.exists():
+            if old.exists() and set_aside is not None:
                 old.replace(set_aside.with_name(set_aside.name + suffix))
         temporary.chmod(0o600)
         temporary.replace(journal)

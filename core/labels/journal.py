@@ -94,7 +94,10 @@ class Store(Protocol):
 
 def default_place() -> Path | str:
     """The store named by SLICELOOP_STORE, or the file in the person's data folder."""
-    return os.environ.get(STORE_VARIABLE) or places.journal_file()
+    named = os.environ.get(STORE_VARIABLE, "").strip()
+    if "://" in named:
+        return named
+    return Path(named) if named else places.journal_file()
 
 
 def open_store(place: Path | str, *, read_only: bool, now: datetime) -> Store:

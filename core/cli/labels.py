@@ -1,0 +1,167 @@
+"""`sliceloop labels`: list, verify, export and restore the label journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core import durable
+from core.errors import NoLabelsError
+from core.imaging.deidentify import site_key
+from core.labels import backups
+from core.labels.export import as_csv, as_json_lines, rows
+from core.labels.history import History
+from core.labels.journal import Journal, default_place, utc_now
+from core.labels.schema import LabelEvent
+
+app = typer.Typer(no_args_is_help=True, help="The label journal: who said what, when, and why.")
+
+JournalOption = Annotated[
+    Path | None,
+    typer.Option("--journal", help="Another journal file, such as a backup.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_(
+    case: Annotated[str, typer.Option(help="Only this case.")] = "",
+    current: Annotated[
+        bool, typer.Option("--current", help="Only the labels that stand now.")
+    ] = False,
+    as_json: JsonOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Print the entries of the journal, the oldest first."""
+    try:
+        with _reading(journal) as opened:
+            events = _chosen(opened.events(case or None), current)
+    except NoLabelsError:
+        events = ()
+    if as_json:
+        typer.echo(json.dumps([_facts(event) for event in events], indent=2))
+        return
+    if not events:
+        typer.echo("There are no labels yet.")
+    for event in events:
+        typer.echo(_line(event))
+
+
+@app.command()
+def verify(as_json: JsonOption = False, journal: JournalOption = None) -> None:
+    """Recompute the chain of the journal; any change or gap is named."""
+    with _reading(journal) as opened:
+        found = opened.head()  # opening has recomputed the chain
+        path = opened.path
+    if as_json:
+        typer.echo(json.dumps({"ok": True, "entries": found.entries, "head": found.head}))
+    else:
+        typer.echo(f"The journal is whole: {_entries(found.entries)} ({path}).")
+        typer.echo(f"Digest of the last: {found.head}")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="The file to write: .csv or .jsonl.")],
+    case: Annotated[str, typer.Option(help="Only this case.")] = "",
+    current: Annotated[
+        bool, typer.Option("--current", help="Only the labels that stand now.")
+    ] = False,
+    journal: JournalOption = None,
+) -> None:
+    """Write the entries to a file, under pseudonyms, without dates and free text."""
+    writers = {".csv": as_csv, ".jsonl": as_json_lines}
+    if out.suffix.lower() not in writers:
+        raise typer.BadParameter("the file's name must end in .csv or .jsonl", param_hint="--out")
+    with _reading(journal) as opened:
+        events = _chosen(opened.events(case or None), current)
+        path = opened.path
+    if not events:
+        raise NoLabelsError(path)
+    durable.write_bytes(out, writers[out.suffix.lower()](rows(events, site_key())))
+    typer.echo(f"{_entries(len(events))} written to {out}.")
+
+
+@app.command()
+def restore(journal: JournalOption = None) -> None:
+    """Put the newest whole backup in the place of a damaged journal, which is set aside."""
+    path = _place(journal)
+    if not isinstance(path, Path):
+        raise typer.BadParameter("a database server is restored from its own backups")
+    done = backups.restore(path, utc_now())
+    told = f"The journal is whole again: {_entries(done.entries)}, from {done.source.name}"
+    if done.salvaged:
+        told = f"{told} and {_entries(done.salvaged)} after it from the damaged file"
+    if done.set_aside is not None:
+        told = f"{told}. The damaged file is now {done.set_aside.name}"
+    typer.echo(f"{told}.")
+
+
+def _entries(count: int) -> str:
+    return f"{count} {'entry' if count == 1 else 'entries'}"
+
+
+def _place(journal: Path | None) -> Path | str:
+    return default_place() if journal is None else journal
+
+
+@contextmanager
+def _reading(journal: Path | None) -> Iterator[Journal]:
+    """The journal, open for reading: a window may be writing it meanwhile."""
+    place = _place(journal)
+    if isinstance(place, Path) and not place.exists():
+        raise NoLabelsError(place)
+    with Journal(place, read_only=True) as opened:
+        yield opened
+
+
+def _chosen(events: tuple[LabelEvent, ...], current: bool) -> tuple[LabelEvent, ...]:
+    if not current:
+        return events
+    history = History(events)
+    standing = [event for case_id in history.cases() for event in history.standing(case_id)]
+    return tuple(sorted(standing, key=lambda event: event.sequence))
+
+
+def _facts(event: LabelEvent) -> dict[str, Any]:
+    """An entry for a program on this computer; the patient's number stays in the journal."""
+    draft, opinion = event.draft, event.draft.opinion
+    return {
+        "sequence": event.sequence,
+        "at": event.at,
+        "reader": event.reader,
+        "action": draft.action.value,
+        "case_id": draft.case_id,
+        "slice_id": draft.slice_id,
+        "slice_index": draft.slice_index,
+        "label_set": draft.label_set,
+        "old": draft.old,
+        "new": draft.new,
+        "reason": draft.reason,
+        "note": draft.note,
+        "regions": [{"attention": r.attention.value, "box": list(r.box)} for r in draft.regions],
+        "target": draft.target,
+        "opinion": None if opinion is None else vars(opinion),
+        "digest": event.digest,
+    }
+
+
+def _line(event: LabelEvent) -> str:
+    draft = event.draft
+    what = draft.action.value
+    if draft.target is not None:
+        what = f"{what} {draft.target}"
+    change = f"{draft.old or 'unlabelled'} → {draft.new or 'unlabelled'}"
+    text = (
+        f"{event.sequence:>6}  {event.at[:19].replace('T', ' ')}  {event.reader}  "
+        f"{draft.case_id}  slice {draft.slice_index + 1}  {what}  {change}"
+    )
+    if said := draft.reason or draft.note:
+        text = f"{text}  “{said}”"
+    # A reader's text must not be able to steer the terminal.
+    return "".join(c if c.isprintable() else "�" for c in text)

@@ -116,9 +116,9 @@ class Catalogue:
         """The model that answers for a task, or None if there is none."""
         return next((e for e in self.list() if e.card.task == task and e.is_active), None)
 
-    def tasks(self) -> list[str]:
+    def tasks(self) -> tuple[str, ...]:
         """Tasks for which there is a model."""
-        return sorted({entry.card.task for entry in self.list()})
+        return tuple(sorted({entry.card.task for entry in self.list()}))
 
     # ---- changes
 

@@ -18,7 +18,7 @@ from core.imaging.intensity import Quantity
 from core.imaging.volume import Cancelled, Volume
 from core.models.answers import HeatMap, SlicePrediction
 from core.models.architectures.classifier import Classifier, build, normalise
-from core.models.card import Card, check_weights, read_card
+from core.models.card import Calibration, Card, Preprocessing, check_weights, read_card
 from core.models.explanation import contributions
 from core.models.preprocessing import Box, Prepared, prepare, prepare_slice
 
@@ -29,9 +29,8 @@ Probabilities = NDArray[np.float64]
 class SliceSet(Protocol):
     """What `Predictor.predict_dataset` needs of a training set."""
 
-    @property
-    def quantity(self) -> Quantity:
-        """What the planes' values are."""
+    def quantity_of(self, row: int) -> Quantity:
+        """What the values of one slice are."""
 
     def plane(self, row: int) -> NDArray[np.generic]:
         """Modality values of one slice."""
@@ -59,19 +58,15 @@ class Predictor:
         self.device = device
         self.model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
-    @torch.inference_mode()
     def run(self, pixels: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-        """Logits (n, outputs) and feature maps (n, features, rows, cols) of prepared pixels.
-
-        With `flip_averaging` both are means over the slice and its mirror image; being linear,
-        logits and explanation still agree.
-        """
-        spec = self.card.preprocessing
-        image = normalise(torch.from_numpy(pixels).to(self.device), spec.mean, spec.std)
-        maps = self.model.maps(image)
-        if self.card.flip_averaging:
-            maps = (maps + self.model.maps(image.flip(3)).flip(3)) / 2
-        return self.model.classify(maps), maps
+        """Logits (n, outputs) and feature maps (n, features, rows, cols) of prepared pixels."""
+        card = self.card
+        return look(
+            self.model,
+            torch.from_numpy(pixels).to(self.device),
+            card.preprocessing,
+            card.flip_averaging,
+        )
 
     def probabilities(self, logits: Tensor) -> Probabilities:
         """Calibrated probabilities (n, classes) in the card's order of classes."""
@@ -133,21 +128,37 @@ class Predictor:
         progress: Callable[[int, int], None] | None = None,
     ) -> Probabilities:
         """Uncalibrated logits (n, outputs), float64, for rows of a training set."""
+        spec = self.card.preprocessing
         found = np.zeros((len(rows), self.card.architecture.outputs))
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
-            pixels = np.stack([prepare_row(dataset, int(row), self.card).pixels for row in batch])
+            pixels = np.stack([prepare_row(dataset, int(row), spec).pixels for row in batch])
             found[start : start + len(batch)] = self.run(pixels)[0].cpu().double().numpy()
             if progress:
                 progress(start + len(batch), len(rows))
         return found
 
 
-def prepare_row(dataset: SliceSet, row: int, card: Card) -> Prepared:
+@torch.inference_mode()
+def look(
+    model: Classifier, pixels: Tensor, spec: Preprocessing, flip_averaging: bool
+) -> tuple[Tensor, Tensor]:
+    """Logits (n, outputs) and feature maps of 8-bit prepared pixels, as training scores them too.
+
+    With `flip_averaging` both are means over the slice and its mirror image; the head being
+    linear, logits and explanation still agree.
+    """
+    image = normalise(pixels, spec.mean, spec.std)
+    maps = model.maps(image)
+    if flip_averaging:
+        maps = (maps + model.maps(image.flip(3)).flip(3)) / 2
+    return model.classify(maps), maps
+
+
+def prepare_row(dataset: SliceSet, row: int, spec: Preprocessing) -> Prepared:
     """Prepare one slice of a training set, exactly as `prepare_slice` does for a volume."""
-    spec = card.preprocessing
     planes = [dataset.plane(k) for k in dataset.neighbours(row, spec.reach)]
-    return prepare(planes, dataset.quantity, spec)
+    return prepare(planes, dataset.quantity_of(row), spec)
 
 
 def outwards(count: int, first: int) -> list[int]:
@@ -156,15 +167,23 @@ def outwards(count: int, first: int) -> list[int]:
 
 
 def calibrated(card: Card, logits: Probabilities) -> Probabilities:
+    """Logits (n, outputs) → probabilities (n, classes) as the card calibrates them."""
+    positive = card.classes.index(card.positive)
+    return calibrated_by(card.calibration, logits, len(card.classes), positive)
+
+
+def calibrated_by(
+    calibration: Calibration, logits: Probabilities, classes: int, positive: int
+) -> Probabilities:
     """Logits (n, outputs) → probabilities (n, classes), each row summing to 1."""
-    slope, intercept = card.calibration.slope, card.calibration.intercept
-    if len(card.classes) == 2:
-        positive = 1.0 / (1.0 + np.exp(-(slope * logits[:, 0] + intercept)))
-        both = np.stack([1.0 - positive, positive], axis=1)
-        return both if card.classes[1] == card.positive else both[:, ::-1]
-    scaled = slope * logits[:, : len(card.classes)]
-    odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    shares: Probabilities = odds / odds.sum(axis=1, keepdims=True)
+    if classes == 2:
+        odds = calibration.slope * logits[:, 0] + calibration.intercept
+        share = np.exp(-np.logaddexp(0.0, -odds))
+        both = np.stack([1.0 - share, share], axis=1)
+        return both if positive == 1 else both[:, ::-1]
+    scaled = calibration.slope * logits[:, :classes]
+    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares: Probabilities = weights / weights.sum(axis=1, keepdims=True)
     return shares
 
 

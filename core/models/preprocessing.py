@@ -74,6 +74,8 @@ def prepare_slice(volume: Volume, index: int, spec: Preprocessing) -> Prepared:
 def to_grey(values: NDArray[np.generic], quantity: Quantity, spec: Preprocessing) -> Grey:
     """Modality values as 8-bit grey levels, (rows, cols) or (rows, cols, 3)."""
     if quantity in (Quantity.GREY, Quantity.COLOUR):
+        if values.dtype == np.uint8:
+            return cast(Grey, values)
         pixels: Grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
         return pixels
     window = (
@@ -100,7 +102,7 @@ def _box(grey: Grey, spec: Preprocessing) -> Box:
         side = float(max(rows, cols))
         return (rows - side) / 2, (cols - side) / 2, side, side
     largest = 1 + int(np.argmax(ndimage.sum_labels(solid, parts, range(1, count + 1))))
-    down, across = ndimage.find_objects(parts == largest)[0]
+    down, across = ndimage.find_objects(parts)[largest - 1]
     side = max(down.stop - down.start, across.stop - across.start) * scale * _MARGIN
     side = max(side, _SMALLEST * max(rows, cols))
     top = (down.start + down.stop) / 2 * scale - side / 2

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from core.errors import BadTableError, CoreError, LeakError, UnreadableImageError
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.volume import Volume
-from core.retraining.dataset import Dataset, DatasetManifest, Provenance, Split
+from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
+from core.retraining.manifest import DatasetManifest, Provenance, Split
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, refuse_occupied
 from core.retraining.splits import ALIASES, draw_linked, name_digest
 from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from core.errors import LeakError
 from core.imaging.volume import Progress
-from core.retraining.dataset import SPLITS, Dataset
+from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
+from core.retraining.manifest import SPLITS
 from core.retraining.statistics import auroc
 
 _FEW_POSITIVES = 10

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.durable import publish_folder, write_json
 from core.errors import NotDurableError, UnusableDatasetError
 from core.imaging.intensity import Quantity
-from core.retraining.dataset import (
+from core.retraining.manifest import (
     MANIFEST_FILE,
     PIXELS_FOLDER,
     TABLE_FILE,

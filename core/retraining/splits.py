@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from core.retraining.dataset import SPLITS, Split
+from core.retraining.manifest import SPLITS, Split
 
 TEST_SHARE = 0.20
 VALIDATION_SHARE = 0.15

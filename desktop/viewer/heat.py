@@ -1,140 +1,23 @@
-"""Heat maps as pictures: pure numpy, no Qt.
+"""Heat maps as pictures live in `core.models.heat`: the command line draws them, too."""
 
-The cells of a heat map cover its box; the value of a cell belongs to the cell's *centre*.
-Values in between are bilinear, values outside the outermost centres are those of the nearest
-cell, and pixels whose centre is outside the box have none.
-"""
+from core.models.heat import (
+    COLOUR_MAPS,
+    NOTHING,
+    HeatStyle,
+    colour_table,
+    line_on_slice,
+    on_slice,
+    paint,
+    series_top,
+)
 
-from __future__ import annotations
-
-import functools
-import importlib.util
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
-
-from core.imaging.geometry import Plane
-from core.models.answers import HeatMap
-
-COLOUR_MAPS = ("inferno", "cividis", "red-blue")
-"""Names that `colour_table` knows. The first two keep their order in grey and for colour-blind
-readers; "red-blue" is the rainbow that older programs show, as a choice."""
-
-NOTHING = np.float32(-np.inf)
-
-
-@functools.cache
-def colour_table(name: str) -> NDArray[np.uint8]:
-    """(256, 3) uint8 RGB of a colour map, from low to high. Raises KeyError if unknown."""
-    if name not in COLOUR_MAPS:
-        raise KeyError(name)
-    if name == "red-blue":
-        x = np.linspace(0, 1, 256)[:, None]
-        ramps = 1.5 - np.abs(4 * x - np.array([3.0, 2.0, 1.0]))
-        return (np.clip(ramps, 0, 1) * 255 + 0.5).astype(np.uint8)
-    package = importlib.util.find_spec("pyqtgraph")
-    assert package is not None and package.origin is not None
-    folder = Path(package.origin).parent / "colors" / "maps"
-    lines = (folder / f"{name}.csv").read_text("utf-8").splitlines()
-    lines = [line.split(";")[0].strip() for line in lines]
-    table = np.array([[float(part) for part in line.split(",")[:3]] for line in lines if line])
-    positions = np.linspace(0, len(table) - 1, 256)
-    full = np.stack([np.interp(positions, np.arange(len(table)), c) for c in table.T], axis=1)
-    return (np.clip(full, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def _weights(pixels: int, start: float, length: float, cells: int) -> NDArray[np.float32]:
-    """(pixels, cells) matrix of bilinear weights along one axis; rows outside the box are 0."""
-    centres = np.arange(pixels) + 0.5
-    inside = (centres >= start) & (centres < start + length)
-    position = np.clip((centres - start) / length * cells - 0.5, 0, cells - 1)
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, cells - 1)
-    part = (position - low).astype(np.float32)
-    weights = np.zeros((pixels, cells), np.float32)
-    rows = np.arange(pixels)
-    np.add.at(weights, (rows, low), 1 - part)
-    np.add.at(weights, (rows, high), part)
-    weights[~inside] = 0
-    return weights
-
-
-@functools.lru_cache(maxsize=16)
-def _both_weights(
-    shape: tuple[int, int], box: tuple[float, float, float, float], cells: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None]:
-    top, left, height, width = box
-    down = _weights(shape[0], top, height, cells[0])
-    across = _weights(shape[1], left, width, cells[1])
-    rows, columns = down.any(axis=1), across.any(axis=1)
-    outside = None if rows.all() and columns.all() else ~(rows[:, None] & columns[None, :])
-    return down, np.ascontiguousarray(across.T), outside
-
-
-def on_slice(heat: HeatMap, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """The heat map's values at each pixel centre of a slice of (rows, columns).
-
-    Returns (rows, columns) float32; −inf where the heat map says nothing.
-    """
-    values = np.asarray(heat.values, np.float32)
-    down, across, outside = _both_weights(shape, heat.box, (values.shape[0], values.shape[1]))
-    full: NDArray[np.float32] = (down @ values) @ across
-    if outside is not None:
-        full[outside] = NOTHING
-    return full
-
-
-@dataclass(frozen=True)
-class HeatStyle:
-    """How evidence becomes colour.
-
-    top: evidence that has the last colour; the same for all slices of a series. cut: part of
-    `top` below which nothing is drawn, 0–1. colour_map: one of COLOUR_MAPS.
-    """
-
-    top: float
-    cut: float = 0.25
-    colour_map: str = "inferno"
-
-
-def line_on_slice(
-    heat: HeatMap, shape: tuple[int, int], plane: Plane, index: int
-) -> NDArray[np.float32]:
-    """One row (Plane.ROW) or column of what `on_slice` returns, without making the rest."""
-    values = np.asarray(heat.values, np.float32)
-    down, across, outside = _both_weights(shape, heat.box, (values.shape[0], values.shape[1]))
-    line: NDArray[np.float32]
-    if plane is Plane.ROW:
-        line = (down[index] @ values) @ across
-        hidden = outside[index] if outside is not None else None
-    else:
-        line = down @ (values @ across[:, index])
-        hidden = outside[:, index] if outside is not None else None
-    if hidden is not None:
-        line[hidden] = NOTHING
-    return line
-
-
-def paint(values: NDArray[np.float32], style: HeatStyle) -> NDArray[np.uint8]:
-    """Evidence at each pixel, (rows, columns), as (rows, columns, 4) uint8 RGBA.
-
-    Alpha is 0 or 255: opacity is the same everywhere and belongs to the drawing. Negative
-    evidence is not drawn.
-    """
-    scaled = values * np.float32(255 / max(style.top, 1e-12))
-    np.clip(scaled, 0, 255, out=scaled)
-    table = np.empty((256, 4), np.uint8)
-    table[:, :3] = colour_table(style.colour_map)
-    table[:, 3] = 255
-    first = int(np.clip(np.ceil(style.cut * 255), 1, 255))
-    table[:first] = 0
-    packed = table.view(np.uint32).ravel()
-    return packed.take(scaled.astype(np.uint8)).view(np.uint8).reshape(*values.shape, 4)
-
-
-def series_top(heat_maps: list[HeatMap]) -> float:
-    """The range for a series: its strongest positive evidence; 0 if there is none."""
-    peaks = [float(item.values.max(initial=0.0)) for item in heat_maps if item.values.size]
-    return max(peaks, default=0.0)
+__all__ = [
+    "COLOUR_MAPS",
+    "NOTHING",
+    "HeatStyle",
+    "colour_table",
+    "line_on_slice",
+    "on_slice",
+    "paint",
+    "series_top",
+]

@@ -1,0 +1,145 @@
+"""`sliceloop predict`: a model's answers for everything under a path, as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from core import durable
+from core.errors import UnsuitableInputError
+from core.imaging.opening import open_path
+from core.imaging.volume import Series
+from core.models import guard
+from core.models.answers import SlicePrediction
+from core.models.card import Card
+from core.models.catalogue import Catalogue
+
+app = typer.Typer(help="Ask a model about every slice of every series under a path.")
+
+
+@app.callback(invoke_without_command=True)
+def predict(
+    path: Annotated[Path, typer.Argument(help="File or folder with images.")],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.json, slices.csv, overlays.")],
+    model: Annotated[str, typer.Option(help="Id of a model, or its folder.")] = "",
+    explain: Annotated[bool, typer.Option(help="Also write heat-map overlays.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Write `predictions.json` and `slices.csv`; with --explain overlays as PNG, too.
+
+    Series that the model was not made for are left out, with the reason; if that is all of
+    them, the command fails.
+    """
+    entry = Catalogue().get(model or _only_task())
+    opened = open_path(path)
+    from core.models.predictor import load_predictor
+
+    predictor = load_predictor(entry.folder, device)
+    card = predictor.card
+    answered: list[dict[str, Any]] = []
+    refused: list[dict[str, Any]] = []
+    rows: list[list[Any]] = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        total = sum(series.summary.shape[0] for series in opened.series)
+        bar = progress.add_task("predicting", total=total)
+        for series in opened.series:
+            reasons = guard.refusals(card, series.summary)
+            if reasons:
+                refused.append({"uid": series.summary.uid, "reasons": list(reasons)})
+                continue
+            volume = series.load()
+            answers = {}
+            for answer in predictor.predict_volume(volume, explain=explain):
+                answers[answer.index] = answer
+                progress.advance(bar)
+            ordered = [answers[index] for index in sorted(answers)]
+            answered.append(_series_facts(series, card, ordered))
+            rows += _rows(series, card, ordered)
+            if explain:
+                from core.models.overlays import write_overlays
+
+                folder = out / "overlays" / f"{len(answered):03d}"
+                write_overlays(folder, volume, ordered, card)
+    if not answered:
+        first = refused[0]["reasons"] if refused else ["there is no series"]
+        raise UnsuitableInputError(card.id, tuple(first))
+    facts = {
+        "model": {"id": card.id, "version": card.version, "weights_sha256": card.weights_sha256},
+        "positive": card.positive,
+        "threshold": card.threshold,
+        "device": str(predictor.device),
+        "series": answered,
+        "refused": refused,
+        "skipped": [{"file": str(s.file), "reason": s.reason} for s in opened.skipped],
+    }
+    durable.write_json(out / "predictions.json", facts)
+    durable.write_bytes(out / "slices.csv", _table(card, rows).encode())
+    for item in refused:
+        typer.echo(f"left out: {'; '.join(item['reasons'])}", err=True)
+    count = sum(len(item["slices"]) for item in answered)
+    called = sum(item["slices_called"] for item in answered)
+    typer.echo(
+        f"{count} slices of {len(answered)} series answered by {card.id}; "
+        f"{called} at or above the operating threshold {card.threshold:.3f}. "
+        "Not for diagnostic use."
+    )
+
+
+def _only_task() -> str:
+    """The active model where there is exactly one task; else the person has to name it."""
+    active = [entry.card.id for entry in Catalogue().list() if entry.is_active]
+    if len(active) == 1:
+        return active[0]
+    raise typer.BadParameter(f"name one of {', '.join(active) or 'none'}", param_hint="--model")
+
+
+def _series_facts(series: Series, card: Card, answers: list[SlicePrediction]) -> dict[str, Any]:
+    shares = [answer.probabilities[card.positive] for answer in answers]
+    return {
+        "uid": series.summary.uid,
+        "modality": series.summary.modality,
+        "shape": list(series.summary.shape),
+        "warnings": [
+            {"code": warning.code, "message": warning.message}
+            for warning in series.summary.warnings
+        ],
+        "cautions": list(guard.cautions(card, series.summary)),
+        "series_probability": max(shares),
+        "slices_called": sum(share >= card.threshold for share in shares),
+        "slices": [
+            {
+                "index": answer.index,
+                "slice_id": series.summary.slice_ids[answer.index],
+                "probabilities": answer.probabilities,
+            }
+            for answer in answers
+        ],
+    }
+
+
+def _rows(series: Series, card: Card, answers: list[SlicePrediction]) -> list[list[Any]]:
+    return [
+        [
+            series.summary.uid,
+            answer.index + 1,
+            series.summary.slice_ids[answer.index],
+            *(f"{answer.probabilities[name]:.6f}" for name in card.classes),
+            int(answer.probabilities[card.positive] >= card.threshold),
+        ]
+        for answer in answers
+    ]
+
+
+def _table(card: Card, rows: list[list[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    classes = [f"p_{name}" for name in card.classes]
+    writer.writerow(["series", "slice", "slice_id", *classes, f"called_{card.positive}"])
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,49 @@
+"""Heat maps burnt into slices, as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.imaging.geometry import Plane
+from core.imaging.volume import Volume
+from core.models import heat
+from core.models.answers import SlicePrediction
+from core.models.card import Card
+from core.models.preprocessing import to_grey
+
+OPACITY = 0.45
+CUT = 0.25
+"""Part of the series' strongest evidence below which nothing is drawn."""
+
+
+def write_overlays(
+    folder: Path, volume: Volume, answers: Sequence[SlicePrediction], card: Card
+) -> None:
+    """Write one PNG a slice, `NNNN.png`: the slice in the model's window under its evidence.
+
+    The colour's range is that of the whole series, so that slices can be compared.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    top = heat.series_top([answer.heat_map for answer in answers if answer.heat_map])
+    style = heat.HeatStyle(top=top, cut=CUT)
+    for answer in answers:
+        values = volume.values(Plane.SLICE, answer.index)
+        grey = to_grey(values, volume.summary.quantity, card.preprocessing)
+        picture = grey if grey.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
+        if answer.heat_map is not None and top > 0:
+            shape = (picture.shape[0], picture.shape[1])
+            picture = blend(picture, heat.paint(heat.on_slice(answer.heat_map, shape), style))
+        Image.fromarray(picture).save(folder / f"{answer.index + 1:04d}.png")
+
+
+def blend(picture: NDArray[np.uint8], over: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB (rows, cols, 3) under RGBA (rows, cols, 4), at constant opacity where alpha is set."""
+    part = (over[..., 3:] > 0) * np.float32(OPACITY)
+    mixed = picture * (1 - part) + over[..., :3] * part
+    found: NDArray[np.uint8] = np.rint(mixed).astype(np.uint8)
+    return found

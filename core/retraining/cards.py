@@ -1,0 +1,198 @@
+"""From validation scores to a model card: calibration, operating threshold, figures.
+
+Everything here is fitted on patients that the weights did not learn from, and never on test
+patients.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.imaging.intensity import Quantity
+from core.labels.sets import available_label_sets, load_label_set
+from core.models.card import (
+    Accepts,
+    Architecture,
+    Calibration,
+    Card,
+    Metric,
+    OperatingPoint,
+    TrainingData,
+)
+from core.models.predictor import calibrated_by
+from core.retraining.dataset import Dataset
+from core.retraining.objective import Targets
+from core.retraining.recipe import Recipe
+from core.retraining.statistics import (
+    Estimate,
+    bootstrap_auroc,
+    choose_threshold,
+    highest_per_group,
+    rates,
+)
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+
+def fit_calibration(logits: Floats, labels: Numbers, targets: Targets, how: str) -> Calibration:
+    """Platt scaling for two classes, a temperature for more.
+
+    logits: (n, outputs). labels: (n,) class indices. how: what they are, in words for the card.
+    Source: Platt 1999; Guo et al., ICML 2017.
+    """
+    if targets.classes > 2:
+        return Calibration(slope=_inverse_temperature(logits, labels, targets.classes), how=how)
+    truth = labels == targets.positive
+    if truth.all() or not truth.any():
+        return Calibration(how="none: only one class was there")
+    from sklearn.linear_model import LogisticRegression
+
+    scale = max(float(np.std(logits[:, 0])), 1e-6)
+    fitted = LogisticRegression(C=10.0).fit(logits[:, :1] / scale, truth)
+    slope = float(fitted.coef_[0, 0]) / scale
+    if slope <= 0.01:  # scores that do not rank: only the share of findings can be told
+        odds = np.log(truth.mean() / (1 - truth.mean()))
+        return Calibration(slope=0.01, intercept=float(odds), how=how)
+    return Calibration(slope=slope, intercept=float(fitted.intercept_[0]), how=how)
+
+
+def _inverse_temperature(logits: Floats, labels: Numbers, classes: int) -> float:
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_slope: float) -> float:
+        scaled = np.exp(log_slope) * logits[:, :classes]
+        normaliser = np.logaddexp.reduce(scaled, axis=1)
+        return float(np.mean(normaliser - scaled[np.arange(len(labels)), labels]))
+
+    found = minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded")
+    return float(np.exp(found.x))
+
+
+def probabilities_out_of_fold(
+    logits: Floats, labels: Numbers, fold_of: Numbers, targets: Targets
+) -> Floats:
+    """Probabilities (n, classes), each fold calibrated on the other folds."""
+    found = np.zeros((len(logits), targets.classes))
+    for fold in np.unique(fold_of):
+        held = fold_of == fold
+        calibration = fit_calibration(logits[~held], labels[~held], targets, "the other folds")
+        found[held] = calibrated_by(calibration, logits[held], targets.classes, targets.positive)
+    return found
+
+
+def make_card(
+    *,
+    model_id: str,
+    recipe: Recipe,
+    dataset: Dataset,
+    architecture: Architecture,
+    auxiliary: tuple[str, ...],
+    scored: Numbers,
+    logits: Floats,
+    parent: str | None,
+    weights_sha256: str,
+    created: str,
+) -> Card:
+    """The card of freshly trained weights.
+
+    scored, logits: rows of the training set that the weights were judged on, and their logits;
+        with folds these are out of fold.
+    """
+    manifest = dataset.manifest
+    targets_positive = dataset.positive_index
+    positive = len(manifest.classes) - 1 if targets_positive is None else targets_positive
+    classes = len(manifest.classes)
+    how = (
+        f"{recipe.folds}-fold cross-validation by patient, pooled"
+        if recipe.folds
+        else "validation patients, on which calibration and threshold were chosen"
+    )
+    labels = dataset.labels[scored]
+    kinds = Targets.of_shape(classes, positive)
+    calibration = fit_calibration(logits, labels, kinds, how)
+    scores = calibrated_by(calibration, logits, classes, positive)[:, positive]
+    truth = (labels == positive).astype(np.int64)
+    threshold = choose_threshold(truth, scores, recipe.threshold.rule, recipe.threshold.target)
+    at_threshold = rates(truth, scores >= threshold)
+    return Card(
+        id=model_id,
+        version=created[:10],
+        title=recipe.title,
+        task=recipe.task or task_of(manifest.classes),
+        created=created,
+        architecture=architecture,
+        preprocessing=recipe.preprocessing,
+        classes=manifest.classes,
+        positive=manifest.classes[positive],
+        auxiliary=auxiliary,
+        flip_averaging=recipe.flip_averaging,
+        calibration=calibration,
+        threshold=threshold,
+        operating_point=OperatingPoint(
+            sensitivity=at_threshold.sensitivity, specificity=at_threshold.specificity, how=how
+        ),
+        accepts=recipe.accepts or accepted(dataset),
+        data=TrainingData(
+            name=recipe.data.name,
+            licence=recipe.data.licence,
+            citation=recipe.data.citation,
+            dataset_id=manifest.id,
+            split_hash=manifest.split_hash,
+            patients=len(np.unique(dataset.groups)),
+            slices=len(dataset),
+            positives=int((dataset.labels == positive).sum()),
+        ),
+        recipe=_plain(recipe),
+        metrics=_metrics(truth, scores, dataset.groups[scored], how),
+        limits=recipe.limits,
+        parent=parent,
+        weights_sha256=weights_sha256,
+    )
+
+
+def _metrics(truth: Numbers, scores: Floats, groups: Numbers, how: str) -> tuple[Metric, ...]:
+    """AUROC by slice and by patient, with intervals over patients; none where undefined."""
+    if truth.all() or not truth.any():
+        return ()
+    per_group = highest_per_group(truth, scores, groups)
+    found = [_metric("slice AUROC", bootstrap_auroc(truth, scores, groups), truth, groups, how)]
+    ill, highest = np.asarray(per_group[0]), np.asarray(per_group[1])
+    if 0 < ill.sum() < len(ill):
+        each = np.arange(len(ill))
+        patient = bootstrap_auroc(ill, highest, each)
+        found.append(_metric("patient AUROC (highest slice)", patient, ill, each, how))
+    return tuple(found)
+
+
+def _metric(name: str, estimate: Estimate, truth: Numbers, groups: Numbers, how: str) -> Metric:
+    return Metric(
+        name=name,
+        value=estimate.value,
+        ci95=(estimate.ci95.low, estimate.ci95.high),
+        n=len(truth),
+        groups=len(np.unique(groups)),
+        how=how,
+    )
+
+
+def accepted(dataset: Dataset) -> Accepts:
+    """What a model may be used on, told from its training set: the same kind of pixels."""
+    return Accepts(quantities=(Quantity(dataset.manifest.quantity),))
+
+
+def task_of(classes: tuple[str, ...]) -> str:
+    """Id of the label set that holds all these classes; their names joined if none does."""
+    for name in available_label_sets():
+        if set(classes) <= {item.id for item in load_label_set(name).classes}:
+            return name
+    return "-or-".join(classes)
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(recipe.model_dump_json())
+    return content

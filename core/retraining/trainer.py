@@ -1,0 +1,340 @@
+"""A whole training run: from a request in a run folder to a model with its card.
+
+The run validates once, on the validation part, or cross-validates over all patients that are
+not in the test part and then trains once on all of them. Test patients are never looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core import durable
+from core.errors import CoreError, DamagedModelError, RunError
+from core.models.architectures.classifier import Classifier
+from core.models.card import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    Architecture,
+    Card,
+    Reference,
+    check_weights,
+    read_card,
+    sha256_of,
+    write_card,
+)
+from core.models.predictor import Predictor, fill, reference_logits
+from core.retraining import cards
+from core.retraining.dataset import Dataset
+from core.retraining.fit import Fitted, Material, Rows, fit
+from core.retraining.leaks import check_or_raise
+from core.retraining.objective import Targets, targets_of
+from core.retraining.prepared import prepared_pixels
+from core.retraining.protocol import Event, RunFolder, TrainingRequest
+from core.retraining.recipe import Recipe, load_recipe, parse_recipe
+from core.sentences import sentence
+
+REFERENCE_SEED = 20260101
+_RECIPE_FILE = "recipe.json"
+
+
+def train_in_folder(run: Path, on_event: Callable[[Event], None] = lambda _: None) -> int:
+    """Run or resume the training that a run folder asks for.
+
+    Returns 0 when it finished or was stopped on request, 1 when it failed; the last event says
+    which, with a sentence.
+    """
+    folder = RunFolder(run)
+    try:
+        folder.take()
+    except CoreError as error:
+        on_event({"event": "failed", "sentence": str(sentence(error))})
+        return 1
+    try:
+        return _Run(folder, on_event).go()
+    except CoreError as error:
+        on_event(folder.append("failed", sentence=str(sentence(error))))
+        return 1
+    except Exception as error:
+        words = f"The trainer failed unexpectedly ({type(error).__name__}); see trainer.log."
+        on_event(folder.append("failed", sentence=words))
+        raise
+    finally:
+        folder.leave()
+
+
+class _Run:
+    def __init__(self, folder: RunFolder, on_event: Callable[[Event], None]) -> None:
+        self.folder = folder
+        self.request: TrainingRequest = folder.request
+        self.base = self._base()
+        self.recipe = self._recipe()
+        self._on_event = on_event
+
+    def go(self) -> int:
+        started = time.perf_counter()
+        dataset = Dataset.open(self.request.data)
+        check_or_raise(dataset)
+        targets = targets_of(dataset, auxiliary=self.recipe.auxiliary == "all")
+        self.report(
+            "started",
+            recipe=self.request.recipe,
+            slices=len(dataset),
+            groups=len(np.unique(dataset.groups)),
+            folds=self.recipe.folds,
+        )
+        pixels = prepared_pixels(
+            dataset,
+            self.recipe.preprocessing,
+            progress=lambda done, of: self.report("preparing", done=done, of=of),
+        )
+        labelled = dataset.labels >= 0
+        train = np.flatnonzero(labelled & (dataset.splits == "train"))
+        validation = np.flatnonzero(labelled & (dataset.splits == "validation"))
+        material = Material(pixels, targets, dataset.groups, train, validation)
+        self._check_enough(dataset, material)
+        if self.recipe.folds:
+            outcome = self._cross_validate(dataset, material)
+        else:
+            outcome = self._once(dataset, material)
+        if outcome is None:
+            self.report("stopped")
+            return 0
+        fitted, scored, logits = outcome
+        card = self._write_model(dataset, targets, fitted, scored, logits)
+        result = {
+            "model": card.id,
+            "weights_sha256": card.weights_sha256,
+            "dataset": dataset.manifest.id,
+            "metrics": [json.loads(metric.model_dump_json()) for metric in card.metrics],
+            "history": fitted.history,
+            "seconds": round(time.perf_counter() - started, 1),
+        }
+        self.folder.finish(result)
+        self.report("finished", model=card.id)
+        return 0
+
+    # ---- the two ways to train
+
+    def _once(
+        self, dataset: Dataset, material: Material
+    ) -> tuple[Fitted, Rows, NDArray[np.float64]] | None:
+        fitted = self._fit(material, self.recipe.seed, "once", {})
+        return None if fitted is None else (fitted, material.validation, fitted.logits)
+
+    def _cross_validate(
+        self, dataset: Dataset, material: Material
+    ) -> tuple[Fitted, Rows, NDArray[np.float64]] | None:
+        """Score every patient by a model that has not seen him; then train on all of them."""
+        rows = np.sort(np.concatenate([material.train, material.validation]))
+        logits = np.zeros((len(rows), material.targets.outputs))
+        fold_of = np.zeros(len(rows), int)
+        truth = (dataset.labels == material.targets.positive)[rows]
+        folds = grouped_folds(truth, dataset.groups[rows], self.recipe.folds, self.recipe.seed)
+        for number, held in enumerate(folds):
+            part = Material(
+                material.pixels, material.targets, dataset.groups, rows[~held], rows[held]
+            )
+            # A fold's validation patients score it; they must not choose its weights as well.
+            fitted = self._fit(part, self.recipe.seed + number, f"fold-{number}", {"fold": number})
+            if fitted is None:
+                return None
+            logits[held], fold_of[held] = fitted.logits, number
+        self._write_out_of_fold(dataset, rows, fold_of, logits)
+        everything = Material(material.pixels, material.targets, dataset.groups, rows, rows[:0])
+        final = self._fit(everything, self.recipe.seed, "final", {"fold": "final"})
+        return None if final is None else (final, rows, logits)
+
+    def _fit(
+        self, material: Material, seed: int, name: str, facts: dict[str, Any]
+    ) -> Fitted | None:
+        place = self.folder.path / "checkpoints" / name
+        return fit(
+            self._initial(material.targets, seed),
+            material,
+            self.recipe,
+            seed=seed,
+            place=place,
+            report=lambda event, **more: self.report(event, **facts, **more),
+            stop_asked=lambda: self.folder.stop_asked,
+        )
+
+    # ---- what to start from
+
+    def _base(self) -> Card | None:
+        if self.request.base_model is None:
+            return None
+        card = read_card(self.request.base_model)
+        check_weights(self.request.base_model, card)
+        return card
+
+    def _recipe(self) -> Recipe:
+        """The recipe as it was when the run began; a base model brings its own network."""
+        kept = self.folder.path / _RECIPE_FILE
+        if kept.is_file():
+            return parse_recipe(self.request.recipe, json.loads(kept.read_bytes()))
+        recipe = load_recipe(self.request.recipe, self.request.settings)
+        if self.base is not None:
+            network = recipe.network.model_copy(
+                update={"family": self.base.architecture.family, "pretrained": False}
+            )
+            recipe = recipe.model_copy(
+                update={
+                    "network": network,
+                    "preprocessing": self.base.preprocessing,
+                    "flip_averaging": self.base.flip_averaging,
+                    "accepts": recipe.accepts or self.base.accepts,
+                }
+            )
+        if recipe.folds and recipe.stopping.keep == "best":
+            raise RunError(
+                self.folder.path,
+                "with folds, the weights of the best epoch would be chosen on the scored patients",
+                "Set stopping.keep to last.",
+            )
+        durable.write_json(kept, json.loads(recipe.model_dump_json()))
+        return recipe
+
+    def _initial(self, targets: Targets, seed: int) -> Classifier:
+        torch.manual_seed(seed)
+        network = self.recipe.network
+        channels = self.recipe.preprocessing.channels
+        model = Classifier(network.family, targets.outputs, channels, network.dropout)
+        torch.nn.init.zeros_(model.head.bias)
+        if self.base is not None and self.request.base_model is not None:
+            self._inherit(model, self.base, self.request.base_model)
+        elif network.pretrained:
+            model.load_pretrained()
+        return model
+
+    def _inherit(self, model: Classifier, base: Card, folder: Path) -> None:
+        """Start from a published model: its trunk, and its head's rows for the classes."""
+        parent = Classifier(
+            base.architecture.family, base.architecture.outputs, base.preprocessing.channels
+        )
+        fill(parent, check_weights(folder, base))
+        model.trunk.load_state_dict(parent.trunk.state_dict())
+        shared = min(parent.head.out_features, model.head.out_features)
+        if model.head.out_features > shared or base.architecture.outputs > shared:
+            shared = 1 if len(base.classes) == 2 else len(base.classes)
+        if shared > model.head.out_features:
+            raise DamagedModelError(folder, "its classes are not those of the training set")
+        with torch.no_grad():
+            model.head.weight[:shared] = parent.head.weight[:shared]
+            model.head.bias[:shared] = parent.head.bias[:shared]
+
+    def _check_enough(self, dataset: Dataset, material: Material) -> None:
+        """Refuse what cannot be learnt or cannot be judged, before hours are spent on it."""
+        where, truth = self.request.data, dataset.labels == material.targets.positive
+        if self.recipe.folds:
+            rows = np.concatenate([material.train, material.validation])
+            ill = len(np.unique(dataset.groups[rows][truth[rows]]))
+            if ill < self.recipe.folds:
+                reason = f"{self.recipe.folds} folds need as many patients with a finding"
+                raise RunError(where, f"{reason}; there are {ill}", "Set folds to fewer.")
+            return
+        for name, rows in (("training", material.train), ("validation", material.validation)):
+            found = np.unique(dataset.labels[rows])
+            if len(found) < 2:
+                raise RunError(
+                    where,
+                    f"its {name} part shows {len(found)} of {material.targets.classes} classes",
+                    "Label more patients of each class, or cross-validate with --set folds=3.",
+                )
+
+    # ---- what comes out
+
+    def _write_out_of_fold(
+        self, dataset: Dataset, rows: Rows, fold_of: Rows, logits: NDArray[np.float64]
+    ) -> None:
+        """Scores of every patient by a model that has not seen him, calibrated on the others.
+
+        The calibration of each fold is fitted on the other folds: the figures that are made of
+        these probabilities stay out of fold, too.
+        """
+        keys = dataset.keys()
+        probabilities = cards.probabilities_out_of_fold(
+            logits, dataset.labels[rows], fold_of, targets_of(dataset, auxiliary=False)
+        )
+        lines = [
+            {"key": keys[row], "row": int(row), "fold": int(fold), "probabilities": shares.tolist()}
+            for row, fold, shares in zip(rows, fold_of, probabilities, strict=True)
+        ]
+        durable.write_json(self.folder.path / "out_of_fold.json", lines)
+
+    def _write_model(
+        self,
+        dataset: Dataset,
+        targets: Targets,
+        fitted: Fitted,
+        scored: Rows,
+        logits: NDArray[np.float64],
+    ) -> Card:
+        """Card and weights, written side by side and published in one step."""
+        temporary = self.folder.path / ".model"
+        temporary.mkdir(exist_ok=True)
+        save_file(_contiguous(fitted.state), temporary / WEIGHTS_FILE)
+        model = self._initial(targets, 0)
+        model.load_state_dict(fitted.state)
+        family = self.recipe.network.family
+        now = datetime.now(UTC)
+        card = cards.make_card(
+            model_id=self.request.model_id
+            or f"{Path(self.request.recipe).stem}-{now:%Y%m%d-%H%M%S}",
+            recipe=self.recipe,
+            dataset=dataset,
+            architecture=Architecture(
+                family=family, outputs=targets.outputs, parameters=model.parameter_count()
+            ),
+            auxiliary=dataset.manifest.auxiliary if targets.auxiliary.shape[1] else (),
+            scored=scored,
+            logits=logits,
+            parent=self.base.id if self.base else None,
+            weights_sha256=sha256_of(temporary / WEIGHTS_FILE),
+            created=now.isoformat(timespec="seconds"),
+        )
+        predictor = Predictor(card, model, torch.device("cpu"))
+        answer = Reference(seed=REFERENCE_SEED, logits=reference_logits(predictor, REFERENCE_SEED))
+        card = card.model_copy(update={"reference": answer})
+        write_card(temporary, card)
+        if self.folder.model.exists():
+            for name in (CARD_FILE, WEIGHTS_FILE):
+                (self.folder.model / name).unlink(missing_ok=True)
+            self.folder.model.rmdir()
+        durable.publish_folder(temporary, self.folder.model)
+        return card
+
+    def report(self, event: str, **facts: Any) -> None:
+        self._on_event(self.folder.append(event, **facts))
+
+
+def grouped_folds(
+    truth: NDArray[np.bool_], groups: Rows, folds: int, seed: int
+) -> list[NDArray[np.bool_]]:
+    """Masks of the rows that each fold holds out.
+
+    Whole patients, those with a finding spread evenly; each row is held out exactly once.
+    """
+    random = np.random.default_rng(seed)
+    held = [np.zeros(len(groups), bool) for _ in range(folds)]
+    ill = np.unique(groups[truth])
+    well = np.setdiff1d(np.unique(groups), ill)
+    for kind, first in ((random.permutation(ill), 0), (random.permutation(well), len(ill))):
+        for place, group in enumerate(kind):
+            held[(first + place) % folds] |= groups == group
+    return held
+
+
+def _contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    # safetensors stores plain row-major tensors; channels-last weights are laid out anew.
+    return {name: tensor.contiguous() for name, tensor in state.items()}

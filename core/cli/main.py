@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 
 from core.errors import CoreError
@@ -26,6 +26,12 @@ COMMANDS = {
     "labels": "core.cli.labels",
 }
 """Command or group → the module whose `app` (a typer.Typer) provides it."""
+
+
+# Newer releases of typer carry click inside and no longer depend on it: ask typer for the class.
+_WrongUsage: type[Any] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 
 def application() -> typer.Typer:
@@ -54,10 +60,10 @@ def guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
     except CoreError as error:
         sys.stderr.write(f"sliceloop: {sentence(error)}\n")
         return 1
-    except click.ClickException as error:
+    except _WrongUsage as error:
         error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        return int(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("sliceloop: Stopped by the person at the keyboard.\n")
         return 1
     return result if isinstance(result, int) else 0

@@ -1,0 +1,173 @@
+"""`sliceloop dataset`: build a training set, look at its health, export the window's labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.errors import LeakError
+from core.imaging.volume import Progress
+from core.retraining.building import TableRequest, build_from_table
+from core.retraining.dataset import Dataset
+from core.retraining.leaks import Health, examine
+from core.retraining.manifest import SPLITS, DatasetManifest
+
+app = typer.Typer(no_args_is_help=True, help="Training sets: immutable, split by patient.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def build(  # noqa: PLR0917 - options, given by name
+    from_csv: Annotated[
+        Path, typer.Option("--from-csv", help="The table; paths are relative to it.")
+    ],
+    file: Annotated[str, typer.Option(help="Column with the image files.")],
+    label: Annotated[str, typer.Option(help="Column with the labels: 0/1, or text.")],
+    group: Annotated[str, typer.Option(help="Column with the patient: never on two sides.")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    positive: Annotated[
+        str | None, typer.Option(help="Label that is the finding; all others are its absence.")
+    ] = None,
+    negative: Annotated[
+        str | None, typer.Option(help="Label that is the absence; all others are the finding.")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="auto, test (everything is tested), or a column with the parts.")
+    ] = "auto",
+    series: Annotated[
+        str | None, typer.Option(help="Column with the series; without it, the group.")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(help="Column with the order in a series; without it, file names.")
+    ] = None,
+    subgroup: Annotated[
+        list[str] | None, typer.Option(help="Column by which results are told apart; repeatable.")
+    ] = None,
+    group_block: Annotated[
+        int | None, typer.Option(min=1, help="Numbers in the group column fall into such blocks.")
+    ] = None,
+    extends: Annotated[
+        Path | None, typer.Option(help="An earlier set: its patients keep their part.")
+    ] = None,
+    keep_names: Annotated[
+        bool, typer.Option("--keep-names", help="Keep file names in the set (public data only).")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build a set from a table. Columns of 0 and 1 beside the label are kept as further targets."""
+    request = TableRequest(
+        table=from_csv,
+        file=file,
+        label=label,
+        group=group,
+        out=out,
+        positive=positive,
+        negative=negative,
+        split=split,
+        series=series,
+        order=order,
+        subgroups=tuple(subgroup or ()),
+        group_block=group_block,
+        keep_names=keep_names,
+        extends=extends,
+    )
+    with progress_bar("Reading images") as progress:
+        manifest = build_from_table(request, progress)
+    if as_json:
+        typer.echo(manifest.model_dump_json(indent=2))
+        return
+    typer.echo(f"Built {out}")
+    _print_manifest(manifest)
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="A training set.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every pixel and recompute every hash, too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what a set holds, what to mind, and whether it leaks; a leak is exit code 1."""
+    dataset = Dataset.open(folder)
+    if verify:
+        dataset.verify()
+    with progress_bar("Looking for leaks") as progress:
+        health = examine(dataset, progress)
+    if as_json:
+        facts = {
+            "manifest": json.loads(dataset.manifest.model_dump_json()),
+            "leaks": [asdict(leak) for leak in health.leaks],
+            "cautions": [asdict(caution) for caution in health.cautions],
+            "duplicates": health.duplicates,
+        }
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _print_manifest(dataset.manifest)
+        _print_health(dataset, health)
+    if health.leaks:
+        raise LeakError(health.leaks[0].what, health.leaks[0].examples)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Progress]:
+    """A callback that draws a progress bar on standard error, if a person is looking."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, TimeRemainingColumn(), console=console, transient=True) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _print_manifest(manifest: DatasetManifest) -> None:
+    typer.echo(f"Set         {manifest.id[:16]}   {manifest.created}")
+    positive = f", {manifest.positive} is the finding" if manifest.positive else ""
+    typer.echo(f"Classes     {', '.join(manifest.classes)}{positive}")
+    if manifest.auxiliary:
+        typer.echo(f"Auxiliary   {', '.join(manifest.auxiliary)}")
+    typer.echo(f"Values      {manifest.quantity}")
+    typer.echo(f"Split       {manifest.split_hash[:16]}   test {manifest.test_hash[:16]}")
+    width = max(len(name) for name in (*manifest.classes, "slices"))
+    names = "".join(f"{name:>{width + 2}}" for name in manifest.classes)
+    typer.echo(f"\n{'part':<12}{'groups':>8}{'series':>8}{'slices':>8}{names}")
+    for part in SPLITS:
+        counts = manifest.counts[part]
+        numbers = "".join(f"{counts.classes[name]:>{width + 2}}" for name in manifest.classes)
+        typer.echo(f"{part:<12}{counts.groups:>8}{counts.series:>8}{counts.slices:>8}{numbers}")
+
+
+def _print_health(dataset: Dataset, health: Health) -> None:
+    sizes = sorted({(int(rows), int(columns)) for rows, columns in dataset.sizes})
+    if len(sizes) == 1:
+        typer.echo(f"\nAll pictures are {sizes[0][0]} × {sizes[0][1]}.")
+    else:
+        (low_rows, low_columns), (high_rows, high_columns) = (
+            dataset.sizes.min(0),
+            dataset.sizes.max(0),
+        )
+        typer.echo(
+            f"\n{len(sizes)} sizes, {low_rows}–{high_rows} rows and "
+            f"{low_columns}–{high_columns} columns."
+        )
+    if health.duplicates:
+        typer.echo(f"{health.duplicates} pairs show the same thing, on the same side of the split.")
+    for caution in health.cautions:
+        typer.echo(f"Mind: {caution.message}")
+    for leak in health.leaks:
+        typer.echo(f"LEAK: {leak.what}: {', '.join(leak.examples)}")
+    if not health.leaks:
+        typer.echo("No leak: no group and no picture is on two sides.")

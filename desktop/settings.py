@@ -24,6 +24,7 @@ class Settings(BaseModel):
     recent: folders and files opened last, newest first.
     ask_on_open: whether the active model is asked as soon as a series is loaded.
     heat_opacity: of the heat map over the image, 0 to 1.
+    recipe: chosen last for a retraining. task: id of the label set that is read for.
     window_geometry, splitter: Qt's own base64 state of the main window.
     """
 
@@ -35,6 +36,7 @@ class Settings(BaseModel):
     ask_on_open: bool = True
     heat_opacity: float = Field(default=0.45, ge=0.05, le=1.0)
     recipe: str = ""
+    task: str = ""
     window_geometry: str = ""
     splitter: list[int] = Field(default_factory=list)
 

@@ -1,0 +1,48 @@
+"""What the window's commands do. No widget in here; everything slow is a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.session import AnswerState, Reading, Session
+from desktop.jobs import Jobs
+from desktop.operations.asking import Asking
+from desktop.operations.exporting import Exporting
+from desktop.operations.labelling import LabelOperations
+from desktop.operations.opening import Opening
+from desktop.operations.retraining import Retraining
+from desktop.settings import SettingsStore
+
+
+@dataclass(frozen=True)
+class Operations:
+    """All operations, and the objects that they act on."""
+
+    session: Session
+    jobs: Jobs
+    settings: SettingsStore
+    opening: Opening
+    asking: Asking
+    labels: LabelOperations
+    exporting: Exporting
+    retraining: Retraining
+
+    def connect(self) -> None:
+        """A loaded series is asked about, if the person wants that."""
+        self.opening.loaded.connect(self._loaded)
+
+    def _loaded(self, reading: Reading) -> None:
+        if self.settings.values.ask_on_open and reading.answer_state is AnswerState.NONE:
+            self.asking.ask(reading)
+
+    def close_series(self, reading: Reading) -> None:
+        """Close a series and forget what was asked about it. Its labels stay kept."""
+        self.asking.forget(reading)
+        self.opening.close_series(reading)
+
+    def close(self) -> None:
+        """End everything in the order in which nothing is lost: labels are written first."""
+        self.opening.loaded.disconnect(self._loaded)
+        self.jobs.close()
+        self.asking.close()
+        self.labels.close()

@@ -1,0 +1,124 @@
+"""The only file that wires objects together: core, operations and the window."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from core.labels.sets import load_label_set
+from core.models.catalogue import Catalogue
+from core.models.client import EngineClient
+from core.models.messages import EngineMessage
+from core.session import Session
+from desktop import appearance, commands
+from desktop.jobs import Failure, Jobs
+from desktop.logs import start_logging, tell_defects
+from desktop.main_window import MainWindow
+from desktop.notices import Level, Notice
+from desktop.operations import Operations
+from desktop.operations.asking import Asking, Engine
+from desktop.operations.exporting import Exporting
+from desktop.operations.labelling import LabelOperations
+from desktop.operations.opening import Opening
+from desktop.operations.retraining import Retraining
+from desktop.settings import SettingsStore
+
+DEFAULT_TASK = "hemorrhage"
+"""Label set of a new profile; a model for it ships."""
+
+MakeEngine = Callable[[Callable[[EngineMessage], None]], Engine]
+
+
+class Application:
+    """One running Sliceloop: make it, `start` it, and `close` it."""
+
+    def __init__(
+        self, make_engine: MakeEngine = EngineClient, catalogue: Catalogue | None = None
+    ) -> None:
+        self.settings = SettingsStore()
+        self.jobs = Jobs()
+        self.session = Session(load_label_set(self.settings.values.task or DEFAULT_TASK))
+        self.catalogue = catalogue or Catalogue()
+        self.operations = self._operations(make_engine)
+        self.window = MainWindow(self.operations)
+        self.commands = commands.Commands(self.window, self.operations)
+        self._is_closed = False
+
+    def _operations(self, make_engine: MakeEngine) -> Operations:
+        session, jobs, settings = self.session, self.jobs, self.settings
+        operations = Operations(
+            session,
+            jobs,
+            settings,
+            Opening(session, jobs, settings, self._tell),
+            Asking(session, self.catalogue, jobs, self._tell, make_engine),
+            LabelOperations(session, jobs, self._tell, settings.values.reader_name),
+            Exporting(jobs, self._tell),
+            Retraining(session, self.catalogue, jobs, settings, self._tell),
+        )
+        operations.connect()
+        return operations
+
+    def _tell(self, notice: Notice) -> None:
+        self.window.tell(notice)
+
+    def start(self, paths: list[Path] | None = None) -> None:
+        """Show the window; everything else begins once it is visible."""
+        self.window.show()
+        QTimer.singleShot(0, lambda: self._shown(paths or []))
+
+    def _shown(self, paths: list[Path]) -> None:
+        if self._is_closed:
+            return
+        if self.settings.notice:
+            self._tell(Notice(Level.CAUTION, self.settings.notice))
+        self.operations.labels.start()
+        self.operations.asking.start()
+        self.operations.retraining.start()
+        if paths:
+            self.operations.opening.open_paths(paths)
+
+    def tell_failure(self, failure: Failure) -> None:
+        """Show an error that nobody foresaw."""
+        self._tell(Notice.of(failure))
+
+    def close(self) -> None:
+        """Finish writing, end the engine, let go of the journal. May be called twice."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.commands.close()
+        self.operations.retraining.close()
+        self.window.disconnect_core()
+        self.operations.close()
+
+
+def make_qt() -> QApplication:
+    """The one QApplication, dressed."""
+    found = QApplication.instance()
+    qt = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
+    qt.setApplicationName("Sliceloop")
+    qt.setApplicationDisplayName("Sliceloop")
+    qt.setDesktopFileName("sliceloop")
+    appearance.apply(qt)
+    return qt
+
+
+def open_window(paths: list[Path]) -> int:
+    """Show the window and stay until it is closed. Returns the exit code."""
+    start_logging()
+    qt = make_qt()
+    # Qt's loop does not look at Python's signals: let Ctrl+C in a terminal end it at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    application = Application()
+    tell_defects(application.tell_failure)
+    application.start(paths)
+    try:
+        return qt.exec()
+    finally:
+        application.close()

@@ -1,0 +1,340 @@
+"""The main window: studies at the left, the stage in the middle, findings at the right.
+
+It shows what the session, the cases and the operations tell, and passes on what a person asks
+for. It decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QMainWindow,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.events import SignalInstance
+from core.imaging.geometry import Plane
+from core.session import Reading
+from desktop import appearance
+from desktop.actions import Actions, Command
+from desktop.notices import Notice
+from desktop.operations import Operations
+from desktop.panels.banner import Banner
+from desktop.panels.comparison import ComparisonPage
+from desktop.panels.empty import EmptyPage
+from desktop.panels.findings import FindingsPanel
+from desktop.panels.footer import Footer
+from desktop.panels.model_picker import ModelChoice
+from desktop.panels.studies import StudiesPanel, series_title
+from desktop.panels.style import window_style
+from desktop.panels.toolbar import ViewerBar
+from desktop.panels.training import TrainingPanel
+from desktop.run_watcher import RunView
+from desktop.viewer.stage import Stage
+
+LEFT, MIDDLE, RIGHT = 240, 820, 320
+"""Widths of the three columns at first, logical pixels."""
+
+
+class MainWindow(QMainWindow):
+    """The one window."""
+
+    closing = Signal()
+
+    def __init__(self, operations: Operations) -> None:
+        super().__init__()
+        self._operations = operations
+        self._session = operations.session
+        self._heard: list[tuple[SignalInstance, Callable[..., object]]] = []
+        self._heard_case: list[tuple[SignalInstance, Callable[..., object]]] = []
+        self.setWindowTitle("Sliceloop")
+        self.setMinimumSize(960, 600)
+        self.resize(1400, 900)
+        self.setAcceptDrops(True)
+        self.setStyleSheet(window_style(appearance.theme()))
+        self.actions_ = Actions(self)
+        self._build()
+        self.menus = self.actions_.fill(self.menuBar())
+        self.actions_.attach(self.stage)
+        self._refresh_timer = QTimer(self)
+        self._refresh_timer.setSingleShot(True)
+        self._refresh_timer.setInterval(30)  # answers come in bursts
+        self._refresh_timer.timeout.connect(self._refresh_answers)
+        self._listen()
+        self._restore()
+        self._show_current(None)
+
+    # ---- construction
+
+    def _build(self) -> None:
+        self.studies = StudiesPanel(self._session, self)
+        self.stage = Stage(self)
+        self.empty = EmptyPage(self)
+        self.comparison = ComparisonPage(self)
+        self.bar = ViewerBar(self.actions_, self)
+        self.banner = Banner(self)
+        self.findings = FindingsPanel(self)
+        self.training = TrainingPanel(self)
+        self.footer = Footer(self._operations.jobs, self)
+        reading = QWidget(self)
+        reading_column = _column(reading)
+        reading_column.addWidget(self.bar)
+        reading_column.addWidget(self.stage, 1)
+        self._reading_page = reading
+        self.pages = QStackedWidget(self)
+        for page in (self.empty, reading, self.comparison):
+            self.pages.addWidget(page)
+        middle = QWidget(self)
+        self.middle_column = _column(middle)
+        self.middle_column.addWidget(self.banner)
+        self.middle_column.addWidget(self.pages, 1)
+        self.tabs = QTabWidget(self)
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.findings, "Findings")
+        self.tabs.addTab(self.training, "Training")
+        self.columns = QSplitter(Qt.Orientation.Horizontal, self)
+        self.columns.setChildrenCollapsible(False)
+        self.columns.setHandleWidth(1)
+        for widget, least in ((self.studies, 190), (middle, 380), (self.tabs, 280)):
+            widget.setMinimumWidth(least)
+            self.columns.addWidget(widget)
+        self.columns.setStretchFactor(1, 1)
+        self.columns.setSizes([LEFT, MIDDLE, RIGHT])
+        outer = QWidget(self)
+        column = _column(outer)
+        column.addWidget(self.columns, 1)
+        column.addWidget(self.footer)
+        self.setCentralWidget(outer)
+
+    def _listen(self) -> None:
+        operations = self._operations
+        self._hear(self._session.current_changed, self._show_current)
+        self._hear(self._session.state_changed, self._reading_changed)
+        self._hear(operations.opening.thumbnail_made, self.studies.model.set_thumbnail)
+        self._hear(operations.opening.recent_changed, self._show_recent)
+        self._hear(operations.asking.models_changed, self._show_models)
+        self._hear(operations.asking.engine_changed, self.footer.show_engine)
+        self._hear(operations.labels.changed, self._labels_changed)
+        self._hear(operations.labels.saved_changed, self._saved_changed)
+        self.studies.chosen.connect(operations.opening.show)
+        self.studies.close_wanted.connect(operations.close_series)
+        self.stage.strip.chosen.connect(lambda _index: self.stage.setFocus())
+        self.findings.label_wanted.connect(self._label)
+        self.findings.slice_wanted.connect(self.go_to)
+        self.findings.model_wanted.connect(operations.asking.choose)
+        self.bar.window_wanted.connect(self._take_window)
+        self.bar.opacity_wanted.connect(self._take_opacity)
+        self._show_recent()
+        self._show_models()
+        self._saved_changed(None)
+
+    def _hear(self, signal: SignalInstance, slot: Callable[..., object]) -> None:
+        signal.connect(slot)
+        self._heard.append((signal, slot))
+
+    # ---- what is shown
+
+    def tell(self, notice: Notice) -> None:
+        """Show a notice across the top."""
+        self.banner.tell(notice)
+
+    @property
+    def current(self) -> Reading | None:
+        """The series now looked at."""
+        return self._session.current
+
+    def _show_current(self, reading: Reading | None) -> None:
+        for signal, slot in self._heard_case:
+            with contextlib.suppress(ValueError):
+                signal.disconnect(slot)
+        self._heard_case = []
+        case = reading.case if reading is not None else None
+        self.stage.set_case(case)
+        self.findings.show_reading(reading)
+        if reading is not None and case is not None:
+            self._heard_case = [
+                (case.navigation.moved, self._moved),
+                (case.prediction_changed, self._answers_changed),
+                (case.labels_changed, self.findings.refresh_label),
+                (case.display_changed, self._display_changed),
+            ]
+            for signal, slot in self._heard_case:
+                signal.connect(slot)
+            case.show(opacity=self._operations.settings.values.heat_opacity)
+            self._labels_changed(reading)
+            self.setWindowTitle(f"{series_title(reading)} – Sliceloop")
+            self.show_reading_page()
+            self.stage.setFocus()
+        else:
+            self.setWindowTitle("Sliceloop")
+            self.findings.show_history([], can_undo=False, can_redo=False)
+            self.pages.setCurrentWidget(self.empty)
+        self._display_changed(None)
+        self._enable()
+
+    def show_reading_page(self) -> None:
+        """Bring the image back, from the comparison or at the first series."""
+        has_series = self.current is not None
+        self.pages.setCurrentWidget(self._reading_page if has_series else self.empty)
+
+    def show_comparison_page(self) -> None:
+        """Bring champion and challenger to the front."""
+        self.pages.setCurrentWidget(self.comparison)
+
+    def show_training(self, view: RunView | None) -> None:
+        """Draw a run and bring its panel to the front the first time."""
+        self.training.show_run(view)
+
+    def go_to(self, case_id: str, index: int) -> None:
+        """Show a slice of an open series."""
+        reading = self._session.find_case(case_id)
+        if reading is None:
+            return
+        self._operations.opening.show(reading)
+        self.show_reading_page()
+        reading.case.navigation.go(index)
+        self.stage.setFocus()
+
+    def _moved(self, plane: Plane, _index: int) -> None:
+        if plane is Plane.SLICE:
+            self.findings.refresh_answer()
+            self.findings.refresh_label()
+
+    def _answers_changed(self, _index: object) -> None:
+        if not self._refresh_timer.isActive():
+            self._refresh_timer.start()
+
+    def _refresh_answers(self) -> None:
+        self.findings.refresh_answer()
+        self._enable()
+
+    def _display_changed(self, _display: object) -> None:
+        reading = self.current
+        display = reading.case.display if reading is not None else None
+        for command, shown in (
+            (Command.HEAT_MAP, display is not None and display.heat_map),
+            (Command.THREE_PANELS, display is not None and display.three_panels),
+            (Command.INVERT, display is not None and display.inverted),
+            (Command.ANNOTATIONS, display is not None and display.annotations),
+        ):
+            self.actions_.show_checked(command, shown)
+        presets = self.stage.presets()
+        self.bar.show_windows(presets, display.window if display is not None else None)
+        if display is not None:
+            self.bar.show_opacity(display.opacity)
+
+    def _reading_changed(self, reading: Reading) -> None:
+        if reading is self.current:
+            self._answers_changed(None)
+
+    def _labels_changed(self, reading: Reading) -> None:
+        if reading is self.current:
+            labels = self._operations.labels
+            self.findings.show_history(
+                labels.history(reading),
+                can_undo=labels.can_undo(reading),
+                can_redo=labels.can_redo(reading),
+            )
+
+    def _saved_changed(self, _saved: object) -> None:
+        saved = self._operations.labels.saved
+        self.findings.show_saved(saved)
+        if saved.failed:
+            words = "Labels: not saved"
+        elif saved.pending:
+            words = "Labels: saving…"
+        elif not saved.is_ready:
+            words = "Labels: opening the journal…"
+        else:
+            words = "Labels: all saved" if saved.can_write else "Labels: read only"
+        self.footer.show_saved(words)
+
+    def _show_models(self) -> None:
+        asking = self._operations.asking
+        choices = [
+            ModelChoice(entry.card.id, entry.card.title, entry.card.version, entry.is_active)
+            for entry in asking.entries
+        ]
+        model = asking.model
+        self.findings.show_models(choices, model.card if model is not None else None)
+        self._enable()
+
+    def _show_recent(self) -> None:
+        self.studies.show_recent([Path(item) for item in self._operations.settings.values.recent])
+
+    def _enable(self) -> None:
+        reading = self.current
+        answered = reading is not None and reading.case.prediction is not None
+        self.actions_.enable(series=reading is not None, answer=answered)
+
+    # ---- what a person asks for
+
+    def _label(self, class_id: str | None) -> None:
+        if self.current is not None:
+            self._operations.labels.label(self.current, class_id)
+        self.stage.setFocus()
+
+    def _take_window(self, window: object) -> None:
+        if self.current is not None and window is not None:
+            self.current.case.show(window=window)
+        self.stage.setFocus()
+
+    def _take_opacity(self, opacity: float) -> None:
+        self._operations.settings.values.heat_opacity = opacity
+        if self.current is not None:
+            self.current.case.show(opacity=opacity)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self._operations.opening.open_paths(paths)
+
+    # ---- coming and going
+
+    def _restore(self) -> None:
+        values = self._operations.settings.values
+        if values.window_geometry:
+            with contextlib.suppress(binascii.Error, ValueError):
+                self.restoreGeometry(QByteArray(base64.b64decode(values.window_geometry)))
+        if len(values.splitter) == 3:
+            self.columns.setSizes(values.splitter)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        values = self._operations.settings.values
+        values.window_geometry = base64.b64encode(self.saveGeometry().data()).decode()
+        values.splitter = self.columns.sizes()
+        self._operations.settings.save()
+        self.closing.emit()
+        event.accept()
+
+    def disconnect_core(self) -> None:
+        """Stop listening to core objects, which may outlive the window."""
+        self.stage.set_case(None)
+        self.studies.disconnect_session()
+        for signal, slot in self._heard + self._heard_case:
+            with contextlib.suppress(ValueError):
+                signal.disconnect(slot)
+        self._heard, self._heard_case = [], []
+
+
+def _column(parent: QWidget) -> QVBoxLayout:
+    column = QVBoxLayout(parent)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(0)
+    return column

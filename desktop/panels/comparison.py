@@ -1,0 +1,384 @@
+"""The result of a training: champion and challenger side by side, on the same test patients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyqtgraph as pg
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from desktop.appearance import theme
+from desktop.panels.bars import percent
+
+PLACE_ROLE = Qt.ItemDataRole.UserRole + 1
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model's figures on the test patients, ready to be drawn.
+
+    confusion: ((true negative, false positive), (false negative, true positive)) at `threshold`.
+    figures: name → value with its 95 % interval in words.
+    """
+
+    id: str
+    title: str
+    false_positive_rate: tuple[float, ...]
+    true_positive_rate: tuple[float, ...]
+    threshold: float
+    confusion: tuple[tuple[int, int], tuple[int, int]]
+    figures: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ChangedCase:
+    """A test slice whose answer changed from one model to the other.
+
+    case_id: under which labels are kept, or "" if the slice is not at hand. is_worse: the
+    champion was right and the challenger is not.
+    """
+
+    name: str
+    slice_index: int
+    reference: str
+    champion: float
+    challenger: float
+    is_worse: bool
+    case_id: str = ""
+
+
+@dataclass(frozen=True)
+class ComparisonView:
+    """Everything that the page shows. verdict: one sentence with the paired difference.
+
+    advises_promotion: whether the gate of the recipe is passed. remarks: what else to know.
+    """
+
+    champion: Contender
+    challenger: Contender
+    slices: int
+    patients: int
+    negative: str
+    positive: str
+    verdict: str
+    advises_promotion: bool
+    remarks: tuple[str, ...] = ()
+    changed: tuple[ChangedCase, ...] = ()
+
+
+class ConfusionMatrix(QWidget):
+    """Two by two, rows the reference standard, columns the model; counts and shares of a row."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title = ""
+        self._names = ("", "")
+        self._counts = ((0, 0), (0, 0))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def show_counts(
+        self, title: str, names: tuple[str, str], counts: tuple[tuple[int, int], tuple[int, int]]
+    ) -> None:
+        """names: (negative, positive). counts: as in `Contender.confusion`."""
+        self._title, self._names, self._counts = title, names, counts
+        (tn, fp), (fn, tp) = counts
+        self.setAccessibleName(
+            f"{title}: {tp} true positive, {fp} false positive, {fn} false negative, "
+            f"{tn} true negative"
+        )
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(280, 150)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(230, 128)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        colours = theme()
+        bold = QFont(self.font())
+        bold.setBold(True)
+        small = QFont(self.font())
+        small.setPixelSize(11)
+        middle = Qt.AlignmentFlag.AlignCenter
+        left, top = 92.0, 40.0
+        width, height = (self.width() - left) / 2, (self.height() - top) / 2
+        painter.setFont(bold)
+        painter.setPen(QColor(colours.text))
+        painter.drawText(QRectF(0, 0, self.width(), 18), Qt.AlignmentFlag.AlignLeft, self._title)
+        painter.setFont(small)
+        painter.setPen(QColor(colours.dim))
+        for column, name in enumerate(self._names):
+            painter.drawText(QRectF(left + column * width, 20, width, 18), middle, f"says {name}")
+        for row, name in enumerate(self._names):
+            painter.setFont(small)
+            painter.setPen(QColor(colours.dim))
+            painter.drawText(
+                QRectF(0, top + row * height, left - 6, height),
+                Qt.AlignmentFlag.AlignVCenter
+                | Qt.AlignmentFlag.AlignLeft
+                | Qt.TextFlag.TextWordWrap,
+                f"is {name}",
+            )
+            total = sum(self._counts[row])
+            for column in (0, 1):
+                count = self._counts[row][column]
+                share = count / total if total else 0.0
+                colour = QColor(colours.negative if row == column else colours.positive)
+                colour.setAlphaF(0.12 + 0.55 * share)
+                cell = QRectF(left + column * width + 2, top + row * height + 2, width - 4,
+                              height - 4)  # fmt: skip
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(colour)
+                painter.drawRoundedRect(cell, 4, 4)
+                painter.setPen(QColor(colours.text))
+                painter.setFont(bold)
+                painter.drawText(cell, middle, f"{count}   {share * 100:.0f} %")
+
+
+class RocPlot(pg.PlotWidget):
+    """Both ROC curves and the operating points."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, background=theme().window)
+        self.setAccessibleName("ROC curves of champion and challenger")
+        self.setMouseEnabled(False, False)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.setMinimumSize(260, 260)
+        plot = self.getPlotItem()
+        plot.setAspectLocked(True)
+        plot.setLabel("bottom", "1 − specificity", color=theme().dim)
+        plot.setLabel("left", "Sensitivity", color=theme().dim)
+        plot.showGrid(x=True, y=True, alpha=0.15)
+        for side in ("left", "bottom"):
+            axis = plot.getAxis(side)
+            axis.setPen(theme().line)
+            axis.setTextPen(theme().dim)
+        self.setXRange(0, 1, padding=0.02)
+        self.setYRange(0, 1, padding=0.02)
+        self._legend = plot.addLegend(
+            offset=(-10, -10), labelTextColor=theme().text, labelTextSize="9pt"
+        )
+
+    def draw(self, champion: Contender, challenger: Contender) -> None:
+        """Draw both; the dots are the operating points at each model's own threshold."""
+        self.clear()
+        self._legend.clear()
+        self.plot([0, 1], [0, 1], pen=pg.mkPen(theme().line, style=Qt.PenStyle.DashLine))
+        for model, colour, role in (
+            (champion, theme().dim, "champion"),
+            (challenger, theme().accent, "challenger"),
+        ):
+            self.plot(
+                list(model.false_positive_rate),
+                list(model.true_positive_rate),
+                pen=pg.mkPen(colour, width=2.5),
+                name=role,
+            )
+            (tn, fp), (fn, tp) = model.confusion
+            if tn + fp and fn + tp:
+                self.plot(
+                    [fp / (tn + fp)],
+                    [tp / (fn + tp)],
+                    pen=None,
+                    symbol="o",
+                    symbolSize=10,
+                    symbolBrush=colour,
+                    symbolPen=pg.mkPen(theme().text),
+                )
+
+
+class ComparisonPage(QFrame):
+    """Shows a comparison and asks: promote, or keep the champion."""
+
+    promote_wanted = Signal(str)
+    """The reason that the person gave."""
+    keep_wanted = Signal()
+    back_wanted = Signal()
+    case_wanted = Signal(str, int)
+    """(case_id, slice index) of a changed case to look at."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("role", "panel")
+        self.view: ComparisonView | None = None
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(20, 12, 20, 12)
+        layout.setSpacing(8)
+        self._build_head(layout)
+        self._build_figures(layout)
+        self._build_cases(layout)
+        self._build_decision(layout)
+
+    def _build_head(self, layout: QVBoxLayout) -> None:
+        head = QHBoxLayout()
+        self._title = QLabel(self)
+        self._title.setProperty("role", "heading")
+        back = QPushButton("Back to the images", self)
+        back.setProperty("role", "small")
+        back.clicked.connect(self.back_wanted)
+        head.addWidget(self._title, 1)
+        head.addWidget(back)
+        self._on = QLabel(self)
+        self._on.setProperty("role", "dim")
+        self._verdict = QLabel(self)
+        self._remarks = QLabel(self)
+        self._remarks.setProperty("role", "warning")
+        layout.addLayout(head)
+        for label in (self._on, self._verdict, self._remarks):
+            label.setWordWrap(True)
+            layout.addWidget(label)
+
+    def _build_figures(self, layout: QVBoxLayout) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        self.roc = RocPlot(self)
+        right = QVBoxLayout()
+        self._figures = _table(self, ("", "Champion", "Challenger"))
+        self._figures.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self._figures.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        matrices = QHBoxLayout()
+        matrices.setSpacing(16)
+        self.champion_matrix, self.challenger_matrix = ConfusionMatrix(self), ConfusionMatrix(self)
+        matrices.addWidget(self.champion_matrix)
+        matrices.addWidget(self.challenger_matrix)
+        right.addWidget(self._figures, 1)
+        right.addLayout(matrices)
+        row.addWidget(self.roc, 2)
+        row.addLayout(right, 3)
+        layout.addLayout(row, 3)
+
+    def _build_cases(self, layout: QVBoxLayout) -> None:
+        self._cases_title = QLabel(self)
+        self._cases_title.setProperty("role", "section")
+        self.cases = _table(
+            self, ("Case", "Slice", "Reference", "Champion", "Challenger", "What changed")
+        )
+        self.cases.setAccessibleName("Slices whose answer changed, those that got worse first")
+        self.cases.itemActivated.connect(self._case_activated)
+        self.cases.itemClicked.connect(self._case_activated)
+        layout.addWidget(self._cases_title)
+        layout.addWidget(self.cases, 2)
+
+    def _build_decision(self, layout: QVBoxLayout) -> None:
+        row = QHBoxLayout()
+        self.reason = QLineEdit(self)
+        self.reason.setPlaceholderText("Why? The reason is kept with the decision.")
+        self.reason.setAccessibleName("Reason for the promotion")
+        self.reason.textChanged.connect(self._reason_changed)
+        self.keep = QPushButton("Keep champion", self)
+        self.keep.clicked.connect(self.keep_wanted)
+        self.promote = QPushButton("Promote challenger", self)
+        self.promote.setProperty("role", "primary")
+        self.promote.clicked.connect(lambda: self.promote_wanted.emit(self.reason.text().strip()))
+        row.addWidget(self.reason, 1)
+        row.addWidget(self.keep)
+        row.addWidget(self.promote)
+        layout.addLayout(row)
+
+    def show_comparison(self, view: ComparisonView) -> None:
+        """Show another comparison."""
+        self.view = view
+        self._title.setText(f"{view.challenger.title} against {view.champion.title}")
+        self._title.setToolTip(f"{view.challenger.id} against {view.champion.id}")
+        self._on.setText(
+            f"Both were asked about the same {view.slices} slices of {view.patients} test "
+            "patients, whom neither has learnt from or been tuned on."
+        )
+        self._verdict.setText(view.verdict)
+        self._remarks.setText("\n".join(f"⚠ {remark}" for remark in view.remarks))
+        self._remarks.setVisible(bool(view.remarks))
+        self.roc.draw(view.champion, view.challenger)
+        names = (view.negative, view.positive)
+        for matrix, model, role in (
+            (self.champion_matrix, view.champion, "Champion"),
+            (self.challenger_matrix, view.challenger, "Challenger"),
+        ):
+            title = f"{role} at {percent(model.threshold)}"
+            matrix.show_counts(title, names, model.confusion)
+        self._fill_figures(view)
+        self._fill_cases(view)
+        self.reason.clear()
+        self._reason_changed("")
+
+    def _reason_changed(self, text: str) -> None:
+        self.promote.setEnabled(bool(text.strip()))
+        self.promote.setToolTip("" if text.strip() else "Say why first; it is kept.")
+
+    def _fill_figures(self, view: ComparisonView) -> None:
+        table = self._figures
+        names = list(view.champion.figures)
+        table.setRowCount(len(names))
+        for row, name in enumerate(names):
+            values = (name, view.champion.figures[name], view.challenger.figures.get(name, "–"))
+            for column, value in enumerate(values):
+                table.setItem(row, column, QTableWidgetItem(value))
+
+    def _fill_cases(self, view: ComparisonView) -> None:
+        worse = sum(case.is_worse for case in view.changed)
+        better = len(view.changed) - worse
+        self._cases_title.setText(
+            f"Changed answers: {worse} got worse, {better} got better. "
+            "Click one to look at it, if its series is open."
+            if view.changed
+            else "No slice changed sides between the two models."
+        )
+        cases = sorted(
+            view.changed, key=lambda c: (not c.is_worse, -abs(c.challenger - c.champion))
+        )
+        self.cases.setRowCount(len(cases))
+        for row, case in enumerate(cases):
+            words = (
+                case.name,
+                str(case.slice_index + 1),
+                case.reference,
+                percent(case.champion),
+                percent(case.challenger),
+                "worse: right before" if case.is_worse else "better: wrong before",
+            )
+            for column, value in enumerate(words):
+                item = QTableWidgetItem(value)
+                item.setData(PLACE_ROLE, (case.case_id, case.slice_index))
+                if column == 5:
+                    item.setForeground(
+                        QColor(theme().positive if case.is_worse else theme().negative)
+                    )
+                self.cases.setItem(row, column, item)
+
+    def _case_activated(self, item: QTableWidgetItem) -> None:
+        case_id, index = item.data(PLACE_ROLE)
+        if case_id:
+            self.case_wanted.emit(case_id, index)
+
+
+def _table(parent: QWidget, headings: tuple[str, ...]) -> QTableWidget:
+    table = QTableWidget(0, len(headings), parent)
+    table.setHorizontalHeaderLabels(list(headings))
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(26)
+    table.setShowGrid(False)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    header.setHighlightSections(False)
+    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    return table

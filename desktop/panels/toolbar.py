@@ -1,0 +1,98 @@
+"""The bar above the image: what readers reach for most, with its key, so that nothing is hidden."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QToolBar, QToolButton, QWidget
+
+from core.imaging.intensity import Window
+from desktop.actions import Actions, Command, keys_in_words
+
+_BUTTONS = (
+    (Command.PREVIOUS_SUSPICIOUS, "◀ Suspicious"),
+    (Command.NEXT_SUSPICIOUS, "Suspicious ▶"),
+    (Command.HEAT_MAP, "Heat map"),
+    (Command.THREE_PANELS, "Three panels"),
+)
+
+
+class ViewerBar(QToolBar):
+    """Buttons of the actions, the window presets, and the heat map's opacity."""
+
+    window_wanted = Signal(object)
+    opacity_wanted = Signal(float)
+
+    def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
+        super().__init__("Viewer", parent)
+        self.setMovable(False)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        for command, words in _BUTTONS:
+            self._add(actions, command, words)
+        self.addWidget(self._label("  Opacity"))
+        self.opacity = QSlider(Qt.Orientation.Horizontal, self)
+        self.opacity.setRange(10, 100)
+        self.opacity.setFixedWidth(90)
+        self.opacity.setAccessibleName("Opacity of the heat map")
+        self.opacity.setToolTip("Opacity of the heat map over the image")
+        self.opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.opacity.valueChanged.connect(lambda value: self.opacity_wanted.emit(value / 100))
+        self.addWidget(self.opacity)
+        self.addSeparator()
+        self.addWidget(self._label("Window "))
+        self.windows = QComboBox(self)
+        self.windows.setMinimumWidth(150)
+        self.windows.setAccessibleName("Grey-level window")
+        self.windows.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.windows.activated.connect(self._window_chosen)
+        self.addWidget(self.windows)
+        self._add(actions, Command.INVERT, "Invert")
+        self._add(actions, Command.ROTATE, "Rotate")
+        self._add(actions, Command.NEUTRAL, "Reset view")
+
+    def _add(self, actions: Actions, command: Command, words: str) -> None:
+        action = actions[command]
+        button = QToolButton(self)
+        button.setDefaultAction(action)
+        button.setText(words)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        keys = keys_in_words(action)
+        button.setToolTip(f"{action.text().replace('&', '')} ({keys})" if keys else action.text())
+        # A default action renames its button whenever it changes.
+        action.changed.connect(lambda b=button, w=words: b.setText(w))
+        self.addWidget(button)
+
+    @staticmethod
+    def _label(words: str) -> QLabel:
+        label = QLabel(words)
+        label.setProperty("role", "dim")
+        return label
+
+    def show_windows(self, presets: tuple[Window, ...], current: Window | None) -> None:
+        """List the presets; the current window is selected or stands first as it is."""
+        self.windows.blockSignals(True)
+        self.windows.clear()
+        for window in presets:
+            self.windows.addItem(window_words(window), window)
+        if current is not None:
+            if current not in presets:
+                self.windows.insertItem(0, window_words(current), current)
+            row = presets.index(current) if current in presets else 0
+            self.windows.setCurrentIndex(row)
+        self.windows.setEnabled(current is not None)
+        self.windows.blockSignals(False)
+
+    def show_opacity(self, opacity: float) -> None:
+        """Show the opacity now in force."""
+        self.opacity.blockSignals(True)
+        self.opacity.setValue(round(opacity * 100))
+        self.opacity.blockSignals(False)
+
+    def _window_chosen(self, row: int) -> None:
+        self.window_wanted.emit(self.windows.itemData(row))
+
+
+def window_words(window: Window) -> str:
+    """A window for people: its name, centre and width."""
+    name = f"{window.name}  " if window.name else ""
+    return f"{name}C {window.center:g}  W {window.width:g}"

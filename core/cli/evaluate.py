@@ -1,0 +1,69 @@
+"""`sliceloop evaluate`: a model on one part of a training set, every figure with its interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from core.cli.dataset import progress_bar
+from core.imaging.intensity import Window
+from core.retraining.dataset import Dataset
+from core.retraining.plots import interval_text
+from core.retraining.report import slice_picture, write_evaluation
+from core.retraining.scoring import find_subject, score
+from core.retraining.statistics import RESAMPLES
+
+app = typer.Typer(
+    help="A model on one part of a training set.",
+    context_settings={"allow_interspersed_args": True},
+    subcommand_metavar="",
+)
+
+
+@app.callback(invoke_without_command=True)
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Id or folder of a model, or a run.")],
+    data: Annotated[Path, typer.Option(help="Training set.")],
+    out: Annotated[Path, typer.Option(help="Folder for metrics.json, plots and report.html.")],
+    split: Annotated[
+        Literal["test", "validation", "train", "all", "cv"],
+        typer.Option(help="Part of the set; cv: out-of-fold scores of a cross-validated run."),
+    ] = "test",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")] = RESAMPLES,
+    force: Annotated[
+        bool, typer.Option("--force", help="Ask even about values it was not made for.")
+    ] = False,
+) -> None:
+    """Score the slices and write figures, predictions, curves and a report."""
+    dataset = Dataset.open(data)
+    subject = find_subject(model)
+    with progress_bar("Asking the model") as progress:
+        scores = score(subject, dataset, split, device=device, force=force, progress=progress)
+    found = scores.evaluate(dataset, resamples)
+    spec = subject.card.preprocessing
+    write_evaluation(
+        out,
+        found,
+        dataset,
+        scores.rows,
+        scores.probabilities,
+        title=f"{subject.card.title}: {subject.name}",
+        limits=subject.card.limits,
+        picture=slice_picture(dataset, Window(spec.window_center, spec.window_width)),
+    )
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+        return
+    typer.echo(f"{found.n} slices of {found.groups} groups, {split}")
+    typer.echo(f"AUROC        {interval_text(found.auroc, found.auroc_ci95)}")
+    if found.patients is not None:
+        by_patient = found.patients
+        typer.echo(f"  by patient {interval_text(by_patient.auroc, by_patient.auroc_ci95)}")
+    typer.echo(f"Accuracy     {interval_text(found.accuracy, found.accuracy_ci95)}")
+    typer.echo(f"Sensitivity  {interval_text(found.sensitivity, found.sensitivity_ci95)}")
+    typer.echo(f"Specificity  {interval_text(found.specificity, found.specificity_ci95)}")
+    typer.echo(f"Report       {out / 'report.html'}")

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import psutil
 import pytest
@@ -201,6 +203,8 @@ class _SourceTreeGuard:
             path = os.fsdecode(path)
         if not isinstance(path, (str, os.PathLike)):
             return
+        if event == "sqlite3.connect" and str(path).startswith("file:"):
+            path = url2pathname(urlsplit(str(path)).path)  # SQLite's own way to say read-only
         full = os.path.abspath(path)  # noqa: PTH100 - cheap, and no file-system access
         if full.startswith(self.root) and self.TOLERATED.isdisjoint(Path(full).parts):
             self.written.append(full)

@@ -1,0 +1,230 @@
+"""The labelling service: what the window asks and is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import NotDurableError
+from core.labels.history import HistoryEntry
+from core.labels.journal import Journal
+from core.labels.labelling import Labelling, LabelsChanged, default_reader
+from core.labels.schema import Action, Attention, Region
+from tests.core.labels.support import HEMORRHAGE, OPINION, OTHER, SERIES, draft
+
+FIRST, SECOND = SERIES.slice_ids[:2]
+BOX = Region((10, 20, 30, 40), Attention.NOT_HERE, "hemorrhage")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with Journal(tmp_path / "labels.db") as journal:
+        yield journal
+
+
+@pytest.fixture
+def labelling(journal: Journal) -> Labelling:
+    return Labelling(journal, "kim")
+
+
+def label(labelling: Labelling, index: int, class_id: str = "hemorrhage") -> None:
+    labelling.label(SERIES, index, class_id, label_set=HEMORRHAGE)
+
+
+def test_a_label_states_what_the_model_had_said(labelling: Labelling) -> None:
+    (event,) = labelling.label(
+        SERIES, 1, "no_hemorrhage", label_set=HEMORRHAGE, opinion=OPINION, reason="calcified"
+    )
+    assert event.draft.opinion == OPINION
+    assert event.draft.reason == "calcified"
+    assert (event.draft.old, event.draft.new) == (None, "no_hemorrhage")
+    assert event.draft.slice_id == SECOND
+    assert labelling.current(SERIES.case_id) == {SECOND: "no_hemorrhage"}
+    assert labelling.counts() == {SERIES.case_id: 1}
+    assert labelling.standing() == (event,)
+
+
+def test_the_window_is_told_once_a_step_and_only_when_durable(
+    journal: Journal, labelling: Labelling
+) -> None:
+    told: list[LabelsChanged] = []
+
+    def hear(change: LabelsChanged) -> None:
+        assert change.events == journal.events()[-len(change.events) :]
+        told.append(change)
+
+    labelling.changed.connect(hear)
+    labelling.label_series(SERIES, "hemorrhage", label_set=HEMORRHAGE)
+    label(labelling, 0)  # that is its label already
+    labelling.undo()
+    assert [len(change.slice_ids) for change in told] == [6, 6]
+    assert {change.reader for change in told} == {"kim"}
+    assert told[0].case_id == SERIES.case_id
+
+
+def test_a_listener_may_label_in_turn(labelling: Labelling) -> None:
+    def follow(change: LabelsChanged) -> None:
+        if FIRST in change.slice_ids:
+            label(labelling, 1)
+
+    labelling.changed.connect(follow)
+    label(labelling, 0)
+    assert set(labelling.current(SERIES.case_id)) == {FIRST, SECOND}
+
+
+def test_undo_stays_in_the_case(labelling: Labelling) -> None:
+    label(labelling, 0)
+    labelling.label(OTHER, 0, "hemorrhage", label_set=HEMORRHAGE)
+    assert labelling.undo(SERIES.case_id)
+    assert labelling.current(SERIES.case_id) == {}
+    assert labelling.current(OTHER.case_id)
+    assert not labelling.undo(SERIES.case_id)
+    assert labelling.undo(OTHER.case_id)
+    assert labelling.redo()  # the case touched last
+    assert labelling.current(OTHER.case_id)
+
+
+def test_undo_begins_anew_with_the_program(journal: Journal, labelling: Labelling) -> None:
+    label(labelling, 0)
+    again = Labelling(journal, "kim")
+    assert again.current(SERIES.case_id) == {FIRST: "hemorrhage"}
+    assert not again.can_undo(SERIES.case_id)
+    assert again.undo(SERIES.case_id) == ()
+
+
+def test_a_new_label_ends_redo(labelling: Labelling) -> None:
+    label(labelling, 0)
+    labelling.undo()
+    assert labelling.can_redo()
+    label(labelling, 1)
+    assert not labelling.can_redo()
+    assert labelling.redo() == ()
+
+
+def test_a_second_reader_reads_blind_and_confirms(labelling: Labelling) -> None:
+    label(labelling, 0)
+    labelling.sign_in("lee")
+    assert labelling.own(SERIES.case_id) == {}
+    assert not labelling.can_undo(SERIES.case_id)
+    (same,) = labelling.label(SERIES, 0, "hemorrhage", label_set=HEMORRHAGE)
+    assert (same.draft.old, same.draft.new) == ("hemorrhage", "hemorrhage")
+    assert labelling.own(SERIES.case_id) == labelling.own(SERIES.case_id, "kim")
+    labelling.clear(SERIES, 0, label_set=HEMORRHAGE)
+    assert labelling.current(SERIES.case_id) == {}
+    assert labelling.own(SERIES.case_id, "kim") == {FIRST: "hemorrhage"}
+    labelling.undo()
+    assert labelling.current(SERIES.case_id) == {FIRST: "hemorrhage"}
+
+
+def test_an_adjudication_outweighs_later_labels(labelling: Labelling) -> None:
+    label(labelling, 0)
+    labelling.sign_in("chief")
+    labelling.adjudicate(SERIES, 0, "no_hemorrhage", label_set=HEMORRHAGE, reason="calcification")
+    labelling.sign_in("lee")
+    label(labelling, 0)
+    assert labelling.current(SERIES.case_id) == {FIRST: "no_hemorrhage"}
+    assert labelling.own(SERIES.case_id) == {FIRST: "hemorrhage"}
+    with pytest.raises(ValueError, match="reason"):
+        labelling.adjudicate(SERIES, 0, "hemorrhage", label_set=HEMORRHAGE, reason=" ")
+
+
+def test_regions_and_notes_are_undone_like_labels(labelling: Labelling) -> None:
+    label(labelling, 0)
+    labelling.mark(SERIES, 0, [BOX], label_set=HEMORRHAGE, opinion=OPINION)
+    labelling.note(SERIES, 0, "choroid plexus", label_set=HEMORRHAGE)
+    assert labelling.mark(SERIES, 0, [BOX], label_set=HEMORRHAGE) == ()
+    assert labelling.note(SERIES, 0, "choroid plexus", label_set=HEMORRHAGE) == ()
+    assert labelling.regions(SERIES.case_id) == {FIRST: (BOX,)}
+    assert labelling.notes(SERIES.case_id) == {FIRST: "choroid plexus"}
+    labelling.undo()
+    labelling.undo()
+    assert (labelling.regions(SERIES.case_id), labelling.notes(SERIES.case_id)) == ({}, {})
+    assert labelling.current(SERIES.case_id) == {FIRST: "hemorrhage"}
+    labelling.redo()
+    assert labelling.regions(SERIES.case_id) == {FIRST: (BOX,)}
+    labelling.mark(SERIES, 0, [], label_set=HEMORRHAGE)
+    assert labelling.regions(SERIES.case_id) == {}
+
+
+def test_the_history_reads_step_by_step(labelling: Labelling) -> None:
+    label(labelling, 0)
+    labelling.label_series(SERIES, "no_hemorrhage", label_set=HEMORRHAGE, reason="all clear")
+    labelling.undo()
+    first, second, third = labelling.history(SERIES.case_id)
+
+    def told(entry: HistoryEntry) -> tuple[Action, Action | None, int, bool]:
+        return (entry.action, entry.of, len(entry.changes), entry.stands)
+
+    assert told(first) == (Action.LABEL, None, 1, True)
+    assert told(second) == (Action.LABEL, None, 6, False)
+    assert told(third) == (Action.UNDO, Action.LABEL, 6, True)
+    assert second.reason == "all clear"
+    assert (third.changes[0].old, third.changes[0].new) == ("no_hemorrhage", "hemorrhage")
+    assert labelling.history("unknown") == []
+
+
+def test_an_unknown_class_is_refused_before_anything_is_written(
+    journal: Journal, labelling: Labelling
+) -> None:
+    with pytest.raises(KeyError):
+        label(labelling, 0, "fracture")
+    with pytest.raises(IndexError):
+        label(labelling, 99)
+    assert journal.events() == ()
+
+
+def test_what_could_not_be_saved_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    with Journal(path) as journal:
+        labelling = Labelling(journal, "kim")
+        label(labelling, 0)
+        told: list[object] = []
+        labelling.changed.connect(told.append)
+        path.rename(tmp_path / "moved.db")
+        with pytest.raises(NotDurableError):
+            label(labelling, 1)
+        with pytest.raises(NotDurableError):
+            labelling.undo()
+        assert labelling.current(SERIES.case_id) == {FIRST: "hemorrhage"}
+        assert told == []
+        (tmp_path / "moved.db").rename(path)
+        label(labelling, 1)
+        assert len(told) == 1
+
+
+def test_what_others_wrote_is_taken_over(journal: Journal, labelling: Labelling) -> None:
+    journal.append(draft(0), reader="lee")
+    told: list[LabelsChanged] = []
+    labelling.changed.connect(told.append)
+    assert len(labelling.refresh()) == 1
+    assert told[0].reader == "lee"
+    journal.append(draft(1), reader="lee")
+    label(labelling, 2)  # finds lee's second label on the way
+    assert len(labelling.current(SERIES.case_id)) == 3
+    assert labelling.refresh() == ()
+
+
+def test_questions_are_answered_while_the_disk_is_busy(
+    journal: Journal, labelling: Labelling
+) -> None:
+    label(labelling, 0)
+    with journal._turn:  # as if an append were waiting for the disk
+        writer = threading.Thread(target=label, args=(labelling, 1))
+        writer.start()
+        assert labelling.current(SERIES.case_id) == {FIRST: "hemorrhage"}
+        assert labelling.can_undo()
+        assert labelling.history(SERIES.case_id)
+    writer.join()
+    assert len(labelling.current(SERIES.case_id)) == 2
+
+
+def test_the_reader_has_a_name(labelling: Labelling, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLICELOOP_READER", " Dr. Kim ")
+    assert default_reader() == "Dr. Kim"
+    monkeypatch.delenv("SLICELOOP_READER")
+    assert default_reader()
+    with pytest.raises(ValueError, match="name"):
+        labelling.sign_in("  ")

@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core import durable, places
-from core.errors import DamagedModelError, UnknownModelError
+from core.errors import DamagedModelError, NotDurableError, UnknownModelError
 from core.events import Signal
 from core.models.card import CARD_FILE, WEIGHTS_FILE, Card, check_weights, read_card, write_card
 
@@ -138,8 +138,16 @@ class Catalogue:
         card = card.model_copy(update={"id": own_id, "parent": parent or card.parent})
         self._user.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".publishing-", dir=self._user))
-        shutil.copyfile(folder / WEIGHTS_FILE, temporary / WEIGHTS_FILE)
-        write_card(temporary, card)
+        try:
+            shutil.copyfile(folder / WEIGHTS_FILE, temporary / WEIGHTS_FILE)
+            write_card(temporary, card)
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            reason = error.strerror or str(error)
+            raise NotDurableError(self._user / own_id, reason) from error
+        except NotDurableError:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         durable.publish_folder(temporary, self._user / own_id)
         self.changed.emit()
         return self.get(own_id)

@@ -32,12 +32,15 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     """
     if name not in COLOUR_MAPS:
         raise KeyError(name)
+    table: NDArray[np.uint8]
     if name == "red-blue":
         x = np.linspace(0, 1, 256)[:, None]
         ramps = 1.5 - np.abs(4 * x - np.array([3.0, 2.0, 1.0]))
-        return (np.clip(ramps, 0, 1) * 255 + 0.5).astype(np.uint8)
+        table = (np.clip(ramps, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return table
     path = places.resources() / "colour-maps" / f"{name}.csv"
-    return np.loadtxt(path, dtype=np.uint8, delimiter=",")
+    table = np.loadtxt(path, np.uint8, delimiter=",")
+    return table
 
 
 def _weights(pixels: int, start: float, length: float, cells: int) -> NDArray[np.float32]:
@@ -63,7 +66,8 @@ def _both_weights(
     top, left, height, width = box
     down = _weights(shape[0], top, height, cells[0])
     across = _weights(shape[1], left, width, cells[1])
-    rows, columns = down.any(axis=1), across.any(axis=1)
+    rows = np.asarray(down.any(axis=1))
+    columns = np.asarray(across.any(axis=1))
     outside = None if rows.all() and columns.all() else ~(rows[:, None] & columns[None, :])
     return down, np.ascontiguousarray(across.T), outside
 
@@ -75,7 +79,7 @@ def on_slice(heat: HeatMap, shape: tuple[int, int]) -> NDArray[np.float32]:
     """
     values = np.asarray(heat.values, np.float32)
     down, across, outside = _both_weights(shape, heat.box, (values.shape[0], values.shape[1]))
-    full: NDArray[np.float32] = (down @ values) @ across
+    full = ((down @ values) @ across).astype(np.float32, copy=False)
     if outside is not None:
         full[outside] = NOTHING
     return full
@@ -100,16 +104,16 @@ def line_on_slice(
     """One row (Plane.ROW) or column of what `on_slice` returns, without making the rest."""
     values = np.asarray(heat.values, np.float32)
     down, across, outside = _both_weights(shape, heat.box, (values.shape[0], values.shape[1]))
-    line: NDArray[np.float32]
     if plane is Plane.ROW:
-        line = (down[index] @ values) @ across
+        line: NDArray[np.generic] = (down[index] @ values) @ across
         hidden = outside[index] if outside is not None else None
     else:
         line = down @ (values @ across[:, index])
         hidden = outside[:, index] if outside is not None else None
+    found = line.astype(np.float32, copy=False)
     if hidden is not None:
-        line[hidden] = NOTHING
-    return line
+        found[hidden] = NOTHING
+    return found
 
 
 def paint(values: NDArray[np.float32], style: HeatStyle) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ Source: Pillai et al., *All File Systems Are Not Created Equal*, OSDI 2014.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -42,7 +43,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.replace(path)
         fsync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing was left
+            temporary.unlink(missing_ok=True)
         raise NotDurableError(path, error.strerror or str(error)) from error
 
 

@@ -97,7 +97,7 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         f"The label journal is damaged: {x.reason}"
         + (f", at entry {x.sequence}" if x.sequence is not None else ""),
         str(x.path),
-        "It is left as it is. Restore it from the backups beside it.",
+        "It is left as it is. “sliceloop labels restore” brings back the newest whole backup.",
     ),
     e.NotDurableError: lambda x: Sentence(
         f"This could not be saved: {x.reason}",

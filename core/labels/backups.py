@@ -8,6 +8,7 @@ ends, entries were taken away.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -83,7 +84,8 @@ def keep(
         for old in found(journal)[KEPT:]:
             old.unlink(missing_ok=True)
     except (OSError, sqlite3.Error) as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise NotDurableError(folder / name, f"no backup could be made ({error})") from error
     return folder / name
 
@@ -126,7 +128,8 @@ def restore(journal: Path, now: datetime) -> Restored:
     except (OSError, sqlite3.Error) as error:
         raise NotDurableError(journal, str(error)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         lock.release()
     head = _head(journal)
     return Restored(source, head[0] if head else 0, salvaged, set_aside)

@@ -252,7 +252,7 @@ def _triples(
     slices: Iterable[SliceState],
 ) -> Iterator[tuple[SliceState, SliceState, SliceState]]:
     """(before, slice, after) for each slice with both neighbours, case by case."""
-    ordered = sorted(slices, key=lambda state: (state.case_id, state.slice_index))
+    ordered = sorted(slices, key=lambda s: (s.case_id, s.slice_index, s.slice_id))
     for _, group in groupby(ordered, key=lambda state: state.case_id):
         case = list(group)
         for before, state, after in zip(case, case[1:], case[2:], strict=False):
@@ -277,5 +277,9 @@ def _item(
     return QueueItem(state.case_id, state.slice_id, state.slice_index, why, score, facts)
 
 
+def _place(item: QueueItem) -> tuple[float, str, int, str]:
+    return (-item.score, item.case_id, item.slice_index, item.slice_id)
+
+
 def _ordered(items: list[QueueItem]) -> list[QueueItem]:
-    return sorted(items, key=lambda item: (-item.score, item.case_id, item.slice_index))
+    return sorted(items, key=_place)

@@ -83,11 +83,7 @@ def score(
     """
     if split == "cv":
         return _out_of_fold(subject, dataset)
-    rows = dataset.part(split)
-    if len(rows) == 0:
-        raise UnusableDatasetError(
-            dataset.folder, f"its {split} part is empty", "Choose another --split."
-        )
+    rows = labelled_part(dataset, split)
     card = subject.card
     accepted = card.accepts.quantities
     if not force and accepted and dataset.quantity not in accepted:
@@ -99,6 +95,16 @@ def score(
     raw = load_predictor(subject.model, device).predict_dataset(dataset, rows, progress)
     probabilities, notes = align(raw, card.classes, card.positive, dataset)
     return Scores(subject, rows, probabilities, split, notes)
+
+
+def labelled_part(dataset: Dataset, split: str) -> NDArray[np.int64]:
+    """The labelled rows of a part. Raises UnusableDatasetError if there are none."""
+    rows = dataset.part(split)
+    labelled: NDArray[np.int64] = rows[dataset.labels[rows] >= 0]
+    if len(labelled) == 0:
+        reason = f"its {split} part is empty" if len(rows) == 0 else f"no label in its {split} part"
+        raise UnusableDatasetError(dataset.folder, reason, "Choose another --split.")
+    return labelled
 
 
 def _out_of_fold(subject: Subject, dataset: Dataset) -> Scores:

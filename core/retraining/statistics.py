@@ -185,14 +185,28 @@ def bootstrap_rates(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Interval of each field of `Rates`, over resampled groups."""
+    """Interval of each field of `Rates`, over resampled groups.
+
+    Where a rate is exactly 0 or 1 resampling never leaves it; then Wilson's interval on the
+    number of groups that take part in the rate.
+    """
     outcomes = _outcomes(_binary(labels), np.asarray(calls, bool))
     number, count = _numbers(groups)
     table = np.zeros((count, 4))
     np.add.at(table, number, outcomes)
     drawn = _rates_of(_group_counts(count, resamples, seed) @ table)
-    names = tuple(Rates.__dataclass_fields__)
-    return {name: interval(values) for name, values in zip(names, drawn, strict=True)}
+    overall = _rates_of(table.sum(axis=0, keepdims=True))
+    each = _rates_of(table)
+    found = {}
+    for name, values, whole, per_group in zip(
+        Rates.__dataclass_fields__, drawn, overall, each, strict=True
+    ):
+        if whole[0] in (0.0, 1.0):
+            taking_part = int(np.isfinite(per_group).sum())
+            found[name] = wilson(int(whole[0]) * taking_part, taking_part)
+        else:
+            found[name] = interval(values)
+    return found
 
 
 def wilson(successes: int, trials: int, z: float = 1.959963984540054) -> Interval:

@@ -73,3 +73,30 @@ def small_dataset(folder: Path, **changes: object) -> Dataset:
     out = folder / "set"
     build_from_table(request(table, out, **changes))
     return Dataset.open(out)
+
+
+def oracle(labels: np.ndarray, skill: float, seed: int = 0, noise: float = 1.0) -> np.ndarray:
+    """Probabilities (n, 2) of a made-up model: the more skill, the better it separates."""
+    rng = np.random.default_rng(seed)
+    logits = skill * (2 * labels - 1) + rng.normal(0, noise, len(labels))
+    chance = 1 / (1 + np.exp(-logits))
+    return np.stack([1 - chance, chance], axis=1)
+
+
+def finished_run(folder: Path, data: Path, seed: int = 0, **changes: object) -> Path:
+    """A run folder as the trainer leaves it, with random weights."""
+    from core.retraining.protocol import RunFolder, TrainingRequest
+    from tests.core.models.making import make_model
+
+    run = RunFolder(folder)
+    run.create(TrainingRequest(recipe="quick", data=data))
+    facts: dict[str, object] = {
+        "recipe": {"title": "Quick", "stopping": {"epochs": 2}},
+        "task": "bleeding",
+        "classes": ("no_bleed", "bleed"),
+        "positive": "bleed",
+    }
+    card = make_model(run.model, folder.name, seed, **(facts | changes))
+    history = [{"epoch": k + 1, "validation_auroc": 0.5 + k / 10} for k in range(3)]
+    run.finish({"model": card.id, "seconds": 90.0, "history": history})
+    return folder

@@ -1,0 +1,268 @@
+"""Champion and challenger on the same test patients: what changed, and is it better?
+
+Averages hide what a reader minds most: the cases that were right and are now wrong. They are
+listed one by one, worst first, beside the paired difference with its interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import NotComparableError
+from core.retraining import statistics as stats
+from core.retraining.dataset import Dataset
+from core.retraining.figures import Evaluation
+from core.retraining.plots import interval_text
+from core.retraining.scoring import Scores
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model and its figures. id: of the model; title: what people read."""
+
+    id: str
+    title: str
+    threshold: float
+    figures: Evaluation
+
+    @property
+    def roc(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(false-positive rates, true-positive rates); empty where there is no curve."""
+        curve = self.figures.roc
+        return ((), ()) if curve is None else (curve.x, curve.y)
+
+    @property
+    def outcomes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """((true negative, false positive), (false negative, true positive)) at the threshold."""
+        table = self.figures.confusion
+        finding = self.figures.classes.index(self.figures.positive or self.figures.classes[1])
+        absence = 1 - finding
+        return (
+            (table[absence][absence], table[absence][finding]),
+            (table[finding][absence], table[finding][finding]),
+        )
+
+
+@dataclass(frozen=True)
+class ChangedCase:
+    """A slice on which the two models decide differently.
+
+    key, group, series: codes. order: position in the series from 0. label: class id.
+    champion, challenger: probability of the positive class. is_worse: was right, is now wrong.
+    """
+
+    key: str
+    group: str
+    series: str
+    order: int
+    row: int
+    label: str
+    champion: float
+    challenger: float
+    is_worse: bool
+
+    @property
+    def swing(self) -> float:
+        """By how much the probability moved."""
+        return abs(self.challenger - self.champion)
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """What the recipe's gate says. passed: whether promotion is advised.
+
+    sentence: the paired difference in words. reasons: why it is not advised; empty if it is.
+    """
+
+    passed: bool
+    margin: float
+    sentence: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same slices of the same patients.
+
+    difference: AUROC of the challenger minus that of the champion, with its paired interval;
+    None where it cannot be told. changed: those that got worse first, largest swing first.
+    remarks: what else to know.
+    """
+
+    champion: Contender
+    challenger: Contender
+    slices: int
+    patients: int
+    negative: str
+    positive: str
+    difference: stats.Estimate | None
+    gate: GateVerdict
+    changed: tuple[ChangedCase, ...]
+    dataset: str
+    test_hash: str
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def worse(self) -> int:
+        """Slices that were right and are now wrong."""
+        return sum(case.is_worse for case in self.changed)
+
+    @property
+    def better(self) -> int:
+        """Slices that were wrong and are now right."""
+        return len(self.changed) - self.worse
+
+
+def compare(
+    dataset: Dataset,
+    champion: Scores,
+    challenger: Scores,
+    *,
+    margin: float = 0.02,
+    resamples: int = stats.RESAMPLES,
+    seed: int = 0,
+    remarks: Sequence[str] = (),
+) -> Comparison:
+    """Compare two models on the slices that both scored.
+
+    margin: largest loss of AUROC, at the lower end of the paired interval, that counts as not
+    worse. Raises NotComparableError unless both scored exactly the same slices of a two-class
+    set with a finding.
+    """
+    rows = _same_rows(dataset, champion, challenger)
+    index = dataset.positive_index
+    classes = dataset.manifest.classes
+    if index is None or len(classes) != 2:
+        raise NotComparableError("only sets with one finding and its absence have a gate")
+    before = champion.evaluate(dataset, resamples, seed)
+    after = challenger.evaluate(dataset, resamples, seed)
+    truth = dataset.labels[rows] == index
+    old = _column(champion, rows, index)
+    new = _column(challenger, rows, index)
+    groups = dataset.groups[rows]
+    difference = None
+    if 0 < truth.sum() < len(truth):
+        difference = stats.bootstrap_auroc_difference(truth, old, new, groups, resamples, seed)
+    changed = _changed(dataset, rows, truth, old, new, (champion, challenger))
+    return Comparison(
+        champion=_contender(champion, before),
+        challenger=_contender(challenger, after),
+        slices=len(rows),
+        patients=len(np.unique(groups)),
+        negative=classes[1 - index],
+        positive=classes[index],
+        difference=difference,
+        gate=_gate(difference, margin, len(np.unique(groups))),
+        changed=changed,
+        dataset=dataset.manifest.id,
+        test_hash=dataset.manifest.test_hash,
+        remarks=(*remarks, *_remarks(before, after)),
+    )
+
+
+def figures_in_words(found: Evaluation) -> dict[str, str]:
+    """Name → figure with its interval, for a table of two models."""
+    words = {
+        "AUROC": interval_text(found.auroc, found.auroc_ci95),
+        "Sensitivity": interval_text(found.sensitivity, found.sensitivity_ci95),
+        "Specificity": interval_text(found.specificity, found.specificity_ci95),
+        "Accuracy": interval_text(found.accuracy, found.accuracy_ci95),
+        "Brier score": interval_text(found.brier, found.brier_ci95),
+        "Calibration error": f"{found.ece:.3f}",
+    }
+    if found.patients is not None:
+        by_patient = interval_text(found.patients.auroc, found.patients.auroc_ci95)
+        words = {"AUROC": words["AUROC"], "AUROC by patient": by_patient, **words}
+    return words
+
+
+def _same_rows(dataset: Dataset, one: Scores, two: Scores) -> NDArray[np.int64]:
+    """The labelled rows that both scored. Raises NotComparableError if they differ."""
+    if not np.array_equal(np.sort(one.rows), np.sort(two.rows)):
+        only = len(set(one.rows.tolist()) ^ set(two.rows.tolist()))
+        raise NotComparableError(f"{only} slices were scored by one of the two models only")
+    rows = np.sort(one.rows)
+    labelled: NDArray[np.int64] = rows[dataset.labels[rows] >= 0]
+    if len(labelled) == 0:
+        raise NotComparableError("none of the slices that both models scored is labelled")
+    return labelled
+
+
+def _column(scores: Scores, rows: NDArray[np.int64], index: int) -> NDArray[np.float64]:
+    order = np.argsort(scores.rows, kind="stable")
+    places = order[np.searchsorted(scores.rows[order], rows)]
+    column: NDArray[np.float64] = scores.probabilities[places, index]
+    return column
+
+
+def _contender(scores: Scores, figures: Evaluation) -> Contender:
+    card = scores.subject.card
+    return Contender(card.id, card.title, card.threshold, figures)
+
+
+def _changed(
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    truth: NDArray[np.bool_],
+    old: NDArray[np.float64],
+    new: NDArray[np.float64],
+    contenders: tuple[Scores, Scores],
+) -> tuple[ChangedCase, ...]:
+    before = old >= contenders[0].subject.card.threshold
+    after = new >= contenders[1].subject.card.threshold
+    keys = dataset.keys()
+    cases = [
+        ChangedCase(
+            key=keys[row],
+            group=dataset.group_codes[dataset.groups[row]],
+            series=dataset.series_codes[dataset.series[row]],
+            order=int(dataset.orders[row]),
+            row=int(row),
+            label=dataset.manifest.classes[dataset.labels[row]],
+            champion=float(old[place]),
+            challenger=float(new[place]),
+            is_worse=bool(before[place] == truth[place]),
+        )
+        for place, row in enumerate(rows)
+        if before[place] != after[place]
+    ]
+    return tuple(sorted(cases, key=lambda case: (not case.is_worse, -case.swing)))
+
+
+def _gate(difference: stats.Estimate | None, margin: float, patients: int) -> GateVerdict:
+    if difference is None:
+        reason = "The test part shows only one class: nothing can be told."
+        return GateVerdict(False, margin, reason, (reason,))
+    value, (low, high) = difference
+    word = "higher" if value >= 0 else "lower"
+    sentence = f"The challenger's AUROC is {abs(value):.3f} {word}"
+    if not np.isfinite(low):
+        reason = f"With {patients} test patients its interval cannot be told."
+        return GateVerdict(False, margin, f"{sentence} than the champion's.", (reason,))
+    sentence += f" (95 % interval {low:+.3f} to {high:+.3f}, on {patients} patients)"
+    if low >= -margin:
+        better = "better" if low > 0 else f"not worse by more than {margin:g}"
+        return GateVerdict(True, margin, f"{sentence}: {better}.")
+    if high < -margin:
+        reason = f"It is worse by more than the {margin:g} that the recipe allows."
+    else:
+        reason = f"That it is not worse by more than {margin:g} cannot be told from these patients."
+    return GateVerdict(False, margin, f"{sentence}.", (reason,))
+
+
+def _remarks(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
+    told = []
+    for name in ("sensitivity", "specificity"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old is not None and new is not None and new < old - 0.05:
+            told.append(f"At its own threshold its {name} is {new:.0%}, the champion's {old:.0%}.")
+    if after.ece > before.ece + 0.05:
+        told.append(
+            f"Its probabilities are less true: calibration error {after.ece:.3f}, "
+            f"the champion's {before.ece:.3f}."
+        )
+    return tuple(told)

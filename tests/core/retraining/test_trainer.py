@@ -1,0 +1,229 @@
+"""A run: killed and resumed equals uninterrupted; folds keep patients apart; leaks stop it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from core.errors import BadRecipeError, RunError
+from core.models.card import WEIGHTS_FILE, read_card
+from core.models.predictor import load_predictor
+from core.models.verification import verify_model
+from core.retraining.dataset import Dataset
+from core.retraining.protocol import Event, RunFolder, TrainingRequest, start_training
+from core.retraining.recipe import Recipe, available, load_recipe
+from core.retraining.trainer import grouped_folds, train_in_folder
+from tests.core.retraining.making import small_dataset
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLICELOOP_HOME", str(folder / "profile"))
+        return small_dataset(folder).folder
+
+
+def _recipe(folder: Path, **changes: object) -> Path:
+    content = {
+        "title": "A small one",
+        "network": {
+            "family": "plain-cnn",
+            "pretrained": False,
+            "frozen_stages": 0,
+            "frozen_norm": False,
+        },
+        "preprocessing": {"size": 32, "crop": "whole"},
+        "sampling": {"slices_per_epoch": 24},
+        "optimiser": {"batch_size": 8},
+        "stopping": {"epochs": 3},
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(content | changes))
+    return path
+
+
+def _run(folder: Path, data: Path, name: str, recipe: Path, **changes: object) -> RunFolder:
+    run = RunFolder(folder / name)
+    run.create(TrainingRequest(recipe=str(recipe), data=data, **changes))
+    return run
+
+
+class _StopAfter:
+    """Asks a run to stop once a number of epochs are done: in the middle of the next one."""
+
+    def __init__(self, run: RunFolder, epochs: int) -> None:
+        self.run, self.epochs = run, epochs
+
+    def __call__(self, event: Event) -> None:
+        if event["event"] == "epoch" and event["epoch"] == self.epochs:
+            self.run.ask_stop()
+
+
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, data: Path) -> None:
+    recipe = _recipe(tmp_path)
+    whole = _run(tmp_path, data, "whole", recipe)
+    assert train_in_folder(whole.path) == 0
+    parts = _run(tmp_path, data, "parts", recipe)
+    assert train_in_folder(parts.path, _StopAfter(parts, 1)) == 0
+    assert (parts.state, parts.result) == ("stopped", None)
+    assert train_in_folder(parts.path) == 0
+    assert parts.state == "finished"
+    one, two = (load_file(run.model / WEIGHTS_FILE) for run in (whole, parts))
+    for name, tensor in one.items():
+        assert tensor.equal(two[name]), name
+    curves = [
+        [
+            {k: e[k] for k in ("epoch", "train_loss", "validation_auroc")}
+            for e in run.result["history"]
+        ]
+        for run in (whole, parts)
+    ]
+    assert curves[0] == curves[1]
+    assert [line["epoch"] for line in curves[0]] == [1, 2, 3]
+
+
+def test_the_model_answers_as_it_was_scored(tmp_path: Path, data: Path) -> None:
+    run = _run(tmp_path, data, "run", _recipe(tmp_path), model_id="mine")
+    assert train_in_folder(run.path) == 0
+    card = verify_model(run.model)
+    dataset = Dataset.open(data)
+    assert card.id == "mine"
+    assert card.classes == dataset.manifest.classes
+    assert card.auxiliary == ("deep",)
+    assert card.data.dataset_id == dataset.manifest.id
+    rows = dataset.part("validation")
+    shares = load_predictor(run.model, "cpu").predict_dataset(dataset, rows)
+    from sklearn.metrics import roc_auc_score
+
+    stated = next(metric for metric in card.metrics if metric.name == "slice AUROC")
+    assert roc_auc_score(dataset.labels[rows], shares[:, 1]) == pytest.approx(
+        stated.value, abs=1e-9
+    )
+    assert stated.ci95[0] <= stated.value <= stated.ci95[1]
+
+
+def test_test_patients_do_not_change_the_weights(tmp_path: Path, data: Path) -> None:
+    """The law behind every figure: what the test part holds cannot be learnt."""
+    seen: set[int] = set()
+
+    class Watched(Dataset):
+        def plane(self, row: int) -> np.ndarray:
+            seen.add(row)
+            return super().plane(row)
+
+    dataset = Watched.open(data)
+    for row in dataset.part("train"):
+        dataset.plane(int(row))
+    assert not seen & set(dataset.part("test").tolist())
+
+
+def test_folds_score_each_patient_by_a_model_that_has_not_seen_him(
+    tmp_path: Path, data: Path
+) -> None:
+    run = _run(tmp_path, data, "run", _recipe(tmp_path, folds=2), settings={"stopping.epochs": 1})
+    assert train_in_folder(run.path) == 0
+    dataset = Dataset.open(data)
+    lines = json.loads((run.path / "out_of_fold.json").read_text())
+    rows = np.array([line["row"] for line in lines])
+    assert set(rows) == set(np.flatnonzero(dataset.splits != "test"))
+    fold_of_group: dict[int, set[int]] = {}
+    for line in lines:
+        fold_of_group.setdefault(int(dataset.groups[line["row"]]), set()).add(line["fold"])
+    assert all(len(folds) == 1 for folds in fold_of_group.values())
+    assert "2-fold" in read_card(run.model).metrics[0].how
+
+
+def test_folds_hold_out_every_row_once_and_spread_the_ill() -> None:
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(23), random.integers(1, 9, 23))
+    truth = np.isin(groups, [1, 4, 5, 9, 13, 17, 20, 21]) & (random.random(len(groups)) < 0.9)
+    truth[np.flatnonzero(np.diff(groups, prepend=-1))] |= np.isin(
+        groups[np.flatnonzero(np.diff(groups, prepend=-1))], [1, 4, 5, 9, 13, 17, 20, 21]
+    )
+    held = np.array(grouped_folds(truth, groups, 4, seed=3))
+    assert (held.sum(axis=0) == 1).all()
+    for group in range(23):
+        assert len({tuple(column) for column in held[:, groups == group].T}) == 1
+    ill = [len(np.unique(groups[fold & truth])) for fold in held]
+    assert ill == [2, 2, 2, 2]
+
+
+def test_a_base_model_brings_its_network_and_is_named_as_parent(tmp_path: Path, data: Path) -> None:
+    first = _run(tmp_path, data, "first", _recipe(tmp_path), model_id="first")
+    assert train_in_folder(first.path) == 0
+    changes = {"stopping.epochs": 1, "network.frozen_stages": 4, "auxiliary": "none"}
+    second = _run(
+        tmp_path, data, "second", _recipe(tmp_path), base_model=first.model, settings=changes
+    )
+    assert train_in_folder(second.path) == 0
+    card = read_card(second.model)
+    assert card.parent == "first"
+    one, two = (load_file(run.model / WEIGHTS_FILE) for run in (first, second))
+    assert one["trunk.layers.0.0.weight"].equal(two["trunk.layers.0.0.weight"])
+    assert two["head.weight"].shape[0] == 1
+
+
+def test_what_cannot_be_judged_is_refused_before_it_starts(tmp_path: Path) -> None:
+    everything = small_dataset(tmp_path, split="test").folder
+    run = _run(tmp_path, everything, "run", _recipe(tmp_path))
+    told: list[Event] = []
+    assert train_in_folder(run.path, told.append) == 1
+    assert "0 of 2 classes" in told[-1]["sentence"]
+    assert run.state == "failed"
+
+
+def test_an_occupied_folder_is_not_overwritten(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    with pytest.raises(RunError):
+        _run(tmp_path, data, "run", _recipe(tmp_path))
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_child_process_trains_and_is_found_again(tmp_path: Path, data: Path) -> None:
+    recipe = _recipe(tmp_path, stopping={"epochs": 1})
+    run = RunFolder(tmp_path / "run")
+    request = TrainingRequest(recipe=str(recipe), data=data)
+    pids = []
+
+    def launch(command: list[str], log: Path) -> int:
+        import subprocess
+
+        with log.open("wb") as stream:
+            child = subprocess.Popen(command, stdout=stream, stderr=stream)
+        pids.append(child.pid)
+        assert child.wait() == 0
+        return child.pid
+
+    start_training(request, run.path, launch=launch)
+    again = RunFolder(run.path)
+    assert again.state == "finished"
+    kinds = [event["event"] for event in again.events()]
+    assert kinds[0] == "started"
+    assert kinds[-1] == "finished"
+    assert again.result["model"] == read_card(again.model).id
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_shipped_recipe_is_valid(name: str) -> None:
+    assert isinstance(load_recipe(name), Recipe)
+
+
+def test_a_wrong_key_is_told_with_the_right_one(tmp_path: Path) -> None:
+    path = _recipe(tmp_path, optimizer={"batch_size": 8})
+    with pytest.raises(BadRecipeError) as caught:
+        load_recipe(str(path))
+    assert caught.value.problems == ("optimizer is no field, did you mean optimiser?",)
+    with pytest.raises(BadRecipeError) as caught:
+        load_recipe("head-ct-hemorrhage", {"stopping.epoch": "3", "folds": "-1"})
+    assert "stopping.epoch is no field, did you mean epochs?" in caught.value.problems
+    assert any(problem.startswith("folds:") for problem in caught.value.problems)
+    with pytest.raises(BadRecipeError) as caught:
+        load_recipe("head-ct-hemorhage")
+    assert "did you mean head-ct-hemorrhage?" in caught.value.problems[0]

@@ -51,15 +51,16 @@ class Application:
 
     def _operations(self, make_engine: MakeEngine) -> Operations:
         session, jobs, settings = self.session, self.jobs, self.settings
+        labels = LabelOperations(session, jobs, self._tell, settings.values.reader_name)
         operations = Operations(
             session,
             jobs,
             settings,
             Opening(session, jobs, settings, self._tell),
             Asking(session, self.catalogue, jobs, self._tell, make_engine),
-            LabelOperations(session, jobs, self._tell, settings.values.reader_name),
+            labels,
             Exporting(jobs, self._tell),
-            Retraining(session, self.catalogue, jobs, settings, self._tell),
+            Retraining(session, self.catalogue, jobs, self._tell, labels),
         )
         operations.connect()
         return operations

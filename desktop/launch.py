@@ -51,20 +51,24 @@ def run(words: Sequence[str]) -> int:
     if problem:
         sys.stderr.write(f"sliceloop: {problem}\n")
         return WRONG_USAGE
-    if not rest:
-        return show([])
+    if not rest or _names_a_path(rest[0]):
+        return show([Path(word) for word in rest])
     if rest[0] == "--version":
         from core.labels.journal import program
 
         sys.stdout.write(f"{program()}\n")
         return DONE
-    if _names_a_path(rest[0]):
-        return show([Path(word) for word in rest])
+    return _command_or_path(rest)
+
+
+def _command_or_path(words: list[str]) -> int:
+    """Run a command; a word that is no command but an existing file or folder is opened."""
     from core.cli.main import COMMANDS, guarded
 
-    if rest[0].startswith("-") or rest[0] in (*COMMANDS, "demo") or not Path(rest[0]).exists():
-        return guarded(_application(), rest)
-    return show([Path(word) for word in rest])
+    first = words[0]
+    if not first.startswith("-") and first not in (*COMMANDS, "demo") and Path(first).exists():
+        return show([Path(word) for word in words])
+    return guarded(_application(), words)
 
 
 def has_screen() -> bool:

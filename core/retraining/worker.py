@@ -1,4 +1,8 @@
-"""Entry of worker processes: `python -m core.retraining.worker train RUN`."""
+"""Entry of worker processes: `python -m core.retraining.worker train RUN`.
+
+`judge RUN` measures a finished run beside the active model and leaves the scores in the run's
+folder, so that a window, which never imports torch, can compare them.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,29 @@ def main(words: list[str]) -> int:
         from core.retraining.trainer import train_in_folder
 
         return train_in_folder(Path(words[1]))
+    if len(words) == 2 and words[0] == "judge":
+        return _judge(Path(words[1]))
     sys.stderr.write("sliceloop --worker: unknown worker\n")
     return 2
+
+
+def _judge(run: Path) -> int:
+    """Progress goes to standard output as `done total` lines, a failure's sentence to the error."""
+    from core.errors import CoreError
+    from core.models.catalogue import Catalogue
+    from core.retraining.promotion import judge
+    from core.sentences import sentence
+
+    def tell(done: int, total: int) -> None:
+        sys.stdout.write(f"{done} {total}\n")
+        sys.stdout.flush()
+
+    try:
+        judge(run, Catalogue(), resamples=100, progress=tell)
+    except CoreError as error:
+        sys.stderr.write(f"{sentence(error)}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -2,40 +2,58 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from core import places
+from core.errors import RunError
 from core.events import Signal
-from core.models.catalogue import Catalogue
-from core.retraining.protocol import RunFolder, start_training
+from core.models.catalogue import Catalogue, Promotion
+from core.retraining.promotion import Judgement, judge, promote
+from core.retraining.protocol import (
+    RunFolder,
+    TrainingRequest,
+    start_training,
+    worker_command,
+)
 from core.session import Session
 from desktop.jobs import Job, Jobs, Task
 from desktop.notices import Level, Notice, Tell
+from desktop.operations.comparing import view_of
+from desktop.operations.labelling import LabelOperations
+from desktop.operations.planning import RetrainPlan, make_plan
 from desktop.run_watcher import RunView, RunWatcher, known_runs
-from desktop.settings import SettingsStore
 
 
 class Retraining:
-    """Owner of the run that is watched; the run itself is owned by its folder."""
+    """Owner of the run that is watched and of the judgement that is decided on."""
 
     run_changed = Signal(object)
     """The RunView of the run that is watched."""
     runs_changed = Signal()
     """A run was added."""
+    judged = Signal(object)
+    """A ComparisonView, ready to be decided on."""
+    decided = Signal(object)
+    """The Promotion that a person made."""
 
     def __init__(
         self,
         session: Session,
         catalogue: Catalogue,
         jobs: Jobs,
-        settings: SettingsStore,
         tell: Tell,
+        labels: LabelOperations,
     ) -> None:
         self._session = session
         self._catalogue = catalogue
         self._jobs = jobs
-        self._settings = settings
         self._tell = tell
+        self._labels = labels
+        self.judgement: Judgement | None = None
         self.watcher = RunWatcher(jobs)
         self.watcher.changed.connect(self.run_changed.emit)
         self.watcher.ended.connect(self._ended)
@@ -47,8 +65,7 @@ class Retraining:
         runs = self.runs()
         if runs:
             at_work = next((run for run in runs if run.is_running), runs[0])
-            self.watcher.watch(at_work.path)
-            self.runs_changed.emit()
+            self.watch(at_work.path)
 
     def close(self) -> None:
         """Stop watching; a run goes on without the window."""
@@ -59,30 +76,182 @@ class Retraining:
         return known_runs(places.runs())
 
     def watch(self, path: Path) -> None:
-        """Show another run."""
+        """Show a run."""
         self.watcher.watch(path)
+        self.runs_changed.emit()
+
+    def plan(self, ready: Callable[[RetrainPlan], None]) -> None:
+        """Work out what a retraining would learn from, and hand it to `ready`."""
+        labelling, label_set = self._labels.labelling, self._session.label_set
+        active = self._catalogue.active(label_set.id)
+
+        def work(_task: Task) -> RetrainPlan:
+            standing = labelling.standing() if labelling is not None else ()
+            return make_plan(label_set, standing, active, self.runs())
+
+        self._jobs.submit(
+            Job("plan", "Counting labels", work),
+            on_done=ready,
+            on_failed=lambda failure: self._tell(Notice.of(failure)),
+        )
+
+    def begin(self, recipe: str, data: Path) -> None:
+        """Start a child process that trains on a set, from the active model on."""
+        active = self._catalogue.active(self._session.label_set.id)
+        base = active.folder if active is not None else None
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{recipe}"
+        run = places.runs() / name
+        request = TrainingRequest(recipe=recipe, data=data, base_model=base)
+
+        def work(_task: Task) -> int:
+            return start_training(request, run)
+
+        self._jobs.submit(
+            Job("training", "Starting the training", work),
+            on_done=lambda _pid: self.watch(run),
+            on_failed=lambda failure: self._tell(Notice.of(failure)),
+        )
 
     def stop(self, path: Path) -> None:
         """Ask a run to stop after the step at hand."""
-        RunFolder(path).ask_stop()
-        self._tell(
-            Notice(Level.INFO, "The training stops after the step at hand; it can be resumed.")
+
+        def work(_task: Task) -> None:
+            RunFolder(path).ask_stop()
+
+        self._jobs.submit(
+            Job("training", "", work),
+            on_done=lambda _: self._tell(
+                Notice(Level.INFO, "The training stops after the step at hand; it can be resumed.")
+            ),
+            on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 
     def resume(self, path: Path) -> None:
         """Go on with a run from its last checkpoint."""
 
-        def work(_task: Task) -> None:
-            run = RunFolder(path)
-            start_training(run.request, path, resume=True)
+        def work(_task: Task) -> int:
+            return start_training(RunFolder(path).request, path, resume=True)
 
         self._jobs.submit(
             Job("training", "Resuming the training", work),
-            on_done=lambda _: self.watcher.watch(path),
+            on_done=lambda _pid: self.watch(path),
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 
     def _ended(self, view: RunView) -> None:
-        self.run_changed.emit(view)
         if view.state == "failed":
             self._tell(Notice(Level.ERROR, view.failure or "The training failed."))
+        elif view.state == "finished":
+            self._tell(
+                Notice(
+                    Level.DONE,
+                    "The training has finished. Compare the new model with the active one before "
+                    "it may answer.",
+                    offers={"Compare…": lambda: self.compare(view.path)},
+                )
+            )
+
+    # ---- comparison and decision
+
+    def compare(self, run: Path) -> None:
+        """Measure a finished run's model and the active one on the same test patients.
+
+        The models are asked in a child process, which leaves their scores in the run's folder;
+        figures and intervals are computed here from these scores.
+        """
+        catalogue = self._catalogue
+
+        def work(task: Task) -> Judgement:
+            _ask_in_child(run, task)
+            return judge(run, catalogue)
+
+        self._jobs.submit(
+            Job("compare", "Comparing the models", work),
+            on_done=self._judged,
+            on_failed=lambda failure: self._tell(Notice.of(failure)),
+        )
+
+    def _judged(self, judgement: Judgement) -> None:
+        self.judgement = judgement
+        if judgement.comparison is None:
+            self._tell(
+                Notice(
+                    Level.CAUTION,
+                    "No model is active for this task, so there is nothing to compare with.",
+                    offers={
+                        "Make the new model active": lambda: self.promote(
+                            "First model of this task"
+                        )
+                    },
+                )
+            )
+            return
+        self.judged.emit(view_of(judgement.comparison, self._session))
+
+    def promote(self, reason: str) -> None:
+        """Publish the challenger and make it the active model."""
+        judgement, by, catalogue = self.judgement, self._labels.reader, self._catalogue
+        if judgement is None:
+            return
+        self._decide("Promoting the model", lambda: promote(judgement, by, reason, catalogue))
+
+    def promote_known(self, model: str, reason: str) -> None:
+        """Make a model of the catalogue the active one."""
+        by, catalogue = self._labels.reader, self._catalogue
+        self._decide("Promoting the model", lambda: catalogue.promote(model, by, reason))
+
+    def roll_back(self, reason: str) -> None:
+        """Make the model active again that was so before the last change."""
+        by, catalogue, task = self._labels.reader, self._catalogue, self._session.label_set.id
+        self._decide("Rolling back", lambda: catalogue.rollback(task, by, reason))
+
+    def _decide(self, title: str, act: Callable[[], Promotion]) -> None:
+        """Hashing and copying weights takes a moment; `changed` is emitted on the GUI thread."""
+
+        def work(_task: Task) -> Promotion:
+            # The catalogue's listeners are widgets: they hear of it when the job is done.
+            with self._catalogue.changed.blocked():
+                return act()
+
+        def done(promotion: Promotion) -> None:
+            self._catalogue.changed.emit()
+            words = "answers now" if promotion.action == "promote" else "answers again"
+            before = f" instead of {promotion.previous}" if promotion.previous else ""
+            self._tell(Notice(Level.DONE, f"{promotion.model} {words}{before}."))
+            self.decided.emit(promotion)
+
+        self._jobs.submit(
+            Job("decide", title, work),
+            on_done=done,
+            on_failed=lambda failure: self._tell(Notice.of(failure)),
+        )
+
+
+def _ask_in_child(run: Path, task: Task) -> None:
+    """Run `worker judge`; raises RunError with the child's sentence if it failed."""
+    child = subprocess.Popen(
+        worker_command("judge", str(run)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    try:
+        assert child.stdout is not None and child.stderr is not None  # noqa: S101 - pipes
+        for line in child.stdout:
+            numbers = line.split()
+            if len(numbers) == 2 and all(word.isdigit() for word in numbers):
+                task.progress(int(numbers[0]), int(numbers[1]))
+            if task.cancelled():
+                child.terminate()
+        told = child.stderr.read().strip().splitlines()
+    finally:
+        child.wait()
+        for stream in (child.stdout, child.stderr):
+            if stream is not None:
+                stream.close()
+    task.check()
+    if child.returncode != 0:
+        raise RunError(run, told[-1] if told else "the models could not be asked", "Try again.")

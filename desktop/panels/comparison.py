@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import pyqtgraph as pg
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
@@ -23,62 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.appearance import theme
+from desktop.operations.comparing import ComparisonView, Contender
 from desktop.panels.bars import percent
+from desktop.panels.plot import Curve, LinePlot
 
 PLACE_ROLE = Qt.ItemDataRole.UserRole + 1
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One model's figures on the test patients, ready to be drawn.
-
-    confusion: ((true negative, false positive), (false negative, true positive)) at `threshold`.
-    figures: name → value with its 95 % interval in words.
-    """
-
-    id: str
-    title: str
-    false_positive_rate: tuple[float, ...]
-    true_positive_rate: tuple[float, ...]
-    threshold: float
-    confusion: tuple[tuple[int, int], tuple[int, int]]
-    figures: dict[str, str]
-
-
-@dataclass(frozen=True)
-class ChangedCase:
-    """A test slice whose answer changed from one model to the other.
-
-    case_id: under which labels are kept, or "" if the slice is not at hand. is_worse: the
-    champion was right and the challenger is not.
-    """
-
-    name: str
-    slice_index: int
-    reference: str
-    champion: float
-    challenger: float
-    is_worse: bool
-    case_id: str = ""
-
-
-@dataclass(frozen=True)
-class ComparisonView:
-    """Everything that the page shows. verdict: one sentence with the paired difference.
-
-    advises_promotion: whether the gate of the recipe is passed. remarks: what else to know.
-    """
-
-    champion: Contender
-    challenger: Contender
-    slices: int
-    patients: int
-    negative: str
-    positive: str
-    verdict: str
-    advises_promotion: bool
-    remarks: tuple[str, ...] = ()
-    changed: tuple[ChangedCase, ...] = ()
 
 
 class ConfusionMatrix(QWidget):
@@ -153,57 +99,32 @@ class ConfusionMatrix(QWidget):
                 painter.drawText(cell, middle, f"{count}   {share * 100:.0f} %")
 
 
-class RocPlot(pg.PlotWidget):
+class RocPlot(LinePlot):
     """Both ROC curves and the operating points."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=theme().window)
-        self.setAccessibleName("ROC curves of champion and challenger")
-        self.setMouseEnabled(False, False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        self.setMinimumSize(260, 260)
-        plot = self.getPlotItem()
-        plot.setAspectLocked(True)
-        plot.setLabel("bottom", "1 − specificity", color=theme().dim)
-        plot.setLabel("left", "Sensitivity", color=theme().dim)
-        plot.showGrid(x=True, y=True, alpha=0.15)
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.setPen(theme().line)
-            axis.setTextPen(theme().dim)
-        self.setXRange(0, 1, padding=0.02)
-        self.setYRange(0, 1, padding=0.02)
-        self._legend = plot.addLegend(
-            offset=(-10, -10), labelTextColor=theme().text, labelTextSize="9pt"
+        super().__init__(
+            "ROC on the test patients",
+            parent,
+            x_title="1 − specificity",
+            y_title="sensitivity",
+            square=True,
         )
 
-    def draw(self, champion: Contender, challenger: Contender) -> None:
+    def show_models(self, champion: Contender, challenger: Contender) -> None:
         """Draw both; the dots are the operating points at each model's own threshold."""
-        self.clear()
-        self._legend.clear()
-        self.plot([0, 1], [0, 1], pen=pg.mkPen(theme().line, style=Qt.PenStyle.DashLine))
+        curves = [Curve("", theme().line, ((0.0, 0.0), (1.0, 1.0)), width=1.0)]
         for model, colour, role in (
-            (champion, theme().dim, "champion"),
+            (champion, theme().warning, "champion"),
             (challenger, theme().accent, "challenger"),
         ):
-            self.plot(
-                list(model.false_positive_rate),
-                list(model.true_positive_rate),
-                pen=pg.mkPen(colour, width=2.5),
-                name=role,
-            )
+            rates = tuple(zip(model.false_positive_rate, model.true_positive_rate, strict=True))
+            curves.append(Curve(role, colour, rates, width=2.5))
             (tn, fp), (fn, tp) = model.confusion
             if tn + fp and fn + tp:
-                self.plot(
-                    [fp / (tn + fp)],
-                    [tp / (fn + tp)],
-                    pen=None,
-                    symbol="o",
-                    symbolSize=10,
-                    symbolBrush=colour,
-                    symbolPen=pg.mkPen(theme().text),
-                )
+                point = (fp / (tn + fp), tp / (fn + tp))
+                curves.append(Curve("", colour, (point,), dots=True, line=False))
+        self.draw(curves, (0.0, 1.0), (0.0, 1.0))
 
 
 class ComparisonPage(QFrame):
@@ -306,7 +227,7 @@ class ComparisonPage(QFrame):
         self._verdict.setText(view.verdict)
         self._remarks.setText("\n".join(f"⚠ {remark}" for remark in view.remarks))
         self._remarks.setVisible(bool(view.remarks))
-        self.roc.draw(view.champion, view.challenger)
+        self.roc.show_models(view.champion, view.challenger)
         names = (view.negative, view.positive)
         for matrix, model, role in (
             (self.champion_matrix, view.champion, "Champion"),

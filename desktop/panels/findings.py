@@ -155,16 +155,17 @@ class FindingsPanel(QFrame):
             head.addWidget(button)
         self._layout.addLayout(head)
         self._history = QListWidget(inner)
-        self._history.setObjectName("history")
+        self._history.setProperty("role", "plain")
         self._history.setMinimumHeight(90)
         self._history.setAccessibleName("History of labels of this series")
         self._history.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._history.itemActivated.connect(self._history_activated)
         self._history.itemClicked.connect(self._history_activated)
-        self._layout.addWidget(self._history, 1)
+        self._layout.addWidget(self._history, 100)
         self._empty_history = _line(inner)
         self._empty_history.setText("No label yet. Press Ctrl+1 or Ctrl+2 on a slice.")
         self._layout.addWidget(self._empty_history)
+        self._layout.addStretch(1)
 
     # ---- what is shown
 
@@ -204,7 +205,7 @@ class FindingsPanel(QFrame):
     def _label_button(self, item: LabelClass) -> QPushButton:
         keys = f"   Ctrl+{item.key}" if item.key else ""
         button = QPushButton(f"{item.name()}{keys}", self)
-        button.setObjectName("positiveLabel" if item.positive else "negativeLabel")
+        button.setProperty("role", "positiveLabel" if item.positive else "negativeLabel")
         button.setCheckable(True)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setAccessibleName(f"Label this slice: {item.name()}")

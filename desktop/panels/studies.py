@@ -270,6 +270,7 @@ class StudiesPanel(QFrame):
         self.view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.view.setFrameShape(QFrame.Shape.NoFrame)
+        self.view.setProperty("role", "plain")
         self.view.setMouseTracking(True)
         self.view.setAccessibleName("Open series")
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)

@@ -18,6 +18,10 @@ QFrame#footer {{ background: {c.window}; border-top: 1px solid {c.line}; }}
 QFrame#footer QLabel {{ font-size: {SMALL_PX}px; }}
 QFrame#footer QToolButton {{ font-size: {SMALL_PX}px; padding: 0 6px; min-height: 14px; }}
 QLabel#disclaimer {{ color: {c.warning}; font-weight: bold; }}
+QListView[role="plain"] {{ border: 0; background: transparent; }}
+QTabWidget::pane {{ border: 0; }}
+QToolBar QToolButton {{ padding: 3px 7px; }}
+QLabel[role="key"] {{ color: {c.accent}; }}
 QLabel[role="verdict"] {{ color: {c.text}; }}
 QLabel[role="saved"] {{ color: {c.dim}; }}
 QLabel[role="saved"][state="pending"] {{ color: {c.warning}; }}

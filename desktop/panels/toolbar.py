@@ -9,10 +9,10 @@ from core.imaging.intensity import Window
 from desktop.actions import Actions, Command, keys_in_words
 
 _BUTTONS = (
-    (Command.PREVIOUS_SUSPICIOUS, "◀ Suspicious"),
+    (Command.PREVIOUS_SUSPICIOUS, "◀"),
     (Command.NEXT_SUSPICIOUS, "Suspicious ▶"),
-    (Command.HEAT_MAP, "Heat map"),
     (Command.THREE_PANELS, "Three panels"),
+    (Command.HEAT_MAP, "Heat map"),
 )
 
 
@@ -28,26 +28,25 @@ class ViewerBar(QToolBar):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
         for command, words in _BUTTONS:
             self._add(actions, command, words)
-        self.addWidget(self._label("  Opacity"))
         self.opacity = QSlider(Qt.Orientation.Horizontal, self)
         self.opacity.setRange(10, 100)
-        self.opacity.setFixedWidth(90)
+        self.opacity.setFixedWidth(70)
         self.opacity.setAccessibleName("Opacity of the heat map")
         self.opacity.setToolTip("Opacity of the heat map over the image")
         self.opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.opacity.valueChanged.connect(lambda value: self.opacity_wanted.emit(value / 100))
         self.addWidget(self.opacity)
         self.addSeparator()
-        self.addWidget(self._label("Window "))
+        self.addWidget(self._label(" Window "))
         self.windows = QComboBox(self)
-        self.windows.setMinimumWidth(150)
+        self.windows.setMinimumWidth(130)
         self.windows.setAccessibleName("Grey-level window")
         self.windows.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.windows.activated.connect(self._window_chosen)
         self.addWidget(self.windows)
         self._add(actions, Command.INVERT, "Invert")
         self._add(actions, Command.ROTATE, "Rotate")
-        self._add(actions, Command.NEUTRAL, "Reset view")
+        self._add(actions, Command.NEUTRAL, "Reset")
 
     def _add(self, actions: Actions, command: Command, words: str) -> None:
         action = actions[command]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pyqtgraph as pg
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QComboBox,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 from core.retraining.protocol import RunFolder
 from desktop.appearance import theme
 from desktop.panels.footer import duration
+from desktop.panels.plot import Curve, LinePlot
 from desktop.run_watcher import RunView
 
 STATE_WORDS = {
@@ -27,48 +27,6 @@ STATE_WORDS = {
     "failed": "Failed",
     "finished": "Finished",
 }
-
-
-class Curves(pg.PlotWidget):
-    """One small plot over epochs; no menus, no mouse: it is to be looked at."""
-
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent, background=theme().window)
-        self.setAccessibleName(title)
-        self.setMinimumHeight(130)
-        self.setMouseEnabled(False, False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        plot = self.getPlotItem()
-        plot.setTitle(title, color=theme().text, size="10pt")
-        plot.showGrid(x=False, y=True, alpha=0.15)
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.setPen(theme().line)
-            axis.setTextPen(theme().dim)
-        plot.getAxis("left").setWidth(44)
-        self._lines: dict[str, pg.PlotDataItem] = {}
-        self._legend = plot.addLegend(
-            offset=(-6, 6), labelTextColor=theme().text, brush=None, labelTextSize="9pt"
-        )
-
-    def draw(self, name: str, colour: str, points: list[tuple[float, float]]) -> None:
-        """Draw one curve of (epoch, value)."""
-        if name not in self._lines:
-            pen = pg.mkPen(colour, width=2)
-            self._lines[name] = self.plot(
-                [], [], pen=pen, name=name, symbol="o", symbolSize=5, symbolBrush=colour,
-                symbolPen=None,
-            )  # fmt: skip
-        self._lines[name].setData([x for x, _ in points], [y for _, y in points])
-
-    def span(self, epochs: int) -> None:
-        """Show the whole length of the run from its start on, with whole epochs as ticks."""
-        last = max(epochs, 1)
-        self.setXRange(0.8, max(last, 2) + 0.2, padding=0)
-        step = max(1, -(-last // 8))
-        ticks = [(n, str(n)) for n in range(1, last + 1, step)]
-        self.getPlotItem().getAxis("bottom").setTicks([ticks])
 
 
 class TrainingPanel(QFrame):
@@ -104,8 +62,8 @@ class TrainingPanel(QFrame):
         self._facts = QLabel(self)
         self._facts.setProperty("role", "dim")
         self._facts.setWordWrap(True)
-        self.loss = Curves("Loss", self)
-        self.auroc = Curves("AUROC on validation patients", self)
+        self.loss = LinePlot("Loss", self)
+        self.auroc = LinePlot("Validation AUROC", self)
         self._stop = QPushButton("Stop", self)
         self._stop.setToolTip("Stop after the step at hand; it can be resumed later")
         self._stop.clicked.connect(lambda: self._emit(self.stop_wanted))
@@ -161,8 +119,6 @@ class TrainingPanel(QFrame):
         self._bar.setValue(done)
         self._bar.setVisible(view.state in ("new", "running", "stopped"))
         self._facts.setText(self._latest(view))
-        for plot in (self.loss, self.auroc):
-            plot.span(max(view.of, done))
         self._draw(view)
 
     def _words(self, view: RunView, done: int) -> str:
@@ -193,13 +149,23 @@ class TrainingPanel(QFrame):
         return f"Epoch {last.number}: " + ", ".join(words)
 
     def _draw(self, view: RunView) -> None:
-        def points(name: str) -> list[tuple[float, float]]:
+        def points(name: str) -> tuple[tuple[float, float], ...]:
             found = ((epoch.number, getattr(epoch, name)) for epoch in view.epochs)
-            return [(number, value) for number, value in found if value is not None]
+            return tuple((number, value) for number, value in found if value is not None)
 
-        self.loss.draw("training", theme().accent, points("train_loss"))
-        self.loss.draw("validation", theme().warning, points("validation_loss"))
-        self.auroc.draw("validation", theme().negative, points("validation_auroc"))
+        colours = theme()
+        done = view.epochs[-1].number if view.epochs else 0
+        span = (0.8, max(view.of, done, 2) + 0.2)
+        self.loss.draw(
+            (
+                Curve("training", colours.accent, points("train_loss"), dots=True),
+                Curve("validation", colours.warning, points("validation_loss"), dots=True),
+            ),
+            span,
+            whole_x=True,
+        )
+        auroc = Curve("", colours.negative, points("validation_auroc"), dots=True)
+        self.auroc.draw((auroc,), span, whole_x=True)
 
     def _emit(self, signal: object) -> None:
         if self._view is not None:

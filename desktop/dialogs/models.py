@@ -1,0 +1,213 @@
+"""All models of a task: which one answers, their cards, promote and roll back."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.models.card import Card
+from core.models.catalogue import CatalogueEntry, Promotion
+from desktop.appearance import theme
+from desktop.panels.bars import percent
+
+_HEADINGS = ("", "Model", "Version", "Made", "Figure with 95 % interval", "Origin", "Hash")
+
+
+class ModelsDialog(QDialog):
+    """Shows the catalogue as it is told; asks by signals."""
+
+    promote_wanted = Signal(str, str)
+    """(model id, reason)"""
+    rollback_wanted = Signal(str)
+    """The reason."""
+
+    def __init__(self, task_name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Models")
+        self.resize(940, 600)
+        self._entries: list[CatalogueEntry] = []
+        heading = QLabel(f"Models for: {task_name}", self)
+        heading.setProperty("role", "heading")
+        self.table = QTableWidget(0, len(_HEADINGS), self)
+        self.table.setHorizontalHeaderLabels(list(_HEADINGS))
+        self.table.verticalHeader().hide()
+        self.table.setShowGrid(False)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setHighlightSections(False)
+        self.table.itemSelectionChanged.connect(self._show_card)
+        self.card = QTextBrowser(self)
+        self.card.setAccessibleName("Card of the selected model")
+        self._changes = QLabel(self)
+        self._changes.setProperty("role", "dim")
+        self._changes.setWordWrap(True)
+        self.reason = QLineEdit(self)
+        self.reason.setPlaceholderText("Why? The reason is kept with the decision.")
+        self.reason.setAccessibleName("Reason")
+        self.reason.textChanged.connect(self._enable)
+        self.promote = QPushButton("Promote the selected model", self)
+        self.promote.clicked.connect(self._promote)
+        self.rollback = QPushButton("Roll back", self)
+        self.rollback.setToolTip("Make the model active that was so before the last change")
+        self.rollback.clicked.connect(lambda: self.rollback_wanted.emit(self._why()))
+        close = QPushButton("Close", self)
+        close.clicked.connect(self.accept)
+        for button in (self.promote, self.rollback, close):
+            button.setAutoDefault(False)
+        decide = QHBoxLayout()
+        decide.addWidget(self.reason, 1)
+        decide.addWidget(self.promote)
+        decide.addWidget(self.rollback)
+        decide.addWidget(close)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(10)
+        layout.addWidget(heading)
+        layout.addWidget(self.table, 2)
+        layout.addWidget(self.card, 3)
+        layout.addWidget(self._changes)
+        layout.addLayout(decide)
+        self._can_roll_back = False
+
+    def show_models(self, entries: list[CatalogueEntry], changes: tuple[Promotion, ...]) -> None:
+        """Show the models of the task and who changed the active one, newest last."""
+        selected = self._selected()
+        self._entries = entries
+        self.table.setRowCount(len(entries))
+        for row, entry in enumerate(entries):
+            card = entry.card
+            figure = card.metrics[0] if card.metrics else None
+            words = (
+                "● active" if entry.is_active else "",
+                card.title,
+                card.version,
+                card.created[:10],
+                f"{figure.name} {figure.value:.3f} ({figure.ci95[0]:.3f} – {figure.ci95[1]:.3f})"
+                if figure
+                else "–",
+                "shipped" if entry.origin == "shipped" else "own",
+                card.weights_sha256[:8],
+            )
+            for column, value in enumerate(words):
+                item = QTableWidgetItem(value)
+                item.setToolTip(card.id)
+                if column == 0:
+                    item.setForeground(QColor(theme().negative))
+                self.table.setItem(row, column, item)
+        ids = [entry.card.id for entry in entries]
+        active = next((n for n, entry in enumerate(entries) if entry.is_active), 0)
+        if entries:
+            self.table.selectRow(
+                ids.index(selected.card.id)
+                if selected is not None and selected.card.id in ids
+                else active
+            )
+        lines = [
+            f"{change.at[:16].replace('T', ' ')} UTC  {change.by}: "
+            f"{'promoted' if change.action == 'promote' else 'rolled back to'} {change.model}"
+            f"  ({change.reason})"
+            for change in changes[-3:]
+        ]
+        self._changes.setText("\n".join(lines) or "The active model has never been changed.")
+        self._can_roll_back = bool(changes) and changes[-1].previous is not None
+        self.reason.clear()
+        self._show_card()
+
+    def _why(self) -> str:
+        return self.reason.text().strip()
+
+    def _selected(self) -> CatalogueEntry | None:
+        rows = self.table.selectionModel().selectedRows()
+        return self._entries[rows[0].row()] if rows and self._entries else None
+
+    def _show_card(self) -> None:
+        entry = self._selected()
+        self.card.setHtml(card_html(entry.card) if entry is not None else "")
+        self._enable()
+
+    def _enable(self) -> None:
+        entry = self._selected()
+        has_reason = bool(self._why())
+        self.promote.setEnabled(entry is not None and not entry.is_active and has_reason)
+        self.rollback.setEnabled(self._can_roll_back and has_reason)
+        hint = "" if has_reason else "Say why first; it is kept."
+        self.promote.setToolTip(hint)
+
+    def _promote(self) -> None:
+        entry = self._selected()
+        if entry is not None:
+            self.promote_wanted.emit(entry.card.id, self._why())
+
+    def keyPressEvent(self, event) -> None:  # type: ignore[no-untyped-def]
+        # Enter in the reason must not close the dialog.
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+
+def card_html(card: Card) -> str:
+    """A model card for people."""
+
+    def rows(pairs: list[tuple[str, str]]) -> str:
+        return "".join(
+            f"<tr><td style='color:{theme().dim}; padding-right:14px'>{escape(name)}</td>"
+            f"<td>{escape(value)}</td></tr>"
+            for name, value in pairs
+            if value
+        )
+
+    point = card.operating_point
+    facts = [
+        ("Id", card.id),
+        ("Made from", card.parent or ""),
+        ("Threshold", percent(card.threshold)),
+        (
+            "At the threshold",
+            f"sensitivity {percent(point.sensitivity)}, specificity {percent(point.specificity)}, "
+            f"{point.how}"
+            if point
+            else "",
+        ),
+        (
+            "Trained on",
+            f"{card.data.name}: {card.data.slices} slices of {card.data.patients} patients, "
+            f"{card.data.positives} with a finding",
+        ),
+        ("Licence of the data", card.data.licence),
+        ("Network", f"{card.architecture.family}, {card.architecture.parameters:,} numbers"),
+        ("SHA-256", card.weights_sha256),
+    ]
+    metrics = [
+        (
+            metric.name,
+            f"{metric.value:.3f} ({metric.ci95[0]:.3f} – {metric.ci95[1]:.3f}), "
+            f"{metric.n} slices of {metric.groups} patients, {metric.how}",
+        )
+        for metric in card.metrics
+    ]
+    limits = "".join(f"<li>{escape(limit)}</li>" for limit in card.limits)
+    return (
+        f"<h3>{escape(card.title)} {escape(card.version)}</h3><table>{rows(facts)}</table>"
+        f"<h4>Measured</h4><table>{rows(metrics) or '<tr><td>nothing yet</td></tr>'}</table>"
+        + (f"<h4>Limits</h4><ul>{limits}</ul>" if limits else "")
+    )

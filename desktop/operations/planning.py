@@ -1,0 +1,155 @@
+"""Before a retraining: what is new since the active model, which recipes, how long each takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import CoreError
+from core.labels.schema import LabelEvent, LabelSet
+from core.models.catalogue import CatalogueEntry
+from core.retraining import recipe as recipes
+from core.retraining.protocol import RunFolder
+
+FIRST_GUESS = 12.0
+"""Slices a second, forth and back, on two cores: the estimate until a run was measured here."""
+
+OVERHEAD = 25.0
+"""Seconds for starting, preparing pixels and writing the model."""
+
+
+@dataclass(frozen=True)
+class RecipeChoice:
+    """A recipe to choose. seconds: estimated time on this computer, None if unknown."""
+
+    name: str
+    title: str
+    description: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class RetrainPlan:
+    """What a retraining would learn from.
+
+    slices, cases, patients: labelled in all. positives: slices with a finding. since_model:
+    labels given after the active model was made. corrections: labels against which the model
+    had said otherwise. base: title of the model to start from, or "". problem: why it cannot
+    be started now, or "".
+    """
+
+    task: str
+    slices: int
+    positives: int
+    cases: int
+    patients: int
+    since_model: int
+    corrections: int
+    base: str
+    recipes: tuple[RecipeChoice, ...] = ()
+    problem: str = ""
+
+
+def make_plan(
+    label_set: LabelSet,
+    standing: Iterable[LabelEvent],
+    active: CatalogueEntry | None,
+    runs: list[RunFolder],
+) -> RetrainPlan:
+    """What a retraining for a label set would learn from.
+
+    standing: the entries that give all current labels. runs: earlier runs, newest first, from
+    whose speed the time is estimated.
+    """
+    mine = [event for event in standing if event.draft.label_set == label_set.id]
+    positives = {item.id for item in label_set.classes if item.positive}
+    made = active.card.created if active is not None else ""
+    speed = measured_speed(runs)
+    return RetrainPlan(
+        task=label_set.names["en"],
+        slices=len(mine),
+        positives=sum(event.draft.new in positives for event in mine),
+        cases=len({event.draft.case_id for event in mine}),
+        patients=len({_patient(event) for event in mine}),
+        since_model=sum(event.at[:19] > made[:19] for event in mine),
+        corrections=sum(
+            event.draft.opinion is not None and event.draft.opinion.class_id != event.draft.new
+            for event in mine
+        ),
+        base=f"{active.card.title} {active.card.version}" if active is not None else "",
+        recipes=tuple(_choices(len(mine), speed)),
+        problem=_problem(label_set, mine, positives),
+    )
+
+
+def _problem(label_set: LabelSet, events: list[LabelEvent], positives: set[str]) -> str:
+    if not events:
+        return "Label some slices first."
+    with_finding = {
+        e.draft.patient_id or e.draft.case_id for e in events if e.draft.new in positives
+    }
+    without = {
+        e.draft.patient_id or e.draft.case_id for e in events if e.draft.new not in positives
+    }
+    if len(with_finding) < 3 or len(without) < 3:
+        name = label_set.positive.name().lower()
+        return (
+            f"Training, validation and test need a patient each with and without {name}: "
+            f"there are {len(with_finding)} and {len(without)}. Label slices of more patients."
+        )
+    return ""
+
+
+def _patient(event: LabelEvent) -> str:
+    return event.draft.patient_id or event.draft.case_id
+
+
+def _choices(slices: int, speed: float) -> Iterable[RecipeChoice]:
+    for name in recipes.available():
+        try:
+            found = recipes.load_recipe(name)
+        except CoreError:
+            continue
+        shown = found.sampling.slices_per_epoch or slices
+        fits = found.folds + 1 if found.folds else 1
+        seconds = OVERHEAD + shown * found.stopping.epochs * fits / speed
+        yield RecipeChoice(name, found.title, found.description, seconds)
+
+
+def measured_speed(runs: list[RunFolder]) -> float:
+    """Slices a second that training reached on this computer, from the newest run that tells."""
+    for run in runs:
+        try:
+            found = recipes.load_recipe(run.request.recipe, run.request.settings)
+            seconds = [
+                float(event["seconds"])
+                for event in run.events()
+                if event.get("event") == "epoch" and "seconds" in event
+            ]
+        except (CoreError, ValueError, TypeError):
+            continue
+        shown = found.sampling.slices_per_epoch
+        if seconds and shown and min(seconds) > 0:
+            return shown * len(seconds) / sum(seconds)
+    return FIRST_GUESS
+
+
+def new_set_folder(datasets: Path) -> Path:
+    """A free folder for the next training set, numbered in order."""
+    numbers = [
+        int(folder.name)
+        for folder in (datasets.iterdir() if datasets.is_dir() else ())
+        if folder.name.isdigit()
+    ]
+    return datasets / f"{max(numbers, default=0) + 1:04d}"
+
+
+def latest_set(datasets: Path) -> Path | None:
+    """The training set made last, whose patients keep their part; None before the first."""
+    folders = [
+        folder
+        for folder in (datasets.iterdir() if datasets.is_dir() else ())
+        if folder.name.isdigit() and (folder / "dataset.json").is_file()
+    ]
+    return max(folders, key=lambda folder: int(folder.name), default=None)

@@ -25,7 +25,8 @@ COMMANDS = {
     "models": "core.cli.models",
     "labels": "core.cli.labels",
 }
-"""Command or group → the module whose `app` (a typer.Typer) provides it."""
+"""Command or group → its module, which exports `command` (a function: one command with
+arguments of its own) or `app` (a typer.Typer: a group of commands)."""
 
 
 # Newer releases of typer carry click inside and no longer depend on it: ask typer for the class.
@@ -44,7 +45,11 @@ def application() -> typer.Typer:
         help="Read, correct, retrain, promote. Not for diagnostic use.",
     )
     for name, module in COMMANDS.items():
-        root.add_typer(importlib.import_module(module).app, name=name)
+        provider = importlib.import_module(module)
+        if hasattr(provider, "command"):
+            root.command(name)(provider.command)
+        else:
+            root.add_typer(provider.app, name=name)
     return root
 
 

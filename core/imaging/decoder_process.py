@@ -1,0 +1,119 @@
+"""The process in which codecs run: it takes tasks, fills a shared slot, and may die.
+
+Started by `core.imaging.decoding` only. It reads length-prefixed pickles (of our own making)
+from standard input and answers with short JSON; pixels travel through the shared slot. A codec
+that crashes, hangs or asks for too much memory ends this process and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import pickle
+import struct
+import sys
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+ADDRESS_SPACE = 3 << 29
+"""Bytes of address space that a decoder may use beyond what one frame needs: 1.5 GB."""
+
+
+class Task(Protocol):
+    """One picture to decode. Frozen and picklable."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape that the result must have."""
+
+    @property
+    def dtype(self) -> str:
+        """Type that the result must have, in numpy's short form."""
+
+    def run(self) -> NDArray[np.generic]:
+        """Decode. Raises ValueError with a clause that a person can read, or anything."""
+
+
+def size_of(task: Task) -> int:
+    """Bytes of the result."""
+    count = np.dtype(task.dtype).itemsize
+    for length in task.shape:
+        count *= length
+    return count
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until standard input ends. arguments: the slot's handle or name."""
+    slot_name = arguments[0]
+    requests = os.fdopen(0, "rb", buffering=1 << 16)
+    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)  # what a codec prints must not look like an answer
+    os.dup2(quiet, 2)
+    slot: mmap.mmap | None = None
+    while True:
+        prefix = requests.read(16)
+        if len(prefix) < 16:
+            return
+        length, slot_size = struct.unpack("<QQ", prefix)
+        task: Task = pickle.loads(requests.read(length))  # noqa: S301 - written by our parent
+        if slot is None or len(slot) != slot_size:
+            if slot is not None:
+                slot.close()
+            slot = open_slot(slot_name, slot_size)
+        _limit_memory(size_of(task) * 4)
+        _answer(replies, _serve(task, slot))
+
+
+def _serve(task: Task, slot: mmap.mmap) -> dict[str, str]:
+    try:
+        array = task.run()
+        if array.shape != tuple(task.shape) or array.dtype != np.dtype(task.dtype):
+            return {"reason": "its picture is not the one that its header describes"}
+        target = np.frombuffer(slot, array.dtype, array.size).reshape(array.shape)
+        target[...] = array
+    except MemoryError:
+        return {"died": "ran out of its memory limit"}
+    except ValueError as error:
+        return {"reason": _clause(error)}
+    except Exception:  # noqa: BLE001 - codecs raise classes of their own
+        return {"reason": "its compressed data are damaged"}
+    return {}
+
+
+def _clause(error: ValueError) -> str:
+    text = str(error)
+    # Our own clauses begin with "it" or "the"; a codec's wording helps nobody.
+    ours = text.startswith(("its ", "it ", "the "))
+    return text[:200] if ours else "its compressed data are damaged"
+
+
+def _answer(replies: BinaryIO, answer: dict[str, str]) -> None:
+    text = json.dumps(answer).encode()
+    replies.write(struct.pack("<I", len(text)) + text)
+
+
+def open_slot(name: str, size: int) -> mmap.mmap:
+    """Map the shared slot: an inherited file handle, or on Windows a named mapping."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size, tagname=name)
+    return mmap.mmap(int(name), size)
+
+
+def _limit_memory(extra: int) -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    with contextlib.suppress(ValueError, OSError):
+        limit = ADDRESS_SPACE + extra
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

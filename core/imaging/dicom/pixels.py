@@ -1,0 +1,271 @@
+"""From stored bytes to voxels: bits, signs, colours.
+
+Everything after the codec, and the whole way for native pixel data. Source: DICOM PS3.5 8,
+PS3.3 C.7.6.3 (Image Pixel), C.7.9 (palettes).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.imaging.dicom import tags
+from core.imaging.dicom.frames import PixelFormat
+from core.imaging.dicom.headers import Header
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Red, green and blue look-up tables as uint8, and the first value that they map."""
+
+    first: int
+    table: NDArray[np.uint8]
+
+
+def voxel_type(layout: PixelFormat) -> np.dtype[np.generic]:
+    """The type in which voxels of this format are kept."""
+    if layout.is_colour:
+        return np.dtype(np.uint8)
+    if layout.kind != "i":
+        return np.dtype(np.float32 if layout.kind == "f" else np.float64)
+    size = max(layout.allocated, 8) // 8
+    if layout.signed and size == 1:
+        size = 2
+    return np.dtype(f"{'i' if layout.signed else 'u'}{size}")
+
+
+def is_direct(layout: PixelFormat) -> bool:
+    """Whether native bytes are voxels as they stand, but for byte order and unused bits."""
+    return (
+        layout.samples == 1
+        and layout.photometric == "MONOCHROME2"
+        and layout.allocated >= 8
+        and not (layout.signed and layout.allocated == 8)
+    )
+
+
+def clear_unused_bits(array: Array, layout: PixelFormat) -> Array:
+    """Give the bits above Bits Stored the sign (or zero), in place where that is possible.
+
+    Old scanners keep overlays there, and 12-bit signed data arrive without their sign.
+    """
+    if layout.kind != "i" or layout.allocated in (layout.stored, 1):
+        return array
+    up = layout.allocated - 1 - layout.high_bit
+    down = layout.allocated - layout.stored
+    limit = 1 << (layout.stored - (1 if layout.signed else 0))
+    if up == down:  # the stored bits stand at the right: is there anything to clear?
+        low = -limit if layout.signed else 0
+        if int(array.max()) < limit and int(array.min()) >= low:
+            return array
+    if layout.signed:
+        np.left_shift(array, up, out=array)
+        np.right_shift(array, down, out=array)
+    else:
+        np.right_shift(array, down - up, out=array)
+        np.bitwise_and(array, array.dtype.type(limit - 1), out=array)
+    return array
+
+
+def native_array(raw: bytes | memoryview, layout: PixelFormat, big_endian: bool) -> Array:
+    """Native bytes of one frame as (rows, columns) or (rows, columns, samples), own memory."""
+    rows, columns = layout.rows, layout.columns
+    if layout.allocated == 1:
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
+        return bits[: rows * columns].reshape(rows, columns)
+    letter = layout.kind if layout.kind != "i" else ("i" if layout.signed else "u")
+    code = {"f": "f4", "d": "f8"}.get(letter, f"{letter}{layout.allocated // 8}")
+    dtype = np.dtype((">" if big_endian else "<") + code)
+    if layout.photometric == "YBR_FULL_422" and layout.samples == 3:
+        flat = np.frombuffer(raw, dtype).reshape(rows, columns // 2, 4)
+        full = np.empty((rows, columns, 3), dtype)
+        full[:, 0::2, 0], full[:, 1::2, 0] = flat[..., 0], flat[..., 1]
+        full[..., 1] = np.repeat(flat[..., 2], 2, axis=1)
+        full[..., 2] = np.repeat(flat[..., 3], 2, axis=1)
+        return full.astype(dtype.newbyteorder("="))
+    count = rows * columns * layout.samples
+    array = np.frombuffer(raw, dtype, count).astype(dtype.newbyteorder("="))
+    if layout.samples == 1:
+        return array.reshape(rows, columns)
+    if layout.planar:
+        return array.reshape(layout.samples, rows, columns).transpose(1, 2, 0)
+    return array.reshape(rows, columns, layout.samples)
+
+
+def finish(array: Array, layout: PixelFormat, photometric: str, palette: Palette | None) -> Array:
+    """Turn a decoded frame into voxels: sign, MONOCHROME1, palette, YBR.
+
+    Raises ValueError where the decoder's picture is not the one that the header describes.
+    """
+    expected = (layout.rows, layout.columns)
+    if array.shape[:2] != expected:
+        raise ValueError(
+            f"it holds {array.shape[1]} × {array.shape[0]} pixels where its header says "
+            f"{layout.columns} × {layout.rows}"
+        )
+    if layout.samples == 1:
+        if array.ndim == 3 and array.shape[2] == 1:
+            array = array[..., 0]
+        if array.ndim != 2:
+            raise ValueError("it holds colours where its header says grey")
+        if layout.photometric == "PALETTE COLOR":
+            return _through_palette(array, layout, palette)
+        return _grey(array, layout)
+    if array.ndim != 3 or array.shape[2] < 3:
+        raise ValueError("it holds grey where its header says colours")
+    array = _eight_bits(array[..., :3], layout)
+    if photometric in ("YBR_FULL", "YBR_FULL_422"):
+        array = ybr_to_rgb(array)
+    elif photometric not in ("RGB", "ARGB", "YBR_RCT", "YBR_ICT"):
+        raise ValueError(f"its colours are stored as {photometric}, which is not supported")
+    return np.ascontiguousarray(array)
+
+
+def _grey(array: Array, layout: PixelFormat) -> Array:
+    wanted = voxel_type(layout)
+    if layout.kind != "i":
+        return array.astype(wanted, copy=False)
+    full = np.dtype(f"{'i' if layout.signed else 'u'}{max(layout.allocated, 8) // 8}")
+    if array.dtype.kind == "i" and not layout.signed and array.min() < 0:
+        # The codestream is signed where the header says unsigned: keep its bits.
+        array = array.astype(full.newbyteorder("="))
+    if array.dtype.kind == "u" and layout.signed:
+        # Codecs without a sign give the bare bits: put the sign back from Bits Stored.
+        array = array.astype(f"u{full.itemsize}").view(full)
+        array = clear_unused_bits(array, layout)
+    elif array.dtype != full:
+        array = array.astype(full)
+    else:
+        array = clear_unused_bits(array if array.flags.writeable else array.copy(), layout)
+    array = array.astype(wanted, copy=False)
+    if layout.photometric == "MONOCHROME1":
+        array = invert(array, layout)
+    return array
+
+
+def invert(array: Array, layout: PixelFormat) -> Array:
+    """MONOCHROME1 to MONOCHROME2: the highest stored value becomes the lowest."""
+    if layout.kind != "i":
+        return array
+    top = -1 if layout.signed else (1 << layout.stored) - 1
+    return np.subtract(array.dtype.type(top), array, dtype=array.dtype)
+
+
+def _eight_bits(array: Array, layout: PixelFormat) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array.view(np.uint8)
+    down = max(layout.stored - 8, 0)
+    small: NDArray[np.uint8] = np.right_shift(array, down).astype(np.uint8)
+    return small
+
+
+_YBR = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], np.float32)
+
+
+def ybr_to_rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """YBR_FULL to RGB, (…, 3) uint8. Source: PS3.3 C.7.6.3.1.2."""
+    values = array.astype(np.float32)
+    values[..., 1:] -= 128
+    rgb = values @ _YBR.T
+    clipped: NDArray[np.uint8] = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return clipped
+
+
+def _through_palette(
+    array: Array, layout: PixelFormat, palette: Palette | None
+) -> NDArray[np.uint8]:
+    if palette is None:
+        raise ValueError("its palette is missing or damaged")
+    index = clear_unused_bits(array.copy(), layout).astype(np.int64) - palette.first
+    np.clip(index, 0, len(palette.table) - 1, out=index)
+    return palette.table[index]
+
+
+_PALETTE = (
+    (tags.RedPaletteDescriptor, tags.RedPaletteData, tags.RedPaletteSegmented),
+    (tags.GreenPaletteDescriptor, tags.GreenPaletteData, tags.GreenPaletteSegmented),
+    (tags.BluePaletteDescriptor, tags.BluePaletteData, tags.BluePaletteSegmented),
+)
+
+
+def palette_of(header: Header) -> Palette | None:
+    """The palette of a PALETTE COLOR image, or None if it is missing or damaged."""
+    order = ">" if header.encoding.big_endian else "<"
+    channels: list[NDArray[np.uint8]] = []
+    first = 0
+    for descriptor_tag, data_tag, segmented_tag in _PALETTE:
+        descriptor = header.raw.get(descriptor_tag, b"")
+        if len(descriptor) < 6:
+            return None
+        entries, first, bits = struct.unpack(order + "HHH", descriptor[:6])
+        entries = entries or 1 << 16
+        values = _table(header, data_tag, segmented_tag, entries, bits, order)
+        if values is None:
+            return None
+        channels.append(values)
+    return Palette(first, np.stack(channels, axis=-1))
+
+
+def _table(
+    header: Header, data_tag: int, segmented_tag: int, entries: int, bits: int, order: str
+) -> NDArray[np.uint8] | None:
+    raw = header.raw.get(data_tag)
+    if raw is None:
+        segmented = header.raw.get(segmented_tag)
+        if segmented is None:
+            return None
+        words = np.frombuffer(segmented[: len(segmented) // 2 * 2], order + "u2")
+        expanded = _expand(words.tolist(), entries)
+        if expanded is None:
+            return None
+        return (expanded >> (8 if bits > 8 else 0)).astype(np.uint8)
+    if len(raw) >= entries * 2:
+        words = np.frombuffer(raw, order + "u2", entries)
+        # Some writers state 16 bits and fill only the low byte.
+        high = bits > 8 and int(words.max()) > 255
+        return (words >> 8 if high else words).astype(np.uint8)
+    if len(raw) >= entries:
+        return np.frombuffer(raw, np.uint8, entries)
+    return None
+
+
+def _expand(words: list[int], entries: int) -> NDArray[np.int64] | None:
+    """A segmented palette as a plain one (PS3.3 C.7.9.2); None if it is damaged."""
+    values: list[int] = []
+    segments: list[int] = []  # where each segment began, for indirect ones
+    at, resume, remaining = 0, -1, 0
+    steps = 0
+    while at + 1 < len(words) and len(values) < entries:
+        steps += 1
+        if steps > 1 << 17:
+            return None
+        code, count = words[at], words[at + 1]
+        if resume < 0:
+            segments.append(at)
+        if code == 0:
+            values += words[at + 2 : at + 2 + count]
+            at += 2 + count
+        elif code == 1 and values and at + 2 < len(words):
+            start, end = values[-1], words[at + 2]
+            values += [round(start + (end - start) * i / count) for i in range(1, count + 1)]
+            at += 3
+        elif code == 2 and resume < 0 and at + 3 < len(words):
+            target = (words[at + 2] | words[at + 3] << 16) // 2
+            if target not in segments:
+                return None
+            resume, remaining, at = at + 4, count, target
+            continue
+        else:
+            return None
+        if resume >= 0:
+            remaining -= 1
+            if remaining <= 0:
+                at, resume = resume, -1
+    if len(values) < entries:
+        return None
+    return np.array(values[:entries], np.int64)

@@ -1,0 +1,319 @@
+"""A DICOM series that can be loaded, from the middle outwards.
+
+Native pixels are read straight into the volume; compressed ones are decoded in decoder
+processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import CancelledError, MissingCodecError, UnreadableImageError
+from core.imaging.decoding import Job, decode_all, decode_one
+from core.imaging.dicom import codecs, tags
+from core.imaging.dicom.encapsulated import Fragment, frame_fragments
+from core.imaging.dicom.frames import Frame, PixelFormat
+from core.imaging.dicom.headers import NATIVE, FileReader, deflated_body, inflate
+from core.imaging.dicom.pixels import (
+    Palette,
+    clear_unused_bits,
+    finish,
+    is_direct,
+    native_array,
+    palette_of,
+    voxel_type,
+)
+from core.imaging.dicom.series import DicomStack, rescale
+from core.imaging.dicom.walk import UNDEFINED, MalformedError, PixelElement
+from core.imaging.loading import allocate, check_memory, outward, single_slice
+from core.imaging.volume import Cancelled, SeriesSummary, Volume
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class FrameTask:
+    """One compressed frame to decode, with nothing of the file's identity but its path."""
+
+    path: str
+    syntax: str
+    layout: PixelFormat
+    fragments: tuple[Fragment, ...]
+    palette_first: int
+    palette: bytes
+    tile: tuple[int, int, int, int] | None
+    dtype: str
+    shape: tuple[int, ...]
+
+    def run(self) -> Array:
+        """Read the fragments and decode them. Called in a decoder process."""
+        with FileReader(self.path) as file:
+            data = b"".join(file.read(offset, length) for offset, length in self.fragments)
+        array, photometric = codecs.decode(self.syntax, data, self.layout)
+        palette = None
+        if self.palette:
+            table = np.frombuffer(self.palette, np.uint8).reshape(-1, 3)
+            palette = Palette(self.palette_first, table)
+        voxels = finish(array, self.layout, photometric, palette)
+        return np.ascontiguousarray(_cut(voxels, self.tile))
+
+
+def _cut(voxels: Array, tile: tuple[int, int, int, int] | None) -> Array:
+    if tile is None:
+        return voxels
+    row, column, rows, columns = tile
+    return voxels[row : row + rows, column : column + columns]
+
+
+class DicomSeries:
+    """One stack of DICOM frames."""
+
+    def __init__(self, stack: DicomStack) -> None:
+        self._summary = stack.summary
+        self._frames = stack.frames
+        self._per_file: dict[Path, list[tuple[Fragment, ...]]] = {}
+        self._inflated: tuple[Path, bytes] | None = None
+
+    @property
+    def summary(self) -> SeriesSummary:
+        """What the headers say."""
+        return self._summary
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file behind each slice."""
+        return tuple(frame.header.path for frame in self._frames)
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether any frame needs a codec."""
+        return any(frame.header.transfer_syntax not in NATIVE for frame in self._frames)
+
+    @cached_property
+    def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        pairs = np.array([rescale(frame.header) for frame in self._frames], float)
+        return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+
+    @cached_property
+    def _dtype(self) -> np.dtype[np.generic]:
+        return np.result_type(*{voxel_type(frame.format) for frame in self._frames})
+
+    def _slice_shape(self) -> tuple[int, ...]:
+        rows_columns = self._frames[0].shape
+        return (*rows_columns, 3) if self._frames[0].format.is_colour else rows_columns
+
+    def load(
+        self,
+        *,
+        first: int | None = None,
+        on_slice: Callable[[Volume, int], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Volume:
+        """Read all voxels, from slice `first` (default: the middle) outwards; see Series."""
+        frames = self._frames
+        self._check_codecs()
+        voxels = allocate(self._summary.path, (len(frames), *self._slice_shape()), self._dtype)
+        volume = Volume(self._summary, voxels, *self._scale)
+
+        def done(index: int) -> None:
+            if on_slice is not None:
+                on_slice(volume, index)
+
+        compressed: list[Job] = []
+        source = _Source()
+        try:
+            for index in outward(len(frames), first):
+                frame = frames[index]
+                if frame.header.transfer_syntax not in NATIVE:
+                    compressed.append(Job(index, frame.header.path, self._task(frame)))
+                    continue
+                if cancelled is not None and cancelled():
+                    raise CancelledError("loading")
+                self._read_native(source, frame, voxels[index])
+                done(index)
+        finally:
+            source.close()
+        if compressed:
+            decode_all(compressed, lambda index: voxels[index], done, cancelled)
+        return volume
+
+    def read_slice(self, index: int) -> Volume:
+        """Read one slice alone, as a volume of one slice."""
+        frame = self._frames[index]
+        self._check_codecs()
+        if frame.header.transfer_syntax not in NATIVE:
+            voxels = decode_one(frame.header.path, self._task(frame))
+        else:
+            voxels = allocate(frame.header.path, self._slice_shape(), voxel_type(frame.format))
+            source = _Source()
+            try:
+                self._read_native(source, frame, voxels)
+            finally:
+                source.close()
+        slope, intercept = self._scale
+        return single_slice(
+            self._summary, index, voxels, float(slope[index]), float(intercept[index])
+        )
+
+    def _check_codecs(self) -> None:
+        for frame in self._frames:
+            syntax = frame.header.transfer_syntax
+            if syntax not in NATIVE and syntax not in codecs.DECODABLE:
+                raise MissingCodecError(frame.header.path, codecs.syntax_name(syntax))
+
+    # ---- compressed
+
+    def _task(self, frame: Frame) -> FrameTask:
+        palette = _palette(frame)
+        layout = frame.format
+        # The decoder holds the whole frame, even where one tile of it is wanted.
+        check_memory(frame.header.path, layout.frame_bits // 8 * 2)
+        return FrameTask(
+            path=str(frame.header.path),
+            syntax=frame.header.transfer_syntax,
+            layout=layout,
+            fragments=self._fragments(frame),
+            palette_first=palette.first if palette else 0,
+            palette=palette.table.tobytes() if palette else b"",
+            tile=frame.tile,
+            dtype=voxel_type(layout).str,
+            shape=self._slice_shape(),
+        )
+
+    def _fragments(self, frame: Frame) -> tuple[Fragment, ...]:
+        header = frame.header
+        if header.path not in self._per_file:
+            try:
+                with FileReader(header.path) as file:
+                    self._per_file[header.path] = frame_fragments(
+                        file.read,
+                        header.offset_table,
+                        header.raw.get(tags.ExtendedOffsetTable, b""),
+                        header.fragments,
+                        frame.frames if frame.tile is None else 1,
+                    )
+            except (MalformedError, OSError) as error:
+                raise UnreadableImageError(header.path, _why(error)) from error
+        return self._per_file[header.path][frame.number if frame.tile is None else 0]
+
+    # ---- native
+
+    def _read_native(self, source: _Source, frame: Frame, target: Array) -> None:
+        header, layout = frame.header, frame.format
+        try:
+            if frame.tile is None and is_direct(layout) and not _needs_work(frame):
+                self._read_direct(source, frame, target)
+                return
+            raw, first_bit = source.frame_bytes(frame)
+            if layout.allocated == 1:
+                bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
+                bits = bits[first_bit : first_bit + layout.rows * layout.columns]
+                array: Array = bits.reshape(layout.rows, layout.columns)
+            else:
+                array = native_array(raw, layout, header.encoding.big_endian)
+            voxels = finish(array, layout, layout.photometric, _palette(frame))
+            target[...] = _cut(voxels, frame.tile)
+        except (OSError, ValueError) as error:
+            raise UnreadableImageError(header.path, _why(error)) from error
+
+    def _read_direct(self, source: _Source, frame: Frame, target: Array) -> None:
+        """Read native bytes to where they stay."""
+        layout = frame.format
+        own = target
+        if target.dtype != voxel_type(layout) or not target.flags.c_contiguous:
+            own = np.empty(target.shape, voxel_type(layout))
+        size = own.nbytes
+        file = source.open(frame.header.path)
+        offset = _pixels(frame).offset + frame.number * size
+        if file.read_into(offset, own.reshape(-1).view(np.uint8).data) < size:
+            raise ValueError("the file ends before its pixel data are complete")
+        if frame.header.encoding.big_endian:
+            own.byteswap(inplace=True)
+        clear_unused_bits(own, layout)
+        if own is not target:
+            target[...] = own
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or "it cannot be read").lower()
+    return str(error)
+
+
+def _pixels(frame: Frame) -> PixelElement:
+    """Where a frame's file keeps its pixels; `frames_of` made sure that it has some."""
+    pixels = frame.header.pixels
+    if pixels is None or pixels.length == UNDEFINED:
+        raise ValueError("it holds no native pixel data")
+    return pixels
+
+
+def _swaps_bytes(frame: Frame) -> bool:
+    """Whether 8-bit pixels were written as big-endian words: each pair stands reversed."""
+    return (
+        frame.header.encoding.big_endian
+        and frame.format.allocated == 8
+        and _pixels(frame).vr == b"OW"
+    )
+
+
+def _needs_work(frame: Frame) -> bool:
+    return frame.header.is_deflated or _swaps_bytes(frame)
+
+
+def _palette(frame: Frame) -> Palette | None:
+    return palette_of(frame.header) if frame.format.photometric == "PALETTE COLOR" else None
+
+
+class _Source:
+    """The file being read now: frames of one file come one after the other."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._file: FileReader | None = None
+        self._inflated: bytes | None = None
+
+    def open(self, path: Path) -> FileReader:
+        if self._path != path or self._file is None:
+            self.close()
+            self._file = FileReader(path)
+            self._path = path
+        return self._file
+
+    def frame_bytes(self, frame: Frame) -> tuple[bytes, int]:
+        """Native bytes of a frame, and the bit at which it begins (one-bit pixels only)."""
+        layout = frame.format
+        number = frame.number if frame.tile is None else 0
+        first = layout.frame_bits * number
+        begin, end = first // 8, -(-(first + layout.frame_bits) // 8)
+        if _swaps_bytes(frame):
+            words = self._bytes(frame, begin // 2 * 2, -(-end // 2) * 2)
+            swapped = np.frombuffer(words, ">u2").astype("<u2").tobytes()
+            return swapped[begin % 2 : begin % 2 + end - begin], 0
+        return self._bytes(frame, begin, end), first % 8
+
+    def _bytes(self, frame: Frame, begin: int, end: int) -> bytes:
+        header, pixels = frame.header, _pixels(frame)
+        file = self.open(header.path)
+        if header.is_deflated:
+            if self._inflated is None:
+                whole = pixels.offset + pixels.length
+                check_memory(header.path, whole)
+                self._inflated = inflate(file, deflated_body(file), whole)
+            raw = self._inflated[pixels.offset + begin : pixels.offset + end]
+        else:
+            raw = file.read(pixels.offset + begin, end - begin)
+        if len(raw) < end - begin:
+            raise ValueError("the file ends before its pixel data are complete")
+        return raw
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.__exit__()
+        self._file = self._path = self._inflated = None

@@ -1,0 +1,285 @@
+"""From headers to series: grouped, split, stacked, described and warned about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import CoreError, UnreadableImageError
+from core.imaging.dicom import tags
+from core.imaging.dicom.frames import Frame, PixelFormat, frames_of
+from core.imaging.dicom.headers import Header
+from core.imaging.dicom.splitting import Part, is_localiser, split
+from core.imaging.dicom.stacking import Stack, stack
+from core.imaging.intensity import Quantity, Window, WindowFunction
+from core.imaging.volume import ImageWarning, SeriesSummary, Skipped
+from core.sentences import sentence
+
+
+@dataclass(frozen=True, eq=False)
+class DicomStack:
+    """One series to be shown: its summary and the frames behind its slices, in order."""
+
+    summary: SeriesSummary
+    frames: tuple[Frame, ...]
+
+
+def reason_of(error: CoreError) -> str:
+    """Why a file is skipped, as a clause: the error's own reason, or its sentence."""
+    if isinstance(error, UnreadableImageError):
+        return error.reason
+    return sentence(error).what
+
+
+def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipped]]:
+    """Group headers into series, in an order that does not depend on file names.
+
+    Files that hold no image, or one that is there already, come back as skipped.
+    """
+    skipped: list[Skipped] = []
+    groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
+    seen: dict[str, Path] = {}
+    patients: dict[Path, set[str]] = defaultdict(set)
+    for header in sorted(headers, key=lambda h: h.path):
+        uid = header.text(tags.SOPInstanceUID)
+        try:
+            frames = frames_of(header)
+        except CoreError as error:
+            skipped.append(Skipped(header.path, reason_of(error)))
+            continue
+        if uid and uid in seen:
+            skipped.append(Skipped(header.path, f"it is a copy of {seen[uid].name}"))
+            continue
+        seen[uid] = header.path
+        patient = header.text(tags.PatientID) or header.text(tags.PatientName)
+        patients[header.path.parent].add(patient)
+        series = header.text(tags.SeriesInstanceUID) or f"{header.path.parent.name}"
+        groups[(series, patient)] += frames
+    found: list[DicomStack] = []
+    for (uid, patient), frames in groups.items():
+        others = [p for u, p in groups if u == uid and p != patient]
+        for part in split(frames):
+            if others:
+                part.marks = (*part.marks, f"patient-{_short(patient)}")
+            found.append(_describe(uid, part, patients, bool(others)))
+    found.sort(key=_order)
+    return found, skipped
+
+
+def _order(one: DicomStack) -> tuple[object, ...]:
+    header = one.frames[0].header
+    number = header.whole(tags.SeriesNumber)
+    return (
+        header.text(tags.PatientID),
+        header.text(tags.StudyDate),
+        header.text(tags.StudyInstanceUID),
+        number if number is not None else 1 << 31,
+        one.summary.uid,
+        -len(one.frames),
+        one.summary.case_id,
+    )
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _describe(uid: str, part: Part, patients: dict[Path, set[str]], shares_uid: bool) -> DicomStack:
+    stacked = stack(part.frames)
+    frames = stacked.frames
+    middle = frames[len(frames) // 2].header
+    warnings = [*part.warnings, *stacked.warnings, *_of_folder(frames, patients, shares_uid)]
+    is_volume = stacked.is_volume
+    if any(is_localiser(frame) for frame in frames):
+        is_volume = False
+        warnings.insert(0, ImageWarning("localiser", "These are localisers, not a volume."))
+    warnings += _contradictions(frames)
+    quantity = _quantity(frames)
+    if quantity is Quantity.COLOUR and len(frames) > 1 and stacked.geometry.has_orientation:
+        is_volume = False
+    if quantity is Quantity.COLOUR and len(frames) > 1:
+        is_volume = False
+        if not any(w.code == "not-a-volume" for w in warnings):
+            warnings.append(ImageWarning("not-a-volume", "Colour images do not form a volume."))
+    description = middle.name(tags.SeriesDescription)
+    if part.words:
+        description = f"{description} ({', '.join(part.words)})".strip()
+    suffix = "|".join(part.marks)
+    summary = SeriesSummary(
+        uid=uid,
+        case_id="dicom-" + hashlib.sha256(f"{uid}|{suffix}".encode()).hexdigest()[:24],
+        modality=middle.text(tags.Modality),
+        description=description,
+        geometry=stacked.geometry,
+        quantity=quantity,
+        transfer_syntax=middle.transfer_syntax,
+        slice_ids=_slice_ids(frames),
+        warnings=tuple(_merged(warnings)),
+        windows=_windows(frames),
+        is_volume=is_volume,
+        patient_name=middle.name(tags.PatientName),
+        patient_id=middle.name(tags.PatientID),
+        study_date=middle.text(tags.StudyDate),
+        study_description=middle.name(tags.StudyDescription),
+        is_synthetic=_is_synthetic(middle),
+        path=_common_folder(frames),
+    )
+    return DicomStack(summary, frames)
+
+
+def _slice_ids(frames: Sequence[Frame]) -> tuple[str, ...]:
+    found: dict[str, int] = {}
+    result: list[str] = []
+    for frame in frames:
+        name = frame.slice_id + (f"@{frame.tile[0]},{frame.tile[1]}" if frame.tile else "")
+        found[name] = found.get(name, 0) + 1
+        result.append(name if found[name] == 1 else f"{name}~{found[name]}")
+    return tuple(result)
+
+
+def _common_folder(frames: Sequence[Frame]) -> Path:
+    paths = {frame.header.path for frame in frames}
+    if len(paths) == 1:
+        return next(iter(paths))
+    folders = {path.parent for path in paths}
+    shared = next(iter(folders))
+    while not all(folder.is_relative_to(shared) for folder in folders):
+        shared = shared.parent
+    return shared
+
+
+def _merged(warnings: Sequence[ImageWarning]) -> list[ImageWarning]:
+    """Each code and sentence once, in their order."""
+    return list(dict.fromkeys(warnings))
+
+
+def _of_folder(
+    frames: Sequence[Frame], patients: dict[Path, set[str]], shares_uid: bool
+) -> list[ImageWarning]:
+    if shares_uid:
+        return [
+            ImageWarning(
+                "several-patients",
+                "Images of several patients carry this series' identifier: they are shown apart.",
+            )
+        ]
+    count = max(len(patients[folder]) for folder in {f.header.path.parent for f in frames})
+    if count > 1:
+        return [
+            ImageWarning(
+                "several-patients", f"The folder of this series holds images of {count} patients."
+            )
+        ]
+    return []
+
+
+def _contradictions(frames: Sequence[Frame]) -> list[ImageWarning]:
+    found: list[ImageWarning] = []
+
+    def differ(tag: int, what: str) -> None:
+        values = {frame.header.raw.get(tag, b"").strip(b" \0") for frame in frames}
+        if len(values) > 1:
+            found.append(
+                ImageWarning(
+                    "contradicting-tags",
+                    f"The slices of this series state {len(values)} different {what}.",
+                )
+            )
+
+    differ(tags.FrameOfReferenceUID, "frames of reference")
+    differ(tags.Modality, "modalities")
+    differ(tags.StudyInstanceUID, "studies")
+    differ(tags.RescaleType, "rescale types")
+    first = frames[0]
+    nominal = first.header.floats(tags.ImagerPixelSpacing)
+    if (
+        first.spacing_source == "PixelSpacing"
+        and len(nominal) == 2
+        and first.header.text(tags.Modality) in ("CR", "DX", "MG", "IO", "PX", "XA", "RF")
+        and first.spacing is not None
+        and abs(nominal[0] - first.spacing[0]) < 1e-6
+    ):
+        found.append(
+            ImageWarning(
+                "detector-spacing",
+                "Millimetres are measured at the detector (PixelSpacing = ImagerPixelSpacing): "
+                "objects in the patient are smaller than they measure here.",
+            )
+        )
+    return found
+
+
+def _quantity(frames: Sequence[Frame]) -> Quantity:
+    first = frames[0]
+    if first.format.is_colour:
+        return Quantity.COLOUR
+    header = first.header
+    kind = header.text(tags.RescaleType).upper()
+    rescaled = tags.RescaleSlope in header.raw or tags.RescaleIntercept in header.raw
+    eight_bits = first.format.kind == "i" and first.format.stored <= 8
+    if kind in ("HU", "HU_MOD") and not eight_bits:
+        return Quantity.HU
+    secondary = "SECONDARY" in header.text(tags.ImageType).upper().split("\\")
+    is_ct = header.text(tags.Modality) == "CT" and rescaled and kind in ("", "HU")
+    if is_ct and not (eight_bits and secondary):
+        return Quantity.HU
+    if eight_bits and first.format.allocated > 1:
+        return Quantity.GREY
+    return Quantity.SIGNAL
+
+
+_MARKS = ("SYNTHETIC", "PHANTOM-SYNTHETIC", "SIMULATED")
+
+
+def _is_synthetic(header: Header) -> bool:
+    if header.text(tags.SyntheticData).upper() == "YES":
+        return True
+    told = (tags.ImageComments, tags.SeriesDescription, tags.PatientName, tags.PatientComments)
+    return any(mark in header.text(tag).upper() for tag in told for mark in _MARKS)
+
+
+def inversion(layout: PixelFormat) -> int:
+    """The stored value M of MONOCHROME1 such that M − value turns it into MONOCHROME2."""
+    return -1 if layout.signed else (1 << layout.stored) - 1
+
+
+def _windows(frames: Sequence[Frame]) -> tuple[Window, ...]:
+    """The header's windows, of the middle slice, in modality values."""
+    frame = frames[len(frames) // 2]
+    header = frame.header
+    centers, widths = header.floats(tags.WindowCenter), header.floats(tags.WindowWidth)
+    names = header.name(tags.WindowExplanation).split("\\")
+    told = header.text(tags.VOILUTFunction).upper()
+    function = (
+        WindowFunction(told) if told in WindowFunction._value2member_map_ else WindowFunction.LINEAR
+    )
+    smallest = 1.0 if function is WindowFunction.LINEAR else 1e-9
+    windows: list[Window] = []
+    for i, (center, width) in enumerate(zip(centers, widths, strict=False)):
+        if width < smallest:
+            continue
+        name = names[i] if i < len(names) and names[i] else f"Header {i + 1}"
+        if frame.format.photometric == "MONOCHROME1" and frame.format.kind == "i":
+            slope, intercept = rescale(header)
+            turned = slope * inversion(frame.format) + 2 * intercept - center
+            middle = turned + (1 if function is WindowFunction.LINEAR else 0)
+        else:
+            middle = center
+        if all((one.center, one.width) != (middle, width) for one in windows):
+            windows.append(Window(middle, width, name, function))
+    return tuple(windows)
+
+
+def rescale(header: Header) -> tuple[float, float]:
+    """Slope and intercept of the Modality LUT; (1, 0) where absent or senseless."""
+    slope, intercept = header.number(tags.RescaleSlope), header.number(tags.RescaleIntercept)
+    if slope is None and intercept is None:
+        dose = header.number(tags.DoseGridScaling)
+        return (dose, 0.0) if dose else (1.0, 0.0)
+    return (slope if slope else 1.0), (intercept if intercept is not None else 0.0)
+
+
+__all__ = ["DicomStack", "Stack", "find_series", "inversion", "reason_of", "rescale"]

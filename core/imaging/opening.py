@@ -1,0 +1,173 @@
+"""Opening whatever a person points at: what it is, is told by its content, never by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from core.errors import CancelledError, CoreError, NothingToOpenError, UnreadableImageError
+from core.imaging import decoding
+from core.imaging.dicom.headers import START, FileReader, Header, looks_like_dicom, parse_header
+from core.imaging.dicom.reader import DicomSeries
+from core.imaging.dicom.series import find_series, reason_of
+from core.imaging.medical import MedicalVolume, VolumeFile
+from core.imaging.metaimage import looks_like_metaimage, read_metaimage
+from core.imaging.nifti import inflated_start, looks_like_gzip, looks_like_nifti, read_nifti
+from core.imaging.nrrd import looks_like_nrrd, read_nrrd
+from core.imaging.picture_headers import kind_of
+from core.imaging.pictures import find_pictures, natural_key
+from core.imaging.volume import Cancelled, Opened, Progress, Series, Skipped
+
+_MOST_FILES = 200_000
+_NOT_AN_IMAGE = "it is not an image in a format that Sliceloop reads"
+
+
+def open_path(
+    path: Path, *, progress: Progress | None = None, cancelled: Cancelled | None = None
+) -> Opened:
+    """Find the series under a path: a folder (with all inside it) or one file.
+
+    Only headers are read. In a folder, files that cannot be read are skipped and reported; a
+    single file that cannot be read raises. The order of series does not depend on file names
+    but for pictures, whose names are all that orders them.
+
+    Raises NothingToOpenError, UnreadableImageError, TooLargeError, CancelledError.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _open_folder(path, progress, cancelled)
+    if not path.exists():
+        raise NothingToOpenError(path)
+    found = _Found()
+    found.look_at(path)
+    opened = found.opened()
+    if not opened.series:
+        reason = opened.skipped[0].reason if opened.skipped else _NOT_AN_IMAGE
+        remedy = "Choose a DICOM, NIfTI, NRRD, MHA, TIFF, PNG or JPEG file."
+        raise found.first_error or UnreadableImageError(
+            path, reason, remedy if reason == _NOT_AN_IMAGE else ""
+        )
+    return opened
+
+
+def _open_folder(folder: Path, progress: Progress | None, cancelled: Cancelled | None) -> Opened:
+    files = list(_files(folder, cancelled))
+    found = _Found()
+    for done, file in enumerate(files):
+        if done % 32 == 0:
+            if cancelled is not None and cancelled():
+                raise CancelledError("opening")
+            if progress is not None:
+                progress(done, len(files))
+        found.look_at(file)
+    opened = found.opened()
+    if progress is not None:
+        progress(len(files), len(files))
+    if not opened.series:
+        raise NothingToOpenError(folder, len(files))
+    return opened
+
+
+def _files(folder: Path, cancelled: Cancelled | None) -> Iterator[Path]:
+    """All regular files below a folder, in natural order, hidden ones left out."""
+    count = 0
+    waiting = [str(folder)]
+    while waiting:
+        here = waiting.pop()
+        if cancelled is not None and cancelled():
+            raise CancelledError("opening")
+        try:
+            with os.scandir(here) as entries:
+                inside = sorted(entries, key=lambda entry: natural_key(entry.name))
+        except OSError as error:
+            if here == str(folder):
+                raise UnreadableImageError(
+                    folder, (error.strerror or "it cannot be opened").lower()
+                ) from error
+            continue
+        folders: list[str] = []
+        for entry in inside:
+            if entry.name.startswith((".", "__MACOSX")):
+                continue
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    count += 1
+                    if count > _MOST_FILES:
+                        return
+                    yield Path(entry.path)
+            except OSError:
+                continue
+        waiting += reversed(folders)
+
+
+_VOLUME_READERS: tuple[tuple[Callable[[bytes], bool], Callable[[Path], list[VolumeFile]]], ...] = (
+    (looks_like_nifti, read_nifti),
+    (looks_like_nrrd, read_nrrd),
+    (looks_like_metaimage, read_metaimage),
+)
+
+
+class _Found:
+    """Files sorted by what they are."""
+
+    def __init__(self) -> None:
+        self.headers: list[Header] = []
+        self.volumes: list[VolumeFile] = []
+        self.pictures: list[Path] = []
+        self.skipped: list[Skipped] = []
+        self.first_error: CoreError | None = None
+
+    def look_at(self, path: Path) -> None:
+        """Put a file where it belongs, or among the skipped."""
+        try:
+            self._sort(path)
+        except CoreError as error:
+            self.first_error = self.first_error or error
+            self.skipped.append(Skipped(path, reason_of(error)))
+        except OSError as error:
+            reason = (error.strerror or "it cannot be opened").lower()
+            self.first_error = self.first_error or UnreadableImageError(
+                path, reason, "Check that it is readable."
+            )
+            self.skipped.append(Skipped(path, reason))
+
+    def _sort(self, path: Path) -> None:
+        with FileReader(path) as file:
+            start = file.read(0, START)
+            if not start:
+                raise UnreadableImageError(path, "it is empty")
+            if kind_of(start):
+                self.pictures.append(path)
+                return
+            if looks_like_dicom(start):
+                self.headers.append(parse_header(path, file, start))
+                return
+            if looks_like_gzip(start):
+                start = inflated_start(file.read(0, 1 << 16))
+                if not looks_like_nifti(start):
+                    raise UnreadableImageError(
+                        path, "it is a gzip archive that holds no NIfTI image", "Unpack it first."
+                    )
+        for matches, read in _VOLUME_READERS:
+            if matches(start):
+                self.volumes += read(path)
+                return
+        raise UnreadableImageError(path, _NOT_AN_IMAGE)
+
+    def opened(self) -> Opened:
+        """The series of all files."""
+        stacks, skipped = find_series(self.headers)
+        dicom = [DicomSeries(stack) for stack in stacks]
+        if any(series.is_compressed for series in dicom):
+            decoding.warm_up()
+        pictures, unusable = find_pictures(self.pictures)
+        series: list[Series] = [*dicom, *map(MedicalVolume, self.volumes), *pictures]
+        # The data half of a header-and-data pair is no stray file.
+        parts = {part for volume in self.volumes for part, _ in volume.parts}
+        own = [one for one in self.skipped if one.file.resolve() not in parts]
+        everything = [*own, *skipped, *unusable]
+        everything.sort(key=lambda one: natural_key(str(one.file)))
+        return Opened(tuple(series), tuple(everything))

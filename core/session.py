@@ -73,6 +73,11 @@ class Reading:
         return self.series.summary
 
     @property
+    def key(self) -> str:
+        """Tells readings apart: one DICOM series may have been split into several stacks."""
+        return f"{self.summary.uid}/{self.summary.slice_ids[0]}"
+
+    @property
     def bytes_held(self) -> int:
         """Memory that the voxels take now."""
         return int(self.case.volume.voxels.nbytes) if self.case.volume is not None else 0
@@ -113,13 +118,12 @@ class Session:
         """The series now looked at."""
         return self._current
 
-    def find(self, uid: str) -> Reading | None:
-        """The open series of that Series Instance UID."""
-        return next((item for item in self._readings if item.summary.uid == uid), None)
-
-    def find_case(self, case_id: str) -> Reading | None:
-        """The open series whose labels are kept under that identifier."""
-        return next((item for item in self._readings if item.summary.case_id == case_id), None)
+    def find_slice(self, slice_id: str) -> tuple[Reading, int] | None:
+        """Where a slice is open: the reading and the index in it; None if it is not."""
+        for reading in self._readings:
+            if slice_id in reading.summary.slice_ids:
+                return reading, reading.summary.slice_ids.index(slice_id)
+        return None
 
     @property
     def label_set(self) -> LabelSet:
@@ -140,12 +144,12 @@ class Session:
 
     def add(self, series: Series) -> Reading:
         """Open a series; one that is open already is returned as it is."""
-        known = self.find(series.summary.uid)
-        if known is not None:
-            return known
         window = initial_window(series.summary)
         case = Case(series.summary, self._label_set, window or Window(0.5, 1.0, "Automatic"))
         reading = Reading(series, case, window_is_chosen=window is not None)
+        for known in self._readings:
+            if known.key == reading.key:
+                return known
         self._readings.append(reading)
         self.added.emit(reading)
         return reading

@@ -15,10 +15,12 @@ from core.models.catalogue import Catalogue
 from core.models.client import EngineClient
 from core.models.messages import EngineMessage
 from core.session import Session
-from desktop import appearance, commands
+from desktop import appearance
+from desktop.commands import Commands
 from desktop.jobs import Failure, Jobs
 from desktop.logs import start_logging, tell_defects
 from desktop.main_window import MainWindow
+from desktop.model_commands import ModelCommands
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.operations.asking import Asking, Engine
@@ -46,7 +48,8 @@ class Application:
         self.catalogue = catalogue or Catalogue()
         self.operations = self._operations(make_engine)
         self.window = MainWindow(self.operations)
-        self.commands = commands.Commands(self.window, self.operations)
+        self.commands = Commands(self.window, self.operations)
+        self.model_commands = ModelCommands(self.window, self.operations)
         self._is_closed = False
 
     def _operations(self, make_engine: MakeEngine) -> Operations:
@@ -94,6 +97,7 @@ class Application:
             return
         self._is_closed = True
         self.commands.close()
+        self.model_commands.close()
         self.operations.retraining.close()
         self.window.disconnect_core()
         self.operations.close()

@@ -40,10 +40,9 @@ from desktop.panels.studies import StudiesPanel, series_title
 from desktop.panels.style import window_style
 from desktop.panels.toolbar import ViewerBar
 from desktop.panels.training import TrainingPanel
-from desktop.run_watcher import RunView
 from desktop.viewer.stage import Stage
 
-LEFT, MIDDLE, RIGHT = 240, 820, 320
+LEFT, MIDDLE, RIGHT = 225, 860, 315
 """Widths of the three columns at first, logical pixels."""
 
 
@@ -192,15 +191,12 @@ class MainWindow(QMainWindow):
         """Bring champion and challenger to the front."""
         self.pages.setCurrentWidget(self.comparison)
 
-    def show_training(self, view: RunView | None) -> None:
-        """Draw a run and bring its panel to the front the first time."""
-        self.training.show_run(view)
-
-    def go_to(self, case_id: str, index: int) -> None:
+    def go_to(self, slice_id: str) -> None:
         """Show a slice of an open series."""
-        reading = self._session.find_case(case_id)
-        if reading is None:
+        found = self._session.find_slice(slice_id)
+        if found is None:
             return
+        reading, index = found
         self._operations.opening.show(reading)
         self.show_reading_page()
         reading.case.navigation.go(index)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.errors import RunError
+from core.errors import CoreError
 from core.retraining.protocol import Event, RunFolder, State, reap
+from core.retraining.recipe import load_recipe
 
 POLL_MS = 400
 
@@ -25,20 +26,31 @@ class Epoch:
 
 @dataclass(frozen=True)
 class RunView:
-    """What a run's files say now."""
+    """What a run's files say now.
+
+    of: epochs that are planned. part: share of the epoch at hand that is done. stage: which of
+    several fits, such as "fold 2", or "". preparing: (done, of) slices before the first epoch.
+    """
 
     path: Path
     state: State
     epochs: tuple[Epoch, ...] = ()
     of: int = 0
+    part: float = 0.0
+    stage: str = ""
+    preparing: tuple[int, int] | None = None
     seconds_left: float | None = None
     failure: str = ""
-    doing: str = ""
 
     @property
     def name(self) -> str:
         """The run's folder name."""
         return self.path.name
+
+    @property
+    def done(self) -> int:
+        """Epochs that have ended."""
+        return self.epochs[-1].number if self.epochs else 0
 
 
 def _number(event: Event, name: str) -> float | None:
@@ -46,14 +58,28 @@ def _number(event: Event, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def _stage(event: Event) -> str:
+    fold = event.get("fold")
+    if fold is None:
+        return ""
+    return f"fold {fold + 1}" if isinstance(fold, int) else "final fit"
+
+
 def follow(view: RunView, event: Event) -> RunView:
     """A run's view after one more event of its file."""
-    kind = event.get("event")
+    kind, stage = event.get("event"), _stage(event)
     if kind == "started":
-        return replace(view, of=int(event.get("epochs", event.get("of", 0)) or 0), failure="")
+        return replace(view, failure="", part=0.0)
+    if kind == "preparing":
+        return replace(view, preparing=(int(event.get("done", 0)), int(event.get("of", 0))))
+    if kind in ("step", "epoch") and stage != view.stage:
+        view = replace(view, stage=stage, epochs=())
+    if kind == "step":
+        part = int(event.get("step", 0)) / max(int(event.get("of", 1)), 1)
+        return replace(view, preparing=None, part=min(part, 1.0))
     if kind == "epoch":
         epoch = Epoch(
-            int(event.get("epoch", len(view.epochs) + 1)),
+            int(event.get("epoch", view.done + 1)),
             _number(event, "train_loss"),
             _number(event, "validation_loss"),
             _number(event, "validation_auroc"),
@@ -64,11 +90,22 @@ def follow(view: RunView, event: Event) -> RunView:
             view,
             epochs=(*kept, epoch),
             of=int(event.get("of", view.of) or view.of),
+            part=0.0,
+            preparing=None,
             seconds_left=_number(event, "seconds_left"),
         )
     if kind == "failed":
         return replace(view, failure=str(event.get("sentence", "The training failed.")))
     return view
+
+
+def planned_epochs(folder: RunFolder) -> int:
+    """Epochs that the run's recipe lays out; 0 if the recipe is gone."""
+    try:
+        request = folder.request
+        return load_recipe(request.recipe, request.settings).stopping.epochs
+    except CoreError:
+        return 0
 
 
 class RunWatcher(QObject):
@@ -92,7 +129,7 @@ class RunWatcher(QObject):
         """Follow the run in a folder from its first event on."""
         self._folder = RunFolder(path)
         self._seen = 0
-        self.view = RunView(path, "new")
+        self.view = RunView(path, "new", of=planned_epochs(self._folder))
         self._timer.start()
         self.poll()
 
@@ -131,7 +168,7 @@ def known_runs(folder: Path) -> list[RunFolder]:
         run = RunFolder(path)
         try:
             _ = run.request
-        except RunError:
+        except CoreError:
             continue
         found.append(run)
     return found

@@ -251,7 +251,7 @@ class Asking:
         elif isinstance(message, PredictionFinished):
             if case.prediction is not None:
                 case.prediction_finished(case.prediction.model, message.series_probability)
-            self._tries.pop(reading.summary.uid, None)
+            self._tries.pop(reading.key, None)
             self._end(message.request_id)
             self._session.mark(reading, answer=AnswerState.DONE)
             self.answered.emit(reading, message.seconds)
@@ -285,9 +285,9 @@ class Asking:
         self._tell(Notice.of(failure))
         if reading is None:
             return
-        uid = reading.summary.uid
-        self._tries[uid] = self._tries.get(uid, 0) + 1
-        if self._tries[uid] <= _TRIES:
+        key = reading.key
+        self._tries[key] = self._tries.get(key, 0) + 1
+        if self._tries[key] <= _TRIES:
             self.ask(reading)
         else:
             self._session.mark(reading, answer=AnswerState.FAILED, note=str(failure.sentence))

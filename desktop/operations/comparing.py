@@ -31,8 +31,8 @@ class Contender:
 class ChangedCase:
     """A test slice whose answer changed from one model to the other.
 
-    case_id: under which labels are kept, or "" if the slice is not at hand. is_worse: the
-    champion was right and the challenger is not.
+    slice_id: of the slice, or "" if it is not open. is_worse: the champion was right and the
+    challenger is not.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ChangedCase:
     champion: float
     challenger: float
     is_worse: bool
-    case_id: str = ""
+    slice_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def view_of(found: comparison.Comparison, session: Session) -> ComparisonView:
     label_set = session.label_set
     changed = []
     for case in found.changed:
-        case_id, index = places.get(case.key, ("", case.order))
+        slice_id, index = places.get(case.key, ("", case.order))
         changed.append(
             ChangedCase(
                 name=case.group,
@@ -78,7 +78,7 @@ def view_of(found: comparison.Comparison, session: Session) -> ComparisonView:
                 champion=case.champion,
                 challenger=case.challenger,
                 is_worse=case.is_worse,
-                case_id=case_id,
+                slice_id=slice_id,
             )
         )
     return ComparisonView(
@@ -116,10 +116,10 @@ def _name(label_set: LabelSet, class_id: str) -> str:
 
 
 def _open_slices(session: Session) -> dict[str, tuple[str, int]]:
-    """Key of a training set's slice → (case id, slice index) where it can be looked at now."""
+    """Key of a training set's slice → (slice id, index) where it can be looked at now."""
     key = site_key()
     return {
-        pseudonym(key, f"slice:{slice_id}"): (reading.summary.case_id, index)
+        pseudonym(key, f"slice:{slice_id}"): (slice_id, index)
         for reading in session
         for index, slice_id in enumerate(reading.summary.slice_ids)
     }

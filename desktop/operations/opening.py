@@ -26,7 +26,7 @@ class Opening:
     loaded = Signal(object)
     """A Reading whose last slice has arrived."""
     thumbnail_made = Signal(str, object)
-    """(series uid, RGB array) for the list of studies."""
+    """(key of a reading, RGB array) for the list of studies."""
     recent_changed = Signal()
 
     def __init__(self, session: Session, jobs: Jobs, settings: SettingsStore, tell: Tell) -> None:
@@ -42,8 +42,8 @@ class Opening:
         for path in paths:
             absolute = path.expanduser().resolve()
 
-            def look(_task: Task, at: Path = absolute) -> Opened:
-                return open_path(at)
+            def look(task: Task, at: Path = absolute) -> Opened:
+                return open_path(at, progress=task.progress, cancelled=task.cancelled)
 
             def found(opened: Opened, at: Path = absolute) -> None:
                 self._found(at, opened, remember)
@@ -75,15 +75,15 @@ class Opening:
             self._tell(_left_out(opened))
 
     def _make_thumbnail(self, reading: Reading) -> None:
-        series, uid = reading.series, reading.summary.uid
+        series, key = reading.series, reading.key
         middle = reading.summary.shape[0] // 2
 
         def make(_task: Task) -> object:
             return thumbnail(series.read_slice(middle), initial_window(series.summary))
 
         self._jobs.submit(
-            Job(f"thumbnail:{uid}", "", make),
-            on_done=lambda picture: self.thumbnail_made.emit(uid, picture),
+            Job(f"thumbnail:{key}", "", make),
+            on_done=lambda picture: self.thumbnail_made.emit(key, picture),
             on_failed=lambda _failure: None,  # told when the series itself is read
         )
 

@@ -205,6 +205,11 @@ class Retraining:
         by, catalogue, task = self._labels.reader, self._catalogue, self._session.label_set.id
         self._decide("Rolling back", lambda: catalogue.rollback(task, by, reason))
 
+    def promotions(self) -> tuple[Promotion, ...]:
+        """Every change of the active model of the task in force, in order."""
+        task = self._session.label_set.id
+        return tuple(item for item in self._catalogue.promotions() if item.task == task)
+
     def _decide(self, title: str, act: Callable[[], Promotion]) -> None:
         """Hashing and copying weights takes a moment; `changed` is emitted on the GUI thread."""
 

@@ -134,8 +134,8 @@ class ComparisonPage(QFrame):
     """The reason that the person gave."""
     keep_wanted = Signal()
     back_wanted = Signal()
-    case_wanted = Signal(str, int)
-    """(case_id, slice index) of a changed case to look at."""
+    case_wanted = Signal(str)
+    """Id of the slice of a changed case to look at."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -277,7 +277,7 @@ class ComparisonPage(QFrame):
             )
             for column, value in enumerate(words):
                 item = QTableWidgetItem(value)
-                item.setData(PLACE_ROLE, (case.case_id, case.slice_index))
+                item.setData(PLACE_ROLE, case.slice_id)
                 if column == 5:
                     item.setForeground(
                         QColor(theme().positive if case.is_worse else theme().negative)
@@ -285,9 +285,9 @@ class ComparisonPage(QFrame):
                 self.cases.setItem(row, column, item)
 
     def _case_activated(self, item: QTableWidgetItem) -> None:
-        case_id, index = item.data(PLACE_ROLE)
-        if case_id:
-            self.case_wanted.emit(case_id, index)
+        slice_id = item.data(PLACE_ROLE)
+        if slice_id:
+            self.case_wanted.emit(slice_id)
 
 
 def _table(parent: QWidget, headings: tuple[str, ...]) -> QTableWidget:

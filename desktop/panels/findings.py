@@ -64,8 +64,8 @@ class FindingsPanel(QFrame):
     """Id of a model to ask instead."""
     ask_wanted = Signal()
     models_wanted = Signal()
-    slice_wanted = Signal(str, int)
-    """(case_id, slice index) to go to."""
+    slice_wanted = Signal(str)
+    """Id of a slice to go to."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -333,9 +333,8 @@ class FindingsPanel(QFrame):
                 font.setStrikeOut(True)
                 item.setFont(font)
             item.setToolTip(_entry_tip(entry))
-            if reading is not None and entry.changes:
-                place = (reading.summary.case_id, entry.changes[0].slice_index)
-                item.setData(SLICE_ROLE, place)
+            if entry.changes:
+                item.setData(SLICE_ROLE, entry.changes[0].slice_id)
             self._history.addItem(item)
         self._history.setVisible(bool(entries))
         self._empty_history.setVisible(not entries)
@@ -373,9 +372,9 @@ class FindingsPanel(QFrame):
         return f"✓ Saved {clock(entry.at)} by {entry.reader}"
 
     def _history_activated(self, item: QListWidgetItem) -> None:
-        place = item.data(SLICE_ROLE)
-        if place is not None:
-            self.slice_wanted.emit(*place)
+        slice_id = item.data(SLICE_ROLE)
+        if slice_id:
+            self.slice_wanted.emit(slice_id)
 
 
 def _entry_tip(entry: HistoryEntry) -> str:

@@ -113,7 +113,7 @@ class StudiesModel(QAbstractListModel):
         if role == READING_ROLE:
             return reading
         if role == THUMBNAIL_ROLE:
-            return self._thumbnails.get(reading.summary.uid)
+            return self._thumbnails.get(reading.key)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             words, _ = answer_words(reading)
             return f"{series_title(reading)}, {_facts(reading)}, {words}"
@@ -125,13 +125,13 @@ class StudiesModel(QAbstractListModel):
         """Index of a reading; invalid if it is not listed."""
         return self.index(self._rows.index(reading)) if reading in self._rows else QModelIndex()
 
-    def set_thumbnail(self, uid: str, picture: NDArray[np.uint8]) -> None:
+    def set_thumbnail(self, key: str, picture: NDArray[np.uint8]) -> None:
         """Take a thumbnail, (rows, columns, 3) uint8."""
         rows, columns = picture.shape[:2]
         image = QImage(picture.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)
-        self._thumbnails[uid] = QPixmap.fromImage(image.copy())
+        self._thumbnails[key] = QPixmap.fromImage(image.copy())
         for reading in self._rows:
-            if reading.summary.uid == uid:
+            if reading.key == key:
                 self.refresh(reading)
 
     def refresh(self, reading: Reading) -> None:
@@ -149,7 +149,7 @@ class StudiesModel(QAbstractListModel):
         row = self._rows.index(reading)
         self.beginRemoveRows(QModelIndex(), row, row)
         self._rows.remove(reading)
-        self._thumbnails.pop(reading.summary.uid, None)
+        self._thumbnails.pop(reading.key, None)
         self.endRemoveRows()
 
     @staticmethod

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QToolBar, QToolButton, QWidget
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QComboBox, QSlider, QToolBar, QToolButton, QWidget
 
 from core.imaging.intensity import Window
 from desktop.actions import Actions, Command, keys_in_words
@@ -11,7 +12,7 @@ from desktop.actions import Actions, Command, keys_in_words
 _BUTTONS = (
     (Command.PREVIOUS_SUSPICIOUS, "◀"),
     (Command.NEXT_SUSPICIOUS, "Suspicious ▶"),
-    (Command.THREE_PANELS, "Three panels"),
+    (Command.THREE_PANELS, "3 panels"),
     (Command.HEAT_MAP, "Heat map"),
 )
 
@@ -30,16 +31,15 @@ class ViewerBar(QToolBar):
             self._add(actions, command, words)
         self.opacity = QSlider(Qt.Orientation.Horizontal, self)
         self.opacity.setRange(10, 100)
-        self.opacity.setFixedWidth(70)
+        self.opacity.setFixedWidth(56)
         self.opacity.setAccessibleName("Opacity of the heat map")
         self.opacity.setToolTip("Opacity of the heat map over the image")
         self.opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.opacity.valueChanged.connect(lambda value: self.opacity_wanted.emit(value / 100))
         self.addWidget(self.opacity)
         self.addSeparator()
-        self.addWidget(self._label(" Window "))
         self.windows = QComboBox(self)
-        self.windows.setMinimumWidth(130)
+        self.windows.setFixedWidth(104)
         self.windows.setAccessibleName("Grey-level window")
         self.windows.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.windows.activated.connect(self._window_chosen)
@@ -47,6 +47,12 @@ class ViewerBar(QToolBar):
         self._add(actions, Command.INVERT, "Invert")
         self._add(actions, Command.ROTATE, "Rotate")
         self._add(actions, Command.NEUTRAL, "Reset")
+        more = self.findChild(QToolButton, "qt_toolbar_ext_button")
+        if more is not None:  # Qt's own arrow is dark on dark
+            more.setIcon(QIcon())
+            more.setText("»")
+            more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+            more.setAccessibleName("More")
 
     def _add(self, actions: Actions, command: Command, words: str) -> None:
         action = actions[command]
@@ -61,21 +67,16 @@ class ViewerBar(QToolBar):
         action.changed.connect(lambda b=button, w=words: b.setText(w))
         self.addWidget(button)
 
-    @staticmethod
-    def _label(words: str) -> QLabel:
-        label = QLabel(words)
-        label.setProperty("role", "dim")
-        return label
-
     def show_windows(self, presets: tuple[Window, ...], current: Window | None) -> None:
         """List the presets; the current window is selected or stands first as it is."""
         self.windows.blockSignals(True)
         self.windows.clear()
         for window in presets:
-            self.windows.addItem(window_words(window), window)
+            self.windows.addItem(window.name or window_words(window), window)
         if current is not None:
             if current not in presets:
-                self.windows.insertItem(0, window_words(current), current)
+                self.windows.insertItem(0, current.name or "Own", current)
+            self.windows.setToolTip(f"Grey-level window: {window_words(current)}")
             row = presets.index(current) if current in presets else 0
             self.windows.setCurrentIndex(row)
         self.windows.setEnabled(current is not None)

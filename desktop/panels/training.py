@@ -113,25 +113,31 @@ class TrainingPanel(QFrame):
                 "active model what you corrected."
             )
             return
-        done = view.epochs[-1].number if view.epochs else 0
-        self._state.setText(self._words(view, done))
-        self._bar.setRange(0, max(view.of, done, 1) if view.of or done else 0)
-        self._bar.setValue(done)
+        self._state.setText(self._words(view))
+        self._bar.setRange(0, max(view.of, 1) * 100)
+        self._bar.setValue(round((view.done + view.part) * 100))
+        if view.state in ("new", "running") and not view.epochs and not view.part:
+            self._bar.setRange(*((0, view.preparing[1]) if view.preparing else (0, 0)))
+            self._bar.setValue(view.preparing[0] if view.preparing else 0)
         self._bar.setVisible(view.state in ("new", "running", "stopped"))
         self._facts.setText(self._latest(view))
         self._draw(view)
 
-    def _words(self, view: RunView, done: int) -> str:
+    @staticmethod
+    def _words(view: RunView) -> str:
         words = STATE_WORDS[view.state]
         if view.state == "failed" and view.failure:
             return view.failure
-        if view.state in ("new", "running"):
-            if view.of:
-                words += f": epoch {min(done + 1, view.of)} of {view.of}"
+        if view.state == "running" and view.preparing is not None:
+            return f"Preparing slices: {view.preparing[0]} of {view.preparing[1]}"
+        if view.state == "running":
+            stage = f" ({view.stage})" if view.stage else ""
+            words += f"{stage}: epoch {min(view.done + 1, view.of or view.done + 1)}"
+            words += f" of {view.of}" if view.of else ""
             if view.seconds_left is not None:
                 words += f", about {duration(view.seconds_left)} left"
-        elif done:
-            words += f" after {done} epoch{'s' if done > 1 else ''}"
+        elif view.done and view.state != "new":
+            words += f" after {view.done} epoch{'s' if view.done > 1 else ''}"
         return words
 
     @staticmethod
@@ -154,8 +160,7 @@ class TrainingPanel(QFrame):
             return tuple((number, value) for number, value in found if value is not None)
 
         colours = theme()
-        done = view.epochs[-1].number if view.epochs else 0
-        span = (0.8, max(view.of, done, 2) + 0.2)
+        span = (0.8, max(view.of, view.done, 2) + 0.2)
         self.loss.draw(
             (
                 Curve("training", colours.accent, points("train_loss"), dots=True),

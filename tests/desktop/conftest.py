@@ -39,7 +39,7 @@ def bench(
 ) -> Iterator[Bench]:
     """A started application; closed afterwards."""
     on_disk: dict[Path, Opened] = {}
-    monkeypatch.setattr(opening, "open_path", lambda path: on_disk[path])
+    monkeypatch.setattr(opening, "open_path", lambda path, **_: on_disk[path])
     shipped = tmp_path / "weights"
     write_model(shipped / "plain")
     engines: list[PlainEngine] = []

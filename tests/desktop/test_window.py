@@ -192,9 +192,7 @@ def test_a_series_that_cannot_be_read_is_told_in_a_sentence(qtbot: QtBot, bench:
     assert window.isVisible()
 
 
-def test_the_engines_death_is_told_and_the_question_asked_again(
-    qtbot: QtBot, bench: Bench
-) -> None:
+def test_the_engines_death_is_told_and_the_question_asked_again(qtbot: QtBot, bench: Bench) -> None:
     bench.engine.answers = False
     reading = opened(qtbot, bench)
     qtbot.waitUntil(lambda: reading.answer_state is AnswerState.RUNNING)

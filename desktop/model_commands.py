@@ -1,0 +1,174 @@
+"""What the Model menu does: retrain, follow runs, compare, promote, roll back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from PySide6.QtWidgets import QInputDialog
+
+from core.errors import CoreError
+from desktop.actions import Command
+from desktop.dialogs.models import ModelsDialog
+from desktop.dialogs.retrain import RetrainDialog
+from desktop.jobs import explain
+from desktop.main_window import MainWindow
+from desktop.notices import Level, Notice
+from desktop.operations import Operations
+from desktop.operations.comparing import ComparisonView
+from desktop.operations.planning import RetrainPlan
+from desktop.run_watcher import RunView
+
+
+class ModelCommands:
+    """Binds the Model menu, the training panel and the comparison page to the operations."""
+
+    def __init__(self, window: MainWindow, operations: Operations) -> None:
+        self._window = window
+        self._do = operations.retraining
+        self._operations = operations
+        self._dialog: ModelsDialog | None = None
+        actions, training, page = window.actions_, window.training, window.comparison
+        actions.bind(Command.RETRAIN, self.ask_retrain)
+        actions.bind(Command.TRAINING, self.show_training)
+        actions.bind(Command.MODELS, self.show_models)
+        actions.bind(Command.ROLL_BACK, self.ask_rollback)
+        actions.bind(Command.TOUR, self.start_tour)
+        window.findings.models_wanted.connect(self.show_models)
+        training.retrain_wanted.connect(self.ask_retrain)
+        training.stop_wanted.connect(self._do.stop)
+        training.resume_wanted.connect(self._do.resume)
+        training.result_wanted.connect(self._do.compare)
+        training.run_wanted.connect(self._do.watch)
+        page.promote_wanted.connect(self._do.promote)
+        page.keep_wanted.connect(self._keep)
+        page.back_wanted.connect(window.show_reading_page)
+        page.case_wanted.connect(window.go_to)
+        self._heard = (
+            (self._do.run_changed, self._run_changed),
+            (self._do.runs_changed, self._runs_changed),
+            (self._do.judged, self._judged),
+            (self._do.decided, self._decided),
+        )
+        for signal, slot in self._heard:
+            signal.connect(slot)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for signal, slot in self._heard:
+            signal.disconnect(slot)
+
+    # ---- training
+
+    def ask_retrain(self) -> None:
+        """Say what is new and let the person start a training."""
+        self._do.plan(self._show_plan)
+
+    def _show_plan(self, plan: RetrainPlan) -> None:
+        settings = self._operations.settings
+        dialog = RetrainDialog(plan, settings.values.recipe, self._window)
+        if dialog.exec() == RetrainDialog.DialogCode.Accepted:
+            settings.values.recipe = dialog.recipe
+            settings.save()
+            self.begin(dialog.recipe)
+        dialog.deleteLater()
+
+    def begin(self, recipe: str) -> None:
+        """Start a training and bring its panel to the front."""
+        self._do.begin(recipe)
+        self.show_training()
+
+    def show_training(self) -> None:
+        """Bring the training panel to the front."""
+        self._window.tabs.setVisible(True)
+        self._window.actions_.show_checked(Command.FINDINGS_PANEL, True)
+        self._window.tabs.setCurrentWidget(self._window.training)
+
+    def _run_changed(self, view: RunView) -> None:
+        self._window.training.show_run(view)
+
+    def _runs_changed(self) -> None:
+        self._window.training.show_runs(self._do.runs(), self._do.watcher.view)
+
+    # ---- comparison and decision
+
+    def _judged(self, view: ComparisonView) -> None:
+        self._window.comparison.show_comparison(view)
+        self._window.show_comparison_page()
+
+    def _keep(self) -> None:
+        self._window.show_reading_page()
+        self._window.tell(
+            Notice(Level.INFO, "The champion stays active. The new model is kept with its run.")
+        )
+
+    def _decided(self, _promotion: object) -> None:
+        self._window.show_reading_page()
+        self._window.tabs.setCurrentWidget(self._window.findings)
+        if self._dialog is not None:
+            self._fill(self._dialog)
+
+    # ---- models
+
+    def models_dialog(self) -> ModelsDialog:
+        """The dialog over all models of the task in force, filled and bound."""
+        dialog = ModelsDialog(self._operations.session.label_set.names["en"], self._window)
+        dialog.promote_wanted.connect(self._do.promote_known)
+        dialog.rollback_wanted.connect(self._do.roll_back)
+        self._fill(dialog)
+        self._dialog = dialog
+        dialog.finished.connect(self._forget_dialog)
+        return dialog
+
+    def show_models(self) -> None:
+        """All models: cards, promote, roll back."""
+        dialog = self.models_dialog()
+        dialog.exec()
+        dialog.deleteLater()
+
+    def _forget_dialog(self, _result: int) -> None:
+        self._dialog = None
+
+    def _fill(self, dialog: ModelsDialog) -> None:
+        try:
+            dialog.show_models(self._operations.asking.entries, self._do.promotions())
+        except CoreError as error:
+            self._window.tell(Notice.of(explain(error)))
+
+    def ask_rollback(self) -> None:
+        """Ask why, and go back to the model that was active before."""
+        reason, sure = QInputDialog.getText(
+            self._window,
+            "Roll back",
+            "The model that was active before will answer again. Why?",
+        )
+        if sure and reason.strip():
+            self._do.roll_back(reason.strip())
+
+    # ---- help
+
+    def start_tour(self) -> None:
+        """The guided tour runs as a program of its own, in a profile of its own."""
+        own = [sys.executable] if getattr(sys, "frozen", False) else [
+            sys.executable, "-m", "desktop.launch"
+        ]  # fmt: skip
+        try:
+            child = subprocess.Popen([*own, "demo"], stdin=subprocess.DEVNULL, cwd=_source_folder())
+        except OSError as error:
+            self._window.tell(
+                Notice(Level.ERROR, f"The tour could not be started: {error.strerror}.")
+            )
+            return
+        _tours.append(child)
+        self._window.tell(
+            Notice(Level.INFO, "The tour opens in a window of its own. Nothing of yours is used.")
+        )
+
+
+_tours: list[subprocess.Popen[bytes]] = []
+"""Kept so that a tour is not finalised while it runs."""
+
+
+def _source_folder() -> Path:
+    return Path(__file__).resolve().parent.parent

@@ -69,12 +69,12 @@ def bootstrap_auroc(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """AUROC with its interval over resampled groups."""
+    """AUROC with its interval over resampled groups; 0 to 1 where groups are too few to tell."""
     truth, values = _binary(labels), np.asarray(scores, np.float64)
     drawn = np.concatenate(
         [_weighted_auroc(truth, values, w) for w in _weights(groups, resamples, seed)]
     )
-    return Estimate(auroc(truth, values), interval(drawn))
+    return _or_nothing_known(Estimate(auroc(truth, values), interval(drawn)), Interval(0.0, 1.0))
 
 
 def bootstrap_auroc_difference(
@@ -85,7 +85,10 @@ def bootstrap_auroc_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """AUROC of `second` minus that of `first` on the same slices, by paired resampling."""
+    """AUROC of `second` minus that of `first` on the same slices, by paired resampling.
+
+    The interval is −1 to 1 where groups are too few to tell.
+    """
     truth = _binary(labels)
     one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
     drawn = np.concatenate(
@@ -94,7 +97,8 @@ def bootstrap_auroc_difference(
             for w in _weights(groups, resamples, seed)
         ]
     )
-    return Estimate(auroc(truth, two) - auroc(truth, one), interval(drawn))
+    found = Estimate(auroc(truth, two) - auroc(truth, one), interval(drawn))
+    return _or_nothing_known(found, Interval(-1.0, 1.0))
 
 
 def delong_variance(labels: ArrayLike, *scores: ArrayLike) -> Floats:
@@ -322,9 +326,13 @@ def bootstrap_mean(
 
 
 def interval(drawn: Floats) -> Interval:
-    """The middle 95 % of resampled figures; those that could not be told are left out."""
+    """The middle 95 % of resampled figures; those that could not be told are left out.
+
+    (nan, nan) where that is more than a quarter of them: with a single patient of a kind there
+    is nothing to vary.
+    """
     told = drawn[np.isfinite(drawn)]
-    if len(told) < 0.5 * max(len(drawn), 1) or len(told) == 0:
+    if len(told) < 0.75 * max(len(drawn), 1) or len(told) == 0:
         return Interval(float("nan"), float("nan"))
     low, high = np.percentile(told, (2.5, 97.5))
     return Interval(float(low), float(high))
@@ -343,6 +351,13 @@ def highest_per_group(
 
 
 # ----------------------------------------------------------------- inside
+
+
+def _or_nothing_known(found: Estimate, widest: Interval) -> Estimate:
+    """The estimate; where a figure is there and its interval is not, with the widest one."""
+    if np.isfinite(found.value) and not np.isfinite(found.ci95.low):
+        return Estimate(found.value, widest)
+    return found
 
 
 def _binary(labels: ArrayLike) -> NDArray[np.int64]:

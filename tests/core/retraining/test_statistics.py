@@ -202,3 +202,11 @@ def test_mean_and_rates_have_intervals_around_them() -> None:
     value = stats.rates(labels, scores > 0.6)
     for name, (low, high) in spread.items():
         assert low < getattr(value, name) < high
+
+
+def test_two_patients_tell_nothing() -> None:
+    found = stats.bootstrap_auroc([0, 1], [0.2, 0.8], [0, 1], seed=3)
+    assert found.value == 1.0
+    assert found.ci95 == (0.0, 1.0)
+    few = stats.bootstrap_auroc([0, 1, 0, 1], [0.2, 0.8, 0.1, 0.3], [0, 0, 0, 0])
+    assert few.ci95.low <= few.value <= few.ci95.high

@@ -31,6 +31,9 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 GRACE_SECONDS = 5.0
 """How long a thread or process that is already ending may take on a loaded machine."""
 
+RESIDENT = ("multiprocessing.resource_tracker", "core.imaging.decoder_process")
+"""Helpers of this process that a later test uses again."""
+
 # No database: it would be written into the source tree. No deadline: the machine may be busy.
 settings.register_profile("house", database=None, deadline=None)
 settings.load_profile("house")
@@ -107,11 +110,11 @@ def _no_thread_left() -> Iterator[None]:
 
 
 def _children() -> set[psutil.Process]:
-    """Child processes, without multiprocessing's resource tracker, which ends with us."""
+    """Child processes, without those that stay warm by design and end with us."""
     found = set()
     for child in psutil.Process().children(recursive=True):
         try:
-            if "multiprocessing.resource_tracker" not in " ".join(child.cmdline()):
+            if not any(name in " ".join(child.cmdline()) for name in RESIDENT):
                 found.add(child)
         except psutil.NoSuchProcess:
             continue

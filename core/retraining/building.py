@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.errors import BadTableError, CoreError, LeakError, UnreadableImageError
 from core.imaging.deidentify import pseudonym, site_key
+from core.imaging.opening import open_path
 from core.imaging.volume import Volume
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
@@ -191,14 +192,11 @@ def _decode(table: Table, row: TableRow) -> Volume:
     if not path.is_file():
         raise BadTableError(table.path, f"line {row.line}: the file {row.file} does not exist")
     try:
-        try:
-            from core.imaging.opening import open_path
-        except ImportError:
-            return _picture(path)
         series = open_path(path).series
         if len(series) != 1:
             raise UnreadableImageError(path, f"it holds {len(series)} series instead of one")
-        return series[0].load()
+        one = series[0]
+        return one.read_slice(0) if one.summary.shape[0] == 1 else one.load()
     except CoreError:
         raise
     except MemoryError as error:
@@ -240,33 +238,3 @@ def _roles(columns: TableColumns) -> dict[str, str]:
         "split": columns.split,
     }
     return {role: name for role, name in roles.items() if name is not None}
-
-
-def _picture(path: Path) -> Volume:
-    """One 8-bit picture through Pillow."""
-    from PIL import Image, UnidentifiedImageError
-
-    from core.imaging.geometry import Geometry
-    from core.imaging.intensity import Quantity
-    from core.imaging.volume import SeriesSummary
-
-    try:
-        with Image.open(path) as image:
-            grey = image.mode in ("L", "1", "LA")
-            voxels = np.asarray(image.convert("L" if grey else "RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise UnreadableImageError(path, "it is not a picture, or it is damaged") from error
-    if not grey and (np.ptp(voxels, axis=2) == 0).all():
-        voxels, grey = voxels[..., 0], True
-    rows, columns = voxels.shape[:2]
-    summary = SeriesSummary(
-        uid="",
-        case_id="",
-        modality="OT",
-        description="",
-        geometry=Geometry.unknown((1, rows, columns)),
-        quantity=Quantity.GREY if grey else Quantity.COLOUR,
-        transfer_syntax="",
-        slice_ids=("",),
-    )
-    return Volume(summary, voxels[None], np.ones(1), np.zeros(1))

@@ -131,6 +131,14 @@ class JournalBusyError(CoreError):
 
 
 @dataclass(eq=False)
+class StoreUnreachableError(CoreError):
+    """The database server of a shared label store does not answer or does not let us in."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(eq=False)
 class DamagedJournalError(CoreError):
     """The journal's chain of hashes is broken, or the file is not a journal."""
 

@@ -93,6 +93,11 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         str(x.path),
         "Close the other Sliceloop; until then this one only reads.",
     ),
+    e.StoreUnreachableError: lambda x: Sentence(
+        f"The shared label store cannot be used: {x.reason}",
+        str(x.path),
+        "Check that the database server runs and that SLICELOOP_STORE names it.",
+    ),
     e.DamagedJournalError: lambda x: Sentence(
         f"The label journal is damaged: {x.reason}"
         + (f", at entry {x.sequence}" if x.sequence is not None else ""),

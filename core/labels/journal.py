@@ -12,7 +12,6 @@ for the disk. A window appends from one writer thread and reads current labels f
 from __future__ import annotations
 
 import importlib.metadata
-import itertools
 import os
 import platform
 import secrets
@@ -26,14 +25,20 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, Row, insert, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from core import places
-from core.errors import CoreError, DamagedJournalError, NewerJournalError, NotDurableError
+from core.errors import (
+    CoreError,
+    DamagedJournalError,
+    NewerJournalError,
+    NotDurableError,
+    StoreUnreachableError,
+)
 from core.labels import tables
-from core.labels.canonical import Origin, digest_of, from_body, genesis, sealed
+from core.labels.canonical import Origin, digest_of, follows, from_body, genesis, sealed
 from core.labels.schema import LabelDraft, LabelEvent
-from core.labels.sqlite_store import WRITES, SqliteStore
+from core.labels.sqlite_store import SqliteStore
 from core.labels.tables import ENTRIES, HEAD
 
 STORE_VARIABLE = "SLICELOOP_STORE"
@@ -70,8 +75,17 @@ class Store(Protocol):
     read_only: bool
     engine: Engine
 
+    def options(self, *, writes: bool) -> dict[str, Any]:
+        """Execution options of a transaction: how it locks and what it sees."""
+
+    def before_create(self, connection: Connection) -> None:
+        """Called in the transaction that makes or migrates the tables."""
+
     def before_append(self, connection: Connection) -> None:
         """Called in the transaction that is about to append; may refuse by NotDurableError."""
+
+    def empty(self) -> CoreError:
+        """What to say when there is no journal and this instance only reads."""
 
     def damage(self, connection: Connection) -> str | None:
         """What the database's own check finds wrong, or None."""
@@ -101,7 +115,11 @@ def default_place() -> Path | str:
 
 
 def open_store(place: Path | str, *, read_only: bool, now: datetime) -> Store:
-    """The store at a file's path."""
+    """The store at a file's path, or at a URL such as postgresql+psycopg://host/name."""
+    if isinstance(place, str) and "://" in place:
+        from core.labels.postgres_store import PostgresStore
+
+        return PostgresStore(place, read_only=read_only)
     return SqliteStore(Path(place), read_only=read_only, now=now)
 
 
@@ -162,7 +180,8 @@ class Journal:
     ) -> tuple[LabelEvent, ...]:
         """Add the entries of one step in one transaction: all of them, or none.
 
-        reader: who; not empty. Returns the entries, on the disk. Raises NotDurableError.
+        reader: who; not empty. Returns the entries, on the disk. Raises NotDurableError, or
+        StoreUnreachableError if a shared store could not be asked whether they arrived.
         """
         if not reader.strip():
             raise ValueError("a label event names its reader")
@@ -173,12 +192,24 @@ class Journal:
         if not drafts:
             return ()
         origin = Origin(reader, session, self._machine, self._program)
-        with self._turn, self._transaction(writes=True) as connection:
+        with self._turn:
+            events: list[LabelEvent] = []
+            try:
+                self._append(drafts, origin, events)
+            except StoreUnreachableError:
+                # The connection broke, perhaps just after the server had committed: look.
+                if not self._arrived(events):
+                    raise
+        return tuple(events)
+
+    def _append(
+        self, drafts: Sequence[LabelDraft], origin: Origin, events: list[LabelEvent]
+    ) -> None:
+        with self._transaction(writes=True) as connection:
             self._store.before_append(connection)
             sequence, previous = self._head(connection)
             at = _utc_text(self._clock())
             batch = sequence + 1
-            events: list[LabelEvent] = []
             rows: list[dict[str, Any]] = []
             for number, draft in enumerate(drafts, start=batch):
                 event, body = sealed(
@@ -198,7 +229,17 @@ class Journal:
             connection.execute(
                 update(HEAD).values(sequence=events[-1].sequence, digest=events[-1].digest)
             )
-        return tuple(events)
+
+    def _arrived(self, events: Sequence[LabelEvent]) -> bool:
+        """Whether these entries are in the store. Raises StoreUnreachableError."""
+        if not events:
+            return False
+        with self._transaction(writes=True) as connection:
+            self._store.before_append(connection)  # waits for a commit that is under way
+            found = connection.execute(
+                select(ENTRIES.c.digest).where(ENTRIES.c.sequence == events[-1].sequence)
+            ).scalar()
+        return bool(found == events[-1].digest)
 
     def events(self, case_id: str | None = None, after: int = 0) -> tuple[LabelEvent, ...]:
         """Entries in order: of one case or of all, from the one after sequence `after`.
@@ -244,11 +285,14 @@ class Journal:
     def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
         try:
             with self._store.engine.connect() as connection:
-                connection.execution_options(**{WRITES: writes})
+                connection.execution_options(**self._store.options(writes=writes))
                 with connection.begin():
                     yield connection
         except DBAPIError as error:
             raise self._store.translated(error, writing=writes) from error
+        except (SQLAlchemyError, UnicodeDecodeError) as error:
+            # SQLite quotes damaged text in its messages; its driver cannot decode it.
+            raise DamagedJournalError(self.path, "its tables cannot be read") from error
 
     def _prepare(self, migrations: Sequence[tables.Migration]) -> None:
         """Create or migrate the tables, and learn the journal's id."""
@@ -259,8 +303,9 @@ class Journal:
                 facts = self._facts(connection)
         if empty:
             if self.is_read_only:
-                raise DamagedJournalError(self.path, "it is empty")
+                raise self._store.empty()
             with self._transaction(writes=True) as connection:
+                self._store.before_create(connection)
                 if tables.is_empty(connection):
                     tables.create(connection, known)
                 facts = self._facts(connection)
@@ -272,6 +317,8 @@ class Journal:
             before = self._check()
             self._store.backup(before.entries, before.head, self._clock())
             with self._transaction(writes=True) as connection:
+                self._store.before_create(connection)
+                schema = int(self._facts(connection)["schema"])
                 tables.migrate(connection, schema, migrations)
 
     def _facts(self, connection: Connection) -> dict[str, str]:
@@ -302,18 +349,27 @@ class Journal:
                 raise DamagedJournalError(self.path, "it has become another journal")
             rows = self._store.rows(connection, 0, None)
             chain = [genesis(self._id)]
-            for expected, row in zip(itertools.count(1), rows, strict=False):
+            for expected, row in enumerate(rows, start=1):
                 if row[0] != expected:
                     raise DamagedJournalError(self.path, "this entry is missing", expected)
-                event = _checked(self.path, row)
-                if event.previous != chain[-1]:
-                    raise DamagedJournalError(
-                        self.path, "it does not follow the entry before it", expected
-                    )
-                chain.append(event.digest)
+                chain.append(self._link(row, chain[-1]))
             sequence, digest = self._head(connection)
         self._hear(self._store.witnesses(), chain)
         return Verified(sequence, digest)
+
+    def _link(self, row: Any, previous: str) -> str:
+        """The digest of a row that follows `previous`. Raises DamagedJournalError."""
+        sequence, case_id, body, digest = row
+        try:
+            stated = str(digest.decode("ascii"))
+            if digest_of(body) == stated and follows(body, sequence, case_id.decode(), previous):
+                return stated
+        except (ValueError, TypeError, AttributeError):
+            pass  # what is wrong is said below
+        event = _checked(self.path, row)
+        if event.previous != previous:
+            raise DamagedJournalError(self.path, "it does not follow the entry before it", sequence)
+        return event.digest
 
     def _hear(self, witnesses: Iterable[tuple[str, int, str]], chain: Sequence[str]) -> None:
         for name, sequence, digest in witnesses:

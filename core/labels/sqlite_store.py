@@ -46,8 +46,7 @@ from core.labels.tables import ENTRIES, TRIGGERS
 BUSY_SECONDS = 10.0
 """How long a commit waits for readers of the file, and a reader for a commit."""
 
-WRITES = "journal_writes"
-"""Execution option of a connection that is going to write."""
+_WRITES = "journal_writes"
 
 _CANNOT_BE_READ = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_SCHEMA")
 
@@ -112,6 +111,17 @@ class SqliteStore:
         return (found.st_dev, found.st_ino)
 
     # ---- what the journal asks of a store
+
+    def options(self, *, writes: bool) -> dict[str, Any]:
+        """Whether a transaction takes the write lock at once."""
+        return {_WRITES: writes}
+
+    def before_create(self, connection: Connection) -> None:
+        """Nothing: the transaction holds the write lock already."""
+
+    def empty(self) -> CoreError:
+        """An empty file is what is left of a journal, or of nothing."""
+        return DamagedJournalError(self.path, "it is empty")
 
     def before_append(self, connection: Connection) -> None:
         """Refuse to write into a file that is no longer under its name.
@@ -185,5 +195,5 @@ class SqliteStore:
 def _begin(connection: Connection) -> None:
     # IMMEDIATE takes the write lock before the head is read, so that what is appended to is
     # still the end of the chain when it is committed.
-    writes = connection.get_execution_options().get(WRITES, False)
+    writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

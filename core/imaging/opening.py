@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from core.errors import CancelledError, CoreError, NothingToOpenError, UnreadableImageError
 from core.imaging import decoding
+from core.imaging.collections import Unpacked, is_zip, listed_files
 from core.imaging.dicom.headers import START, FileReader, Header, looks_like_dicom, parse_header
 from core.imaging.dicom.reader import DicomSeries
 from core.imaging.dicom.series import find_series, reason_of
@@ -36,11 +38,15 @@ def open_path(
     """
     path = Path(path)
     if path.is_dir():
-        return _open_folder(path, progress, cancelled)
+        return _open_files(path, list(_files(path, cancelled)), progress, cancelled)
     if not path.exists():
         raise NothingToOpenError(path)
+    if _starts_as_zip(path):
+        return _open_zip(path, progress, cancelled)
     found = _Found()
     found.look_at(path)
+    if found.headers and found.headers[0].is_directory:
+        return _open_directory(found.headers[0], progress, cancelled)
     opened = found.opened()
     if not opened.series:
         reason = opened.skipped[0].reason if opened.skipped else _NOT_AN_IMAGE
@@ -51,8 +57,56 @@ def open_path(
     return opened
 
 
-def _open_folder(folder: Path, progress: Progress | None, cancelled: Cancelled | None) -> Opened:
-    files = list(_files(folder, cancelled))
+def _starts_as_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return is_zip(stream.read(4))
+    except OSError as error:
+        raise UnreadableImageError(
+            path, (error.strerror or "it cannot be opened").lower(), "Check that it is readable."
+        ) from error
+
+
+def _open_zip(path: Path, progress: Progress | None, cancelled: Cancelled | None) -> Opened:
+    unpacked = Unpacked(path)
+    try:
+        opened = _open_files(path, list(_files(unpacked.folder, cancelled)), progress, cancelled)
+    except CoreError:
+        unpacked.close()
+        raise
+    skipped = tuple(Skipped(unpacked.said(one.file), one.reason) for one in opened.skipped)
+    # The unpacked files live as long as a series that reads them.
+    for series in opened.series:
+        weakref.finalize(series, _let_go, unpacked)
+    return Opened(opened.series, skipped)
+
+
+def _let_go(unpacked: Unpacked) -> None:
+    """Drop a reference to an unpacked archive; the last one removes its folder."""
+    del unpacked
+
+
+def _open_directory(
+    directory: Header, progress: Progress | None, cancelled: Cancelled | None
+) -> Opened:
+    folder = directory.path.parent
+    files, missing = listed_files(directory, _files(folder, cancelled))
+    if not files:
+        raise UnreadableImageError(
+            directory.path,
+            "it is a DICOM directory (DICOMDIR) whose images are not beside it",
+            "Copy the whole medium, not this file alone.",
+        )
+    opened = _open_files(folder, files, progress, cancelled)
+    if not missing:
+        return opened
+    lost = Skipped(directory.path, f"it lists {missing} files that are not there")
+    return Opened(opened.series, (lost, *opened.skipped))
+
+
+def _open_files(
+    folder: Path, files: list[Path], progress: Progress | None, cancelled: Cancelled | None
+) -> Opened:
     found = _Found()
     for done, file in enumerate(files):
         if done % 32 == 0:
@@ -139,12 +193,15 @@ class _Found:
             start = file.read(0, START)
             if not start:
                 raise UnreadableImageError(path, "it is empty")
-            if kind_of(start):
+            # First DICOM's own mark: its preamble may hold the beginning of a TIFF.
+            if start[128:132] != b"DICM" and kind_of(start):
                 self.pictures.append(path)
                 return
             if looks_like_dicom(start):
                 self.headers.append(parse_header(path, file, start))
                 return
+            if is_zip(start):
+                raise UnreadableImageError(path, "it is a ZIP archive", "Open it by itself.")
             if looks_like_gzip(start):
                 start = inflated_start(file.read(0, 1 << 16))
                 if not looks_like_nifti(start):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,6 +162,8 @@ def _tiff(path: Path) -> list[Picture]:
     # tifffile parses directories in Python; it decodes nothing here.
     import tifffile
 
+    # What it complains of in its log is said here as an error, or does not matter.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(path) as file:
             size = file.filehandle.size

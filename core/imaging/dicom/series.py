@@ -11,7 +11,7 @@ from pathlib import Path
 from core.errors import CoreError, UnreadableImageError
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame, PixelFormat, frames_of
-from core.imaging.dicom.headers import Header
+from core.imaging.dicom.headers import FileReader, Header
 from core.imaging.dicom.splitting import Part, is_localiser, split
 from core.imaging.dicom.stacking import Stack, stack
 from core.imaging.intensity import Quantity, Window, WindowFunction
@@ -41,7 +41,7 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
     """
     skipped: list[Skipped] = []
     groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
-    seen: dict[str, Path] = {}
+    seen: dict[str, list[Header]] = defaultdict(list)
     patients: dict[Path, set[str]] = defaultdict(set)
     for header in sorted(headers, key=lambda h: h.path):
         uid = header.text(tags.SOPInstanceUID)
@@ -50,10 +50,11 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
         except CoreError as error:
             skipped.append(Skipped(header.path, reason_of(error)))
             continue
-        if uid and uid in seen:
-            skipped.append(Skipped(header.path, f"it is a copy of {seen[uid].name}"))
+        twin = next((other for other in seen[uid] if _is_copy(header, other)), None)
+        if uid and twin is not None:
+            skipped.append(Skipped(header.path, f"it is a copy of {twin.path.name}"))
             continue
-        seen[uid] = header.path
+        seen[uid].append(header)
         patient = header.text(tags.PatientID) or header.text(tags.PatientName)
         patients[header.path.parent].add(patient)
         series = header.text(tags.SeriesInstanceUID) or f"{header.path.parent.name}"
@@ -67,6 +68,26 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
             found.append(_describe(uid, part, patients, bool(others)))
     found.sort(key=_order)
     return found, skipped
+
+
+def _is_copy(one: Header, other: Header) -> bool:
+    """Whether two files of one SOP Instance UID are the same image.
+
+    The UID alone does not tell: careless anonymisers give all slices the same one.
+    """
+    if one.raw != other.raw:
+        return False
+    if one.transfer_syntax != other.transfer_syntax:
+        return True
+    return _pixel_bytes(one) == _pixel_bytes(other)
+
+
+def _pixel_bytes(header: Header) -> bytes:
+    try:
+        with FileReader(header.path) as file:
+            return file.read(header.pixels.offset, file.size) if header.pixels else b""
+    except OSError:
+        return b""
 
 
 def _order(one: DicomStack) -> tuple[object, ...]:

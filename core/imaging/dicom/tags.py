@@ -6,6 +6,9 @@ from typing import Final
 
 TransferSyntaxUID: Final = 0x00020010
 
+DirectoryRecordSequence: Final = 0x00041220
+ReferencedFileID: Final = 0x00041500
+
 SpecificCharacterSet: Final = 0x00080005
 ImageType: Final = 0x00080008
 SOPClassUID: Final = 0x00080016

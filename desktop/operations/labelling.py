@@ -6,7 +6,7 @@ pending, and what is shown as the label is what the journal has.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,15 +131,21 @@ class LabelOperations:
 
     def label_series(self, reading: Reading, class_id: str) -> None:
         """Give all slices of a series a class, as one step."""
-        label_set, summary = self._session.label_set, reading.summary
+        self.label_slices(reading, range(reading.summary.shape[0]), class_id)
+
+    def label_slices(self, reading: Reading, indices: Iterable[int], class_id: str) -> None:
+        """Give some slices of a series a class, as one step."""
+        label_set, summary, wanted = self._session.label_set, reading.summary, tuple(indices)
         opinions = {
             index: opinion
-            for index in range(summary.shape[0])
+            for index in wanted
             if (opinion := opinion_of(reading, index)) is not None
         }
 
         def work(labelling: Labelling) -> None:
-            labelling.label_series(summary, class_id, label_set=label_set, opinions=opinions)
+            labelling.label_slices(
+                summary, wanted, class_id, label_set=label_set, opinions=opinions
+            )
 
         self._write(reading, work)
 

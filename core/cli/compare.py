@@ -12,15 +12,8 @@ from core.retraining.experiments import run_experiments, write_experiments
 from core.retraining.plots import interval_text
 from core.retraining.statistics import RESAMPLES
 
-app = typer.Typer(
-    help="Runs or models on the same test patients.",
-    context_settings={"allow_interspersed_args": True},
-    subcommand_metavar="",
-)
 
-
-@app.callback(invoke_without_command=True)
-def compare(
+def command(
     runs: Annotated[list[str], typer.Argument(help="Runs or models; the first is the yardstick.")],
     out: Annotated[Path, typer.Option(help="Folder for the table and the curves.")],
     data: Annotated[

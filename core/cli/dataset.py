@@ -11,12 +11,19 @@ from typing import Annotated
 
 import typer
 
-from core.errors import LeakError
+from core.errors import LeakError, NoLabelsError
+from core.imaging.opening import open_path
 from core.imaging.volume import Progress
+from core.labels.history import History
+from core.labels.journal import Journal, default_place
+from core.labels.schema import LabelEvent
+from core.labels.sets import load_label_set
 from core.retraining.building import TableRequest, build_from_table
+from core.retraining.collecting import build_from_labels
 from core.retraining.dataset import Dataset
 from core.retraining.leaks import Health, examine
 from core.retraining.manifest import SPLITS, DatasetManifest
+from core.retraining.sources import Sources
 
 app = typer.Typer(no_args_is_help=True, help="Training sets: immutable, split by patient.")
 
@@ -114,6 +121,62 @@ def check(
         _print_health(dataset, health)
     if health.leaks:
         raise LeakError(health.leaks[0].what, health.leaks[0].examples)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    task: Annotated[
+        str, typer.Option(help="Label set; without it, the one whose labels there are.")
+    ] = "",
+    study: Annotated[
+        list[Path] | None, typer.Option(help="Where labelled studies lie now; repeatable.")
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(help="Another journal file, such as a backup.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a set from the labels made in the window: de-identified, the split frozen."""
+    standing = _standing(journal)
+    label_set = load_label_set(task or _only_task(out, standing))
+    sources = Sources()
+    for path in study or []:
+        for series in open_path(path).series:
+            sources.remember(series.summary)
+    with progress_bar("Opening studies") as progress:
+        collected = build_from_labels(standing, label_set, out, sources=sources, progress=progress)
+    for item in collected.left_out:
+        labels = "1 label is" if item.labels == 1 else f"{item.labels} labels are"
+        typer.echo(f"sliceloop: {labels} left out: {item.reason}", err=True)
+    if as_json:
+        typer.echo(collected.manifest.model_dump_json(indent=2))
+        return
+    typer.echo(f"Built {out}")
+    _print_manifest(collected.manifest)
+
+
+def _standing(place: Path | None) -> list[LabelEvent]:
+    """The entries that give all current labels. Raises NoLabelsError without a journal."""
+    at = default_place() if place is None else place
+    if isinstance(at, Path) and not at.is_file():
+        raise NoLabelsError(at)
+    with Journal(at, read_only=True) as journal:
+        history = History(journal.events())
+        events = [event for case in history.cases() for event in history.standing(case)]
+    return sorted(events, key=lambda event: event.sequence)
+
+
+def _only_task(out: Path, standing: list[LabelEvent]) -> str:
+    tasks = sorted({event.draft.label_set for event in standing})
+    if len(tasks) == 1:
+        return tasks[0]
+    if not tasks:
+        raise NoLabelsError(out)
+    raise typer.BadParameter(
+        f"there are labels of several label sets: {', '.join(tasks)}", param_hint="--task"
+    )
 
 
 @contextmanager

@@ -15,15 +15,8 @@ from core.retraining.report import slice_picture, write_evaluation
 from core.retraining.scoring import find_subject, score
 from core.retraining.statistics import RESAMPLES
 
-app = typer.Typer(
-    help="A model on one part of a training set.",
-    context_settings={"allow_interspersed_args": True},
-    subcommand_metavar="",
-)
 
-
-@app.callback(invoke_without_command=True)
-def evaluate(
+def command(
     model: Annotated[str, typer.Argument(help="Id or folder of a model, or a run.")],
     data: Annotated[Path, typer.Option(help="Training set.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json, plots and report.html.")],

@@ -65,7 +65,7 @@ def precision_recall(evaluations: Mapping[str, Evaluation]) -> Figure:
         ylim=(-0.01, 1.01),
     )  # fmt: skip
     axes.set_title("Precision and recall", fontsize=11, color=_INK)
-    axes.legend(loc="lower left", frameon=False, fontsize=9)
+    axes.legend(loc="best", frameon=False, fontsize=9)
     return figure
 
 
@@ -86,7 +86,7 @@ def calibration(evaluations: Mapping[str, Evaluation]) -> Figure:
         ylim=(-0.02, 1.02),
     )  # fmt: skip
     axes.set_title("Calibration", fontsize=11, color=_INK)
-    axes.legend(loc="upper left", frameon=False, fontsize=9)
+    axes.legend(loc="best", frameon=False, fontsize=9)
     return figure
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.errors import CancelledError, CoreError, NothingToOpenError, UnreadableImageError
 from core.imaging import decoding
 from core.imaging.collections import Unpacked, is_zip, listed_files
-from core.imaging.dicom.headers import START, FileReader, Header, looks_like_dicom, parse_header
+from core.imaging.dicom.headers import START, FileReader, Header, HeaderScanner, looks_like_dicom
 from core.imaging.dicom.reader import DicomSeries
 from core.imaging.dicom.series import find_series, reason_of
 from core.imaging.medical import MedicalVolume, VolumeFile
@@ -168,6 +168,7 @@ class _Found:
     """Files sorted by what they are."""
 
     def __init__(self) -> None:
+        self.scanner = HeaderScanner()
         self.headers: list[Header] = []
         self.volumes: list[VolumeFile] = []
         self.pictures: list[Path] = []
@@ -190,7 +191,7 @@ class _Found:
 
     def _sort(self, path: Path) -> None:
         with FileReader(path) as file:
-            start = file.read(0, START)
+            start = file.read(0, max(START, self.scanner.length))
             if not start:
                 raise UnreadableImageError(path, "it is empty")
             # First DICOM's own mark: its preamble may hold the beginning of a TIFF.
@@ -198,7 +199,7 @@ class _Found:
                 self.pictures.append(path)
                 return
             if looks_like_dicom(start):
-                self.headers.append(parse_header(path, file, start))
+                self.headers.append(self.scanner.parse(path, file, start))
                 return
             if is_zip(start):
                 raise UnreadableImageError(path, "it is a ZIP archive", "Open it by itself.")

@@ -15,6 +15,7 @@ from pathlib import Path
 from core.errors import TooLargeError, UnreadableImageError
 from core.imaging.dicom import tags
 from core.imaging.dicom.encapsulated import Fragment, find_fragments
+from core.imaging.dicom.layout import Layout, follow, learn
 from core.imaging.dicom.walk import (
     UNDEFINED,
     Encoding,
@@ -34,10 +35,14 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG})
 """Transfer syntaxes whose pixels are not encapsulated."""
 
+_LARGEST_LAYOUT = 1 << 17
+_MOST_LAYOUTS = 4
+_EXPLICIT = Encoding()
 START = 1024
 """Bytes from the beginning of a file that tell its kind, and mostly its transfer syntax."""
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _MEDIA_STORAGE_SOP_CLASS = 0x00020002
+_LAYOUT_WANTED = tags.IMAGE_HEADER | {_MEDIA_STORAGE_SOP_CLASS}
 _LARGEST_DEFLATED_HEADER = 1 << 26
 
 
@@ -245,6 +250,64 @@ def read_header(path: Path) -> Header:
         raise UnreadableImageError(
             path, (error.strerror or "it cannot be opened").lower(), "Check that it is readable."
         ) from error
+
+
+class HeaderScanner:
+    """Reads the headers of many files, each with the help of the ones before.
+
+    Gives for every file exactly what `read_header` gives; see `core.imaging.dicom.layout`.
+    """
+
+    def __init__(self) -> None:
+        self._layouts: list[Layout] = []
+        self._length = START
+
+    @property
+    def length(self) -> int:
+        """How many bytes to read from the beginning of the next file."""
+        return self._length
+
+    def parse(self, path: Path, file: FileReader, start: bytes) -> Header:
+        """Read the header of an open file that begins with `start`; see `read_header`."""
+        for i, layout in enumerate(self._layouts):
+            followed = follow(layout, start)
+            if followed is not None:
+                if i:
+                    self._layouts.insert(0, self._layouts.pop(i))
+                return _followed(path, file, *followed)
+        header = parse_header(path, file, start)
+        self._remember(header, file)
+        return header
+
+    def _remember(self, header: Header, file: FileReader) -> None:
+        pixels = header.pixels
+        if (
+            pixels is None
+            or pixels.offset > _LARGEST_LAYOUT
+            or header.encoding != Encoding()
+            or header.is_deflated
+        ):
+            return
+        data = file.read(0, pixels.offset)
+        if data[128:132] != b"DICM":
+            return
+        layout = learn(data, 132, pixels.offset, _LAYOUT_WANTED)
+        if layout is not None:
+            self._layouts = [layout, *self._layouts[: _MOST_LAYOUTS - 1]]
+            self._length = max(one.reach for one in self._layouts) + 512
+
+
+def _followed(path: Path, file: FileReader, raw: dict[int, bytes], pixels: PixelElement) -> Header:
+    syntax = plain_text(raw.pop(tags.TransferSyntaxUID, b""))
+    sop_class = plain_text(raw.pop(_MEDIA_STORAGE_SOP_CLASS, b""))
+    table = b""
+    fragments: tuple[Fragment, ...] = ()
+    if pixels.length == UNDEFINED:
+        try:
+            table, fragments = find_fragments(file.read, pixels, file.size)
+        except MalformedError as error:
+            raise UnreadableImageError(path, str(error)) from error
+    return Header(path, file.size, syntax, _EXPLICIT, raw, pixels, sop_class, table, fragments)
 
 
 def parse_header(path: Path, file: FileReader, start: bytes) -> Header:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -42,8 +43,8 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
     skipped: list[Skipped] = []
     groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
     seen: dict[str, list[Header]] = defaultdict(list)
-    patients: dict[Path, set[str]] = defaultdict(set)
-    for header in sorted(headers, key=lambda h: h.path):
+    patients: dict[str, set[str]] = defaultdict(set)
+    for header in sorted(headers, key=lambda h: str(h.path)):
         uid = header.text(tags.SOPInstanceUID)
         try:
             frames = frames_of(header)
@@ -56,8 +57,9 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
             continue
         seen[uid].append(header)
         patient = header.text(tags.PatientID) or header.text(tags.PatientName)
-        patients[header.path.parent].add(patient)
-        series = header.text(tags.SeriesInstanceUID) or f"{header.path.parent.name}"
+        folder = folder_of(header)
+        patients[folder].add(patient)
+        series = header.text(tags.SeriesInstanceUID) or Path(folder).name
         groups[(series, patient)] += frames
     found: list[DicomStack] = []
     for (uid, patient), frames in groups.items():
@@ -68,6 +70,11 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
             found.append(_describe(uid, part, patients, bool(others)))
     found.sort(key=_order)
     return found, skipped
+
+
+def folder_of(header: Header) -> str:
+    """The folder of a file, as text: cheaper than a Path where there are thousands."""
+    return os.path.dirname(str(header.path))  # noqa: PTH120
 
 
 def _is_copy(one: Header, other: Header) -> bool:
@@ -108,7 +115,7 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _describe(uid: str, part: Part, patients: dict[Path, set[str]], shares_uid: bool) -> DicomStack:
+def _describe(uid: str, part: Part, patients: dict[str, set[str]], shares_uid: bool) -> DicomStack:
     stacked = stack(part.frames)
     frames = stacked.frames
     middle = frames[len(frames) // 2].header
@@ -162,10 +169,10 @@ def _slice_ids(frames: Sequence[Frame]) -> tuple[str, ...]:
 
 
 def _common_folder(frames: Sequence[Frame]) -> Path:
-    paths = {frame.header.path for frame in frames}
-    if len(paths) == 1:
-        return next(iter(paths))
-    folders = {path.parent for path in paths}
+    first = frames[0].header.path
+    if all(frame.header.path == first for frame in frames):
+        return first
+    folders = {Path(name) for name in {folder_of(frame.header) for frame in frames}}
     shared = next(iter(folders))
     while not all(folder.is_relative_to(shared) for folder in folders):
         shared = shared.parent
@@ -178,7 +185,7 @@ def _merged(warnings: Sequence[ImageWarning]) -> list[ImageWarning]:
 
 
 def _of_folder(
-    frames: Sequence[Frame], patients: dict[Path, set[str]], shares_uid: bool
+    frames: Sequence[Frame], patients: dict[str, set[str]], shares_uid: bool
 ) -> list[ImageWarning]:
     if shares_uid:
         return [
@@ -187,7 +194,7 @@ def _of_folder(
                 "Images of several patients carry this series' identifier: they are shown apart.",
             )
         ]
-    count = max(len(patients[folder]) for folder in {f.header.path.parent for f in frames})
+    count = max(len(patients[folder]) for folder in {folder_of(f.header) for f in frames})
     if count > 1:
         return [
             ImageWarning(

@@ -265,7 +265,9 @@ def _by_repeats(part: Part) -> list[Part]:
     if places is None or len(places) == len(part.frames):
         return [part]
     most = max(len(place) for place in places)
-    if len(places) == 1 and len({f.header.path for f in part.frames}) == 1:
+    if len(places) == 1 and all(
+        f.header is first.header or f.header.path == first.header.path for f in part.frames
+    ):
         return [part]  # one file's frames at one place: a cine, kept together
     for name, word, key in _KEYS:
         groups: dict[Hashable, list[Frame]] = defaultdict(list)

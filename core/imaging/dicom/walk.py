@@ -38,7 +38,7 @@ class MalformedError(ValueError):
     """The bytes are no DICOM data set; the argument is a short clause that says why."""
 
 
-class _RanOutError(Exception):
+class RanOutError(Exception):
     """The window ends inside what is being looked at."""
 
 
@@ -117,7 +117,7 @@ def walk(  # noqa: PLR0912, PLR0915 - one loop, inlined: it runs for each elemen
             try:
                 inner = Encoding(True, encoding.big_endian) if vr == b"UN" else encoding
                 end = _end_of_items(window, start, inner, 0)
-            except _RanOutError:
+            except RanOutError:
                 if len(window) < chunk:
                     raise MalformedError("it ends inside a sequence") from None
                 if chunk >= _LARGEST_CHUNK:
@@ -154,7 +154,7 @@ def _end_of_items(window: bytes, at: int, encoding: Encoding, depth: int) -> int
     header = struct.Struct(order + "HHI").unpack_from
     while True:
         if at + 8 > len(window):
-            raise _RanOutError
+            raise RanOutError
         group, element, length = header(window, at)
         tag = group << 16 | element
         at += 8
@@ -177,11 +177,23 @@ def _end_of_items(window: bytes, at: int, encoding: Encoding, depth: int) -> int
                 at = start + length
 
 
+def end_of_sequence(window: bytes, start: int, vr: bytes, encoding: Encoding) -> int:
+    """Offset behind a sequence of undefined length whose items begin at `start`.
+
+    Raises MalformedError, also where the window ends before it.
+    """
+    inner = Encoding(True, encoding.big_endian) if vr == b"UN" else encoding
+    try:
+        return _end_of_items(window, start, inner, 0)
+    except RanOutError:
+        raise MalformedError("it ends inside a sequence") from None
+
+
 def element_at(window: bytes, at: int, encoding: Encoding) -> tuple[int, int, int, int, bytes]:
     """Tag, offset, start of the value, length and VR (b"" if implicit) of one element."""
     order = ">" if encoding.big_endian else "<"
     if at + 8 > len(window):
-        raise _RanOutError
+        raise RanOutError
     group, element, vr, length = struct.unpack_from(order + "HH2sH", window, at)
     tag = group << 16 | element
     if group == 0xFFFE or encoding.implicit or (vr not in _SHORT and vr not in _LONG):
@@ -190,7 +202,7 @@ def element_at(window: bytes, at: int, encoding: Encoding) -> tuple[int, int, in
     if vr in _SHORT:
         return tag, at, at + 8, length, vr
     if at + 12 > len(window):
-        raise _RanOutError
+        raise RanOutError
     (length,) = struct.unpack_from(order + "I", window, at + 8)
     return tag, at, at + 12, length, vr
 
@@ -235,6 +247,6 @@ def items(raw: bytes, encoding: Encoding) -> list[Item]:
             else:
                 at = end
             found.append(item)
-    except _RanOutError:
+    except RanOutError:
         raise MalformedError("a sequence ends inside an element") from None
     return found

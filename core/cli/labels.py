@@ -1,4 +1,4 @@
-"""`sliceloop labels`: list, verify, export and restore the label journal."""
+"""`sliceloop labels`: list, verify, export, restore the journal; how far readers agree."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from core import durable
 from core.errors import NoLabelsError
 from core.imaging.deidentify import site_key
 from core.labels import backups
+from core.labels.agreement import Agreement, disputes, fleiss, pairwise, readings
 from core.labels.export import as_csv, as_json_lines, rows
 from core.labels.history import History
-from core.labels.journal import Journal, default_place, utc_now
+from core.labels.journal import Journal, utc_now
 from core.labels.schema import LabelEvent
+from core.labels.store import default_place
 
 app = typer.Typer(no_args_is_help=True, help="The label journal: who said what, when, and why.")
 
@@ -88,6 +90,36 @@ def export(
 
 
 @app.command()
+def agreement(as_json: JsonOption = False, journal: JournalOption = None) -> None:
+    """How far readers agree, with 95 % intervals, and the slices on which they differ."""
+    with _reading(journal) as opened:
+        found = readings(History(opened.events()))
+    together, open_disputes = fleiss(found), disputes(found)
+    compared = [*pairwise(found), *([together] if together else [])]
+    if as_json:
+        told = {
+            "cohen": [_agreement(item) for item in compared[: len(compared) - bool(together)]],
+            "fleiss": _agreement(together) if together else None,
+            "disputes": [
+                {"case_id": d.case_id, "slice_index": d.slice_index, "said": dict(d.said)}
+                for d in open_disputes
+            ],
+        }
+        typer.echo(json.dumps(told, indent=2))
+        return
+    if together is None:
+        typer.echo("No slice has been labelled by two readers yet.")
+        return
+    for item in compared:
+        name = "Fleiss' kappa, all readers" if item is together else "Cohen's kappa"
+        typer.echo(_printable(f"{name}: {_kappa(item)} ({', '.join(item.readers)})"))
+    typer.echo(f"Slices in dispute: {len(open_disputes)}")
+    for dispute in open_disputes:
+        said = ", ".join(f"{reader}: {class_id}" for reader, class_id in dispute.said.items())
+        typer.echo(_printable(f"  {dispute.case_id}  slice {dispute.slice_index + 1}  {said}"))
+
+
+@app.command()
 def restore(journal: JournalOption = None) -> None:
     """Put the newest whole backup in the place of a damaged journal, which is set aside."""
     path = _place(journal)
@@ -100,6 +132,35 @@ def restore(journal: JournalOption = None) -> None:
     if done.set_aside is not None:
         told = f"{told}. The damaged file is now {done.set_aside.name}"
     typer.echo(f"{told}.")
+
+
+def _agreement(item: Agreement) -> dict[str, Any]:
+    bounds = item.kappa_ci95
+    return {
+        "readers": list(item.readers),
+        "slices": item.slices,
+        "patients": item.patients,
+        "kappa": item.kappa,
+        "kappa_ci95": None if bounds is None else list(bounds),
+        "observed": item.observed,
+        "by_class": dict(item.by_class),
+    }
+
+
+def _kappa(item: Agreement) -> str:
+    """Kappa in words; never without its interval, or why there is none."""
+    share = f"{item.observed:.0%} of pairs agree on {item.slices} slices"
+    if item.kappa is None:
+        return f"not defined, only one class was given; {share}"
+    if item.kappa_ci95 is None:
+        return f"{item.kappa:.2f}, no interval from {item.patients} patient(s); {share}"
+    low, high = item.kappa_ci95
+    return f"{item.kappa:.2f} (95 % interval {low:.2f} to {high:.2f}); {share}"
+
+
+def _printable(text: str) -> str:
+    """A text in which a reader's words cannot steer the terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _entries(count: int) -> str:
@@ -163,5 +224,4 @@ def _line(event: LabelEvent) -> str:
     )
     if said := draft.reason or draft.note:
         text = f"{text}  “{said}”"
-    # A reader's text must not be able to steer the terminal.
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return _printable(text)

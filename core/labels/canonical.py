@@ -112,6 +112,8 @@ def to_body(event: LabelEvent) -> str:
         ]
     if draft.note:
         fields["note"] = draft.note
+    if draft.blind:
+        fields["blind"] = True
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -137,6 +139,7 @@ def from_body(body: bytes, digest: str) -> LabelEvent:
                 for item in fields.get("regions", ())
             ),
             note=fields.get("note", ""),
+            blind=fields.get("blind", False),
         )
         return LabelEvent(
             fields["sequence"],

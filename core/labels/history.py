@@ -170,6 +170,30 @@ class History:
             if statement.event.draft.note
         }
 
+    def ratings(self, case_id: str) -> dict[str, dict[str, LabelEvent]]:
+        """Slice id → reader → the label that this reader gives it now; adjudications apart."""
+        found: dict[str, dict[str, LabelEvent]] = {}
+        for slice_id, statements in self._about.get((case_id, Aspect.LABEL_CLASS), {}).items():
+            said: dict[str, Statement] = {}
+            for statement in statements:
+                reader = statement.event.reader
+                if not statement.stands or statement.event.draft.action is Action.ADJUDICATE:
+                    continue
+                if reader not in said or statement.rank > said[reader].rank:
+                    said[reader] = statement
+            labels = {r: s.event for r, s in said.items() if s.event.draft.new is not None}
+            if labels:
+                found[slice_id] = labels
+        return found
+
+    def adjudicated(self, case_id: str) -> dict[str, str]:
+        """Slice id → the class that an adjudication gave it, where one stands."""
+        return {
+            slice_id: str(statement.event.draft.new)
+            for slice_id, statement in self._standing(case_id, Aspect.LABEL_CLASS, None)
+            if statement.event.draft.action is Action.ADJUDICATE
+        }
+
     def cases(self) -> tuple[str, ...]:
         """All cases that have entries, in the order of their first."""
         return tuple(self._events)
@@ -178,11 +202,15 @@ class History:
         """The entries about a case, in order."""
         return tuple(self._events.get(case_id, ()))
 
-    def standing(self, case_id: str) -> Iterator[LabelEvent]:
-        """The entries that give a case its current classes, one a labelled slice."""
-        for _, statement in self._standing(case_id, Aspect.LABEL_CLASS, None):
-            if statement.event.draft.new is not None:
-                yield statement.event
+    def standing(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
+        """The entries that give the current classes of a case, or of all, in order."""
+        events = [
+            statement.event
+            for case in (self.cases() if case_id is None else (case_id,))
+            for _, statement in self._standing(case, Aspect.LABEL_CLASS, None)
+            if statement.event.draft.new is not None
+        ]
+        return tuple(sorted(events, key=lambda event: event.sequence))
 
     def _standing(
         self, case_id: str, aspect: Aspect, reader: str | None
@@ -213,16 +241,20 @@ class History:
         batch = self._batches[(stack(steps)[-1], key[0])]
         return tuple(statement.event for statement in batch)
 
-    def current_if(self, targets: Iterable[LabelEvent], *, stands: bool) -> dict[str, str]:
+    def current_if(
+        self, targets: Iterable[LabelEvent], *, stands: bool, reader: str | None = None
+    ) -> dict[str, str]:
         """Slice id → class id of the targets' slices, if the targets stood or were undone.
 
-        A redo would make them the last to be said.
+        A redo would make them the last to be said. reader: as in `current`.
         """
         after: dict[str, str] = {}
         changed = {target.sequence: target.draft for target in targets}
         for draft in changed.values():
             said: list[tuple[tuple[bool, float], str | None]] = []
             for statement in self._about[(draft.case_id, Aspect.LABEL_CLASS)][draft.slice_id]:
+                if reader not in (None, statement.event.reader):
+                    continue
                 is_target = statement.event.sequence in changed
                 if stands if is_target else statement.stands:
                     outweighs, rank = statement.weight

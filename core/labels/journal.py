@@ -12,7 +12,6 @@ for the disk. A window appends from one writer thread and reads current labels f
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import secrets
 import threading
@@ -22,14 +21,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from core import places
 from core.errors import (
-    CoreError,
     DamagedJournalError,
     NewerJournalError,
     NotDurableError,
@@ -38,11 +35,8 @@ from core.errors import (
 from core.labels import tables
 from core.labels.canonical import Origin, digest_of, follows, from_body, genesis, sealed
 from core.labels.schema import LabelDraft, LabelEvent
-from core.labels.sqlite_store import SqliteStore
+from core.labels.store import default_place, open_store
 from core.labels.tables import ENTRIES, HEAD
-
-STORE_VARIABLE = "SLICELOOP_STORE"
-"""Environment variable that names another store than the file in the data folder."""
 
 Clock = Callable[[], datetime]
 
@@ -66,61 +60,6 @@ class Verified:
 
     entries: int
     head: str
-
-
-class Store(Protocol):
-    """What a journal needs of the database that it lives in."""
-
-    path: Path
-    read_only: bool
-    engine: Engine
-
-    def options(self, *, writes: bool) -> dict[str, Any]:
-        """Execution options of a transaction: how it locks and what it sees."""
-
-    def before_create(self, connection: Connection) -> None:
-        """Called in the transaction that makes or migrates the tables."""
-
-    def before_append(self, connection: Connection) -> None:
-        """Called in the transaction that is about to append; may refuse by NotDurableError."""
-
-    def empty(self) -> CoreError:
-        """What to say when there is no journal and this instance only reads."""
-
-    def damage(self, connection: Connection) -> str | None:
-        """What the database's own check finds wrong, or None."""
-
-    def rows(self, connection: Connection, after: int, case_id: str | None) -> list[Row[Any]]:
-        """(sequence, case_id, body, digest) of entries in order; text as bytes."""
-
-    def backup(self, sequence: int, digest: str, now: datetime) -> None:
-        """Keep a copy, if the journal grew since the last one."""
-
-    def witnesses(self) -> Iterator[tuple[str, int, str]]:
-        """(name, sequence, digest) of what is known from elsewhere about earlier ends."""
-
-    def translated(self, error: DBAPIError, *, writing: bool) -> CoreError:
-        """A driver's error as one of ours."""
-
-    def close(self) -> None:
-        """Let go of the database."""
-
-
-def default_place() -> Path | str:
-    """The store named by SLICELOOP_STORE, or the file in the person's data folder."""
-    named = os.environ.get(STORE_VARIABLE, "").strip()
-    if "://" in named:
-        return named
-    return Path(named) if named else places.journal_file()
-
-
-def open_store(place: Path | str, *, read_only: bool, now: datetime) -> Store:
-    """The store at a file's path, or at a URL such as postgresql+psycopg://host/name."""
-    if isinstance(place, str) and "://" in place:
-        from core.labels.postgres_store import PostgresStore
-
-        return PostgresStore(place, read_only=read_only)
-    return SqliteStore(Path(place), read_only=read_only, now=now)
 
 
 class Journal:

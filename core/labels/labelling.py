@@ -8,43 +8,23 @@ writing on one writer thread and ask on its own. `changed` is emitted on the thr
 
 from __future__ import annotations
 
-import getpass
-import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from core.events import Signal
 from core.labels.history import History, HistoryEntry
 from core.labels.journal import Journal, new_session
+from core.labels.reader import default_reader
 from core.labels.schema import (
     Action,
     LabelDraft,
     LabelEvent,
+    Labelled,
     LabelSet,
     ModelOpinion,
     Region,
 )
-
-READER_VARIABLE = "SLICELOOP_READER"
-"""Environment variable that names the reader where nobody has signed in."""
-
-
-class Labelled(Protocol):
-    """What of a series a label needs; core.imaging.volume.SeriesSummary has it."""
-
-    @property
-    def case_id(self) -> str:
-        """Stable identifier under which labels are kept."""
-
-    @property
-    def patient_id(self) -> str:
-        """As stated, or empty."""
-
-    @property
-    def slice_ids(self) -> tuple[str, ...]:
-        """One stable identifier a slice."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +35,6 @@ class LabelsChanged:
     slice_ids: tuple[str, ...]
     reader: str
     events: tuple[LabelEvent, ...]
-
-
-def default_reader() -> str:
-    """SLICELOOP_READER, or the name under which the person is signed in to the computer."""
-    named = os.environ.get(READER_VARIABLE, "").strip()
-    if named:
-        return named
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # an account without a name, as in some containers
-        return "reader"
 
 
 class Labelling:
@@ -85,6 +54,7 @@ class Labelling:
         self._reader = reader or default_reader()
         self._session = new_session()
         self._case_id = ""
+        self._blind = False
         self._history = History(journal.events())
 
     @property
@@ -103,6 +73,19 @@ class Labelling:
             raise ValueError("a reader has a name")
         with self._writing:
             self._reader, self._session = reader.strip(), new_session()
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether what other readers said is hidden."""
+        return self._blind
+
+    def read_blind(self, blind: bool) -> None:
+        """Hide what other readers said, as in a second reading, or show it again.
+
+        Every entry states whether it was made blind. What trains (`standing`) is not affected.
+        """
+        with self._writing:
+            self._blind = blind
 
     # ---- changing
 
@@ -161,7 +144,7 @@ class Labelling:
         if class_id is not None:
             label_set.find(class_id)
         with self._writing:
-            now, own = self._now(series.case_id), self._now(series.case_id, self._reader)
+            now, own = self._seen(series.case_id), self._now(series.case_id, self._reader)
             drafts = []
             for index in indices:
                 slice_id = series.slice_ids[index]
@@ -181,6 +164,7 @@ class Labelling:
                         class_id,
                         reason,
                         (opinions or {}).get(index),
+                        blind=self._blind,
                     )
                 )
             events = self._write(series.case_id, drafts)
@@ -268,8 +252,8 @@ class Labelling:
     # ---- asking
 
     def current(self, case_id: str) -> dict[str, str]:
-        """Slice id → class id of a case, as all readers' entries have it."""
-        return self._now(case_id)
+        """Slice id → class id of a case, as all readers' entries have it; own ones if blind."""
+        return self._seen(case_id)
 
     def own(self, case_id: str, reader: str | None = None) -> dict[str, str]:
         """Slice id → class id that one reader (default: this one) gave, as if alone."""
@@ -278,28 +262,34 @@ class Labelling:
     def regions(self, case_id: str) -> dict[str, tuple[Region, ...]]:
         """Slice id → regions marked on it."""
         with self._reading:
-            return self._history.regions(case_id)
+            return self._history.regions(case_id, self._only)
 
     def notes(self, case_id: str) -> dict[str, str]:
         """Slice id → comment on it."""
         with self._reading:
-            return self._history.notes(case_id)
+            return self._history.notes(case_id, self._only)
 
     def history(self, case_id: str) -> list[HistoryEntry]:
-        """What was done to a case, step by step, the last step last."""
+        """What was done to a case, step by step, the last step last; own steps if blind."""
         with self._reading:
-            return self._history.entries(case_id)
+            entries = self._history.entries(case_id)
+        return [entry for entry in entries if self._only in (None, entry.reader)]
 
     def counts(self) -> dict[str, int]:
         """Case id → number of slices labelled now, of every case that has any."""
         with self._reading:
-            found = {case_id: len(self._history.current(case_id)) for case_id in self._cases()}
+            found = {
+                case_id: len(self._history.current(case_id, self._only))
+                for case_id in self._history.cases()
+            }
         return {case_id: count for case_id, count in found.items() if count}
 
     def standing(self) -> tuple[LabelEvent, ...]:
         """The entries that give all current labels, in order: what a training set is made of."""
         with self._reading:
-            events = [e for case_id in self._cases() for e in self._history.standing(case_id)]
+            events = [
+                e for case_id in self._history.cases() for e in self._history.standing(case_id)
+            ]
         return tuple(sorted(events, key=lambda event: event.sequence))
 
     def can_undo(self, case_id: str | None = None) -> bool:
@@ -314,11 +304,16 @@ class Labelling:
 
     # ---- inside
 
-    def _cases(self) -> tuple[str, ...]:
-        return self._history.cases()
-
     def _key(self, case_id: str | None) -> tuple[str, str, str]:
         return (case_id or self._case_id, self._reader, self._session)
+
+    @property
+    def _only(self) -> str | None:
+        """Whose entries are shown: all, or in a blind reading this reader's."""
+        return self._reader if self._blind else None
+
+    def _seen(self, case_id: str) -> dict[str, str]:
+        return self._now(case_id, self._only)
 
     def _now(self, case_id: str, reader: str | None = None) -> dict[str, str]:
         with self._reading:
@@ -339,7 +334,7 @@ class Labelling:
     ) -> tuple[LabelEvent, ...]:
         slice_id = series.slice_ids[index]
         with self._writing:
-            old = self._now(series.case_id).get(slice_id)
+            old = self._seen(series.case_id).get(slice_id)
             draft = LabelDraft(
                 action,
                 series.case_id,
@@ -354,6 +349,7 @@ class Labelling:
                 opinion,
                 regions=regions,
                 note=note,
+                blind=self._blind,
             )
             events = self._write(series.case_id, [draft])
         return self._tell(events)
@@ -364,8 +360,10 @@ class Labelling:
             with self._reading:
                 find = self._history.undoable if action is Action.UNDO else self._history.redoable
                 targets = find(key)
-                before = self._history.current(key[0])
-                after = self._history.current_if(targets, stands=action is Action.REDO)
+                before = self._history.current(key[0], self._only)
+                after = self._history.current_if(
+                    targets, stands=action is Action.REDO, reader=self._only
+                )
             drafts = [
                 LabelDraft(
                     action,
@@ -377,6 +375,7 @@ class Labelling:
                     before.get(target.draft.slice_id),
                     after.get(target.draft.slice_id),
                     target=target.sequence,
+                    blind=self._blind,
                 )
                 for target in targets
             ]

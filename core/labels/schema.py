@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,22 @@ class LabelSet:
     def positive(self) -> LabelClass:
         """The first class that stands for a finding."""
         return next(item for item in self.classes if item.positive)
+
+
+class Labelled(Protocol):
+    """What of a series a label needs; core.imaging.volume.SeriesSummary has it."""
+
+    @property
+    def case_id(self) -> str:
+        """Stable identifier under which labels are kept."""
+
+    @property
+    def patient_id(self) -> str:
+        """As stated, or empty."""
+
+    @property
+    def slice_ids(self) -> tuple[str, ...]:
+        """One stable identifier a slice."""
 
 
 class Action(Enum):
@@ -113,6 +130,7 @@ class LabelDraft:
     old, new: class ids as the reader saw the slice before and after; None means unlabelled.
     target: sequence number that an UNDO or REDO refers to.
     regions: all regions of the slice after a MARK. note: the slice's comment after a NOTE.
+    blind: whether what other readers had said was hidden from this one.
     """
 
     action: Action
@@ -128,6 +146,7 @@ class LabelDraft:
     target: int | None = None
     regions: tuple[Region, ...] = ()
     note: str = ""
+    blind: bool = False
 
 
 @dataclass(frozen=True)

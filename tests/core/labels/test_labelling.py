@@ -11,7 +11,8 @@ import pytest
 from core.errors import NotDurableError
 from core.labels.history import HistoryEntry
 from core.labels.journal import Journal
-from core.labels.labelling import Labelling, LabelsChanged, default_reader
+from core.labels.labelling import Labelling, LabelsChanged
+from core.labels.reader import default_reader
 from core.labels.schema import Action, Attention, Region
 from tests.core.labels.support import HEMORRHAGE, OPINION, OTHER, SERIES, draft
 
@@ -228,3 +229,27 @@ def test_the_reader_has_a_name(labelling: Labelling, monkeypatch: pytest.MonkeyP
     assert default_reader()
     with pytest.raises(ValueError, match="name"):
         labelling.sign_in("  ")
+
+
+def test_a_blind_reader_sees_and_states_only_their_own(
+    journal: Journal, labelling: Labelling
+) -> None:
+    label(labelling, 0)
+    labelling.mark(SERIES, 0, [BOX], label_set=HEMORRHAGE)
+    labelling.sign_in("lee")
+    labelling.read_blind(True)
+    assert labelling.is_blind
+    assert labelling.current(SERIES.case_id) == {}
+    assert labelling.regions(SERIES.case_id) == {}
+    assert labelling.history(SERIES.case_id) == []
+    assert labelling.counts() == {}
+    (said,) = labelling.label(SERIES, 0, "no_hemorrhage", label_set=HEMORRHAGE)
+    assert (said.draft.old, said.draft.new, said.draft.blind) == (None, "no_hemorrhage", True)
+    (undone,) = labelling.undo()
+    assert (undone.draft.old, undone.draft.new) == ("no_hemorrhage", None)
+    labelling.redo()
+    assert labelling.current(SERIES.case_id) == {FIRST: "no_hemorrhage"}
+    assert len(labelling.standing()) == 1
+    labelling.read_blind(False)
+    assert len(labelling.history(SERIES.case_id)) == 5
+    assert journal.events()[0].draft.blind is False

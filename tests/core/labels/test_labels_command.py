@@ -107,6 +107,24 @@ def test_restore(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verify") == 0
 
 
+def test_agreement(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("agreement") == 0
+    assert "No slice has been labelled by two readers" in capsys.readouterr().out
+    with Journal() as journal:
+        lee = Labelling(journal, "lee")
+        lee.label(SERIES, 2, "no_hemorrhage", label_set=HEMORRHAGE)
+        lee.label(OTHER, 0, "no_hemorrhage", label_set=HEMORRHAGE)
+    assert run("agreement") == 0
+    out = capsys.readouterr().out
+    assert "Cohen's kappa: 0.00 (95 % interval" in out
+    assert "50% of pairs agree on 2 slices (kim, lee)" in out
+    assert "case-1  slice 3  kim: hemorrhage, lee: no_hemorrhage" in out
+    assert run("agreement", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cohen"][0]["observed"] == found["fleiss"]["observed"] == 0.5
+    assert [item["slice_index"] for item in found["disputes"]] == [2]
+
+
 def test_reading_while_the_window_writes(
     labelled: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -17,8 +17,9 @@ from core.errors import (
     StoreUnreachableError,
 )
 from core.labels.history import current
-from core.labels.journal import STORE_VARIABLE, Journal, default_place
+from core.labels.journal import Journal
 from core.labels.labelling import Labelling
+from core.labels.store import STORE_VARIABLE, default_place
 from core.sentences import sentence
 from tests.core.labels.postgres import Server, running
 from tests.core.labels.support import CLASSES, HEMORRHAGE, OPINION, SERIES, Clock, Series, draft

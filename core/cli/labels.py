@@ -182,11 +182,7 @@ def _reading(journal: Path | None) -> Iterator[Journal]:
 
 
 def _chosen(events: tuple[LabelEvent, ...], current: bool) -> tuple[LabelEvent, ...]:
-    if not current:
-        return events
-    history = History(events)
-    standing = [event for case_id in history.cases() for event in history.standing(case_id)]
-    return tuple(sorted(standing, key=lambda event: event.sequence))
+    return History(events).standing() if current else events
 
 
 def _facts(event: LabelEvent) -> dict[str, Any]:

@@ -287,10 +287,7 @@ class Labelling:
     def standing(self) -> tuple[LabelEvent, ...]:
         """The entries that give all current labels, in order: what a training set is made of."""
         with self._reading:
-            events = [
-                e for case_id in self._history.cases() for e in self._history.standing(case_id)
-            ]
-        return tuple(sorted(events, key=lambda event: event.sequence))
+            return self._history.standing()
 
     def can_undo(self, case_id: str | None = None) -> bool:
         """Whether `undo` would do something."""

@@ -42,7 +42,7 @@ from desktop.panels.toolbar import ViewerBar
 from desktop.panels.training import TrainingPanel
 from desktop.viewer.stage import Stage
 
-LEFT, MIDDLE, RIGHT = 225, 860, 315
+LEFT, MIDDLE, RIGHT = 240, 845, 315
 """Widths of the three columns at first, logical pixels."""
 
 
@@ -190,6 +190,7 @@ class MainWindow(QMainWindow):
     def show_comparison_page(self) -> None:
         """Bring champion and challenger to the front."""
         self.pages.setCurrentWidget(self.comparison)
+        self.comparison.reason.setFocus()
 
     def go_to(self, slice_id: str) -> None:
         """Show a slice of an open series."""

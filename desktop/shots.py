@@ -1,4 +1,4 @@
-"""`sliceloop demo --shots DIR`: the loop without a screen, a picture a stage, and what was measured.
+"""`sliceloop demo --shots DIR`: the loop without a screen, pictures, and what was measured.
 
 Everything is real: the window, the engine, the journal, the training child, the comparison. Only
 the screen is missing.

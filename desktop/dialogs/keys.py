@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -25,12 +26,12 @@ class KeysDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keys and mouse")
-        self.resize(900, 620)
+        self.resize(1020, 700)
         columns = QHBoxLayout()
         columns.setSpacing(28)
         left, middle, right = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()
-        for column in (left, middle, right):
-            columns.addLayout(column, 1)
+        for column, share in ((left, 4), (middle, 4), (right, 5)):
+            columns.addLayout(column, share)
         by_menu = {
             menu: [
                 (keys_in_words(actions[spec.command]), spec.text.replace("&", "").rstrip("…"))
@@ -62,6 +63,7 @@ class KeysDialog(QDialog):
     def _group(column: QVBoxLayout, title: str, rows: list[tuple[str, str]]) -> None:
         heading = QLabel(title)
         heading.setProperty("role", "heading")
+        heading.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         column.addWidget(heading)
         grid = QGridLayout()
         grid.setHorizontalSpacing(14)

@@ -51,10 +51,7 @@ class ModelsDialog(QDialog):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        header.setHighlightSections(False)
+        self._size_columns()
         self.table.itemSelectionChanged.connect(self._show_card)
         self.card = QTextBrowser(self)
         self.card.setAccessibleName("Card of the selected model")
@@ -87,6 +84,15 @@ class ModelsDialog(QDialog):
         layout.addWidget(self._changes)
         layout.addLayout(decide)
         self._can_roll_back = False
+
+    def _size_columns(self) -> None:
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(0, 84)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setHighlightSections(False)
 
     def show_models(self, entries: list[CatalogueEntry], changes: tuple[Promotion, ...]) -> None:
         """Show the models of the task and who changed the active one, newest last."""
@@ -194,7 +200,7 @@ def card_html(card: Card) -> str:
             f"{card.data.positives} with a finding",
         ),
         ("Licence of the data", card.data.licence),
-        ("Network", f"{card.architecture.family}, {card.architecture.parameters:,} numbers"),
+        ("Network", f"{card.architecture.family}, {card.architecture.parameters:,} parameters"),
         ("SHA-256", card.weights_sha256),
     ]
     metrics = [

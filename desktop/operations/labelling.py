@@ -17,6 +17,7 @@ from core.labels.history import HistoryEntry
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
 from core.labels.schema import ModelOpinion
+from core.retraining.sources import Sources
 from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.notices import Level, Notice, Tell
@@ -55,6 +56,7 @@ class LabelOperations:
         self._reader = reader
         self._make_journal: Callable[..., Journal] = journal
         self._labelling: Labelling | None = None
+        self._sources = Sources()
         self.saved = Saved()
         session.added.connect(self.refresh)
         session.label_set_changed.connect(self._refresh_all)
@@ -171,8 +173,12 @@ class LabelOperations:
             return
 
         def change() -> None:
-            if self._labelling is not None:
-                work(self._labelling)
+            if self._labelling is None:
+                return
+            if reading is not None:
+                # A training set opens the study again: note its place before the first label.
+                self._sources.remember(reading.summary)
+            work(self._labelling)
 
         def done(_result: object) -> None:
             self._say(pending=self.saved.pending - 1, failed=False)

@@ -78,7 +78,7 @@ def make_plan(
             for event in mine
         ),
         base=f"{active.card.title} {active.card.version}" if active is not None else "",
-        recipes=tuple(_choices(len(mine), speed)),
+        recipes=tuple(_choices(label_set.id, len(mine), speed)),
         problem=_problem(label_set, mine, positives),
     )
 
@@ -105,11 +105,13 @@ def _patient(event: LabelEvent) -> str:
     return event.draft.patient_id or event.draft.case_id
 
 
-def _choices(slices: int, speed: float) -> Iterable[RecipeChoice]:
+def _choices(task: str, slices: int, speed: float) -> Iterable[RecipeChoice]:
     for name in recipes.available():
         try:
             found = recipes.load_recipe(name)
         except CoreError:
+            continue
+        if found.task not in ("", task):
             continue
         shown = found.sampling.slices_per_epoch or slices
         fits = found.folds + 1 if found.folds else 1
@@ -143,13 +145,3 @@ def new_set_folder(datasets: Path) -> Path:
         if folder.name.isdigit()
     ]
     return datasets / f"{max(numbers, default=0) + 1:04d}"
-
-
-def latest_set(datasets: Path) -> Path | None:
-    """The training set made last, whose patients keep their part; None before the first."""
-    folders = [
-        folder
-        for folder in (datasets.iterdir() if datasets.is_dir() else ())
-        if folder.name.isdigit() and (folder / "dataset.json").is_file()
-    ]
-    return max(folders, key=lambda folder: int(folder.name), default=None)

@@ -12,6 +12,7 @@ from core import places
 from core.errors import RunError
 from core.events import Signal
 from core.models.catalogue import Catalogue, Promotion
+from core.retraining.collecting import Collected, build_from_labels
 from core.retraining.promotion import Judgement, judge, promote
 from core.retraining.protocol import (
     RunFolder,
@@ -24,7 +25,7 @@ from desktop.jobs import Job, Jobs, Task
 from desktop.notices import Level, Notice, Tell
 from desktop.operations.comparing import view_of
 from desktop.operations.labelling import LabelOperations
-from desktop.operations.planning import RetrainPlan, make_plan
+from desktop.operations.planning import RetrainPlan, make_plan, new_set_folder
 from desktop.run_watcher import RunView, RunWatcher, known_runs
 
 
@@ -95,20 +96,33 @@ class Retraining:
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 
-    def begin(self, recipe: str, data: Path) -> None:
-        """Start a child process that trains on a set, from the active model on."""
-        active = self._catalogue.active(self._session.label_set.id)
-        base = active.folder if active is not None else None
-        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{recipe}"
-        run = places.runs() / name
-        request = TrainingRequest(recipe=recipe, data=data, base_model=base)
+    def begin(self, recipe: str) -> None:
+        """Make a training set of all labels of the task, and train on it in a child process.
 
-        def work(_task: Task) -> int:
-            return start_training(request, run)
+        The training starts from the active model. The set is de-identified, and each patient
+        stays in the part to which he was once assigned.
+        """
+        labelling, label_set = self._labels.labelling, self._session.label_set
+        active = self._catalogue.active(label_set.id)
+        base = active.folder if active is not None else None
+        run = places.runs() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{Path(recipe).stem}"
+        standing = labelling.standing() if labelling is not None else ()
+
+        def work(task: Task) -> Collected:
+            data = new_set_folder(places.datasets())
+            collected = build_from_labels(standing, label_set, data, progress=task.progress)
+            task.check()
+            start_training(TrainingRequest(recipe=recipe, data=data, base_model=base), run)
+            return collected
+
+        def done(collected: Collected) -> None:
+            if collected.left_out:
+                self._tell(_left_out(collected))
+            self.watch(run)
 
         self._jobs.submit(
-            Job("training", "Starting the training", work),
-            on_done=lambda _pid: self.watch(run),
+            Job("training", "Making the training set", work),
+            on_done=done,
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 
@@ -230,6 +244,16 @@ class Retraining:
             on_done=done,
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
+
+
+def _left_out(collected: Collected) -> Notice:
+    labels = sum(item.labels for item in collected.left_out)
+    return Notice(
+        Level.CAUTION,
+        f"{labels} label{'s are' if labels > 1 else ' is'} not in the training set: "
+        f"{collected.left_out[0].reason}",
+        "\n".join(f"{item.labels}: {item.reason}" for item in collected.left_out),
+    )
 
 
 def _ask_in_child(run: Path, task: Task) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QHeaderView,
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
@@ -19,10 +21,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.appearance import theme
+from desktop.appearance import SMALL_PX, font, theme
 from desktop.operations.comparing import ComparisonView, Contender
 from desktop.panels.bars import percent
 from desktop.panels.plot import Curve, LinePlot
+
+WIDE = 720
+"""Width from which the figures stand beside the ROC curves, logical pixels."""
 
 PLACE_ROLE = Qt.ItemDataRole.UserRole + 1
 
@@ -50,53 +55,58 @@ class ConfusionMatrix(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(280, 150)
+        return QSize(280, 160)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(230, 128)
+        return QSize(200, 150)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colours = theme()
-        bold = QFont(self.font())
-        bold.setBold(True)
-        small = QFont(self.font())
-        small.setPixelSize(11)
         middle = Qt.AlignmentFlag.AlignCenter
-        left, top = 92.0, 40.0
+        wrap = Qt.TextFlag.TextWordWrap
+        left, top = 76.0, 52.0
         width, height = (self.width() - left) / 2, (self.height() - top) / 2
-        painter.setFont(bold)
+        painter.setFont(font(bold=True))
         painter.setPen(QColor(colours.text))
         painter.drawText(QRectF(0, 0, self.width(), 18), Qt.AlignmentFlag.AlignLeft, self._title)
-        painter.setFont(small)
-        painter.setPen(QColor(colours.dim))
-        for column, name in enumerate(self._names):
-            painter.drawText(QRectF(left + column * width, 20, width, 18), middle, f"says {name}")
         for row, name in enumerate(self._names):
-            painter.setFont(small)
+            painter.setFont(font(SMALL_PX))
             painter.setPen(QColor(colours.dim))
             painter.drawText(
+                QRectF(left + row * width, 20, width, 30), middle | wrap, f"says {name}"
+            )
+            painter.drawText(
                 QRectF(0, top + row * height, left - 6, height),
-                Qt.AlignmentFlag.AlignVCenter
-                | Qt.AlignmentFlag.AlignLeft
-                | Qt.TextFlag.TextWordWrap,
+                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft | wrap,
                 f"is {name}",
             )
             total = sum(self._counts[row])
             for column in (0, 1):
                 count = self._counts[row][column]
                 share = count / total if total else 0.0
-                colour = QColor(colours.negative if row == column else colours.positive)
-                colour.setAlphaF(0.12 + 0.55 * share)
-                cell = QRectF(left + column * width + 2, top + row * height + 2, width - 4,
-                              height - 4)  # fmt: skip
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(colour)
-                painter.drawRoundedRect(cell, 4, 4)
-                painter.setPen(QColor(colours.text))
-                painter.setFont(bold)
-                painter.drawText(cell, middle, f"{count}   {share * 100:.0f} %")
+                place = QRectF(left + column * width, top + row * height, width, height)
+                self._draw_cell(painter, place, count, share, row == column)
+
+    @staticmethod
+    def _draw_cell(
+        painter: QPainter, place: QRectF, count: int, share: float, is_right: bool
+    ) -> None:
+        colour = QColor(theme().negative if is_right else theme().positive)
+        colour.setAlphaF(0.12 + 0.5 * share)
+        cell = place.adjusted(2, 2, -2, -2)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawRoundedRect(cell, 4, 4)
+        painter.setPen(QColor(theme().text))
+        middle = cell.center().y()
+        upper = QRectF(cell.left(), middle - 18, cell.width(), 20)
+        painter.setFont(font(15, bold=True))
+        painter.drawText(upper, Qt.AlignmentFlag.AlignCenter, str(count))
+        painter.setFont(font(SMALL_PX))
+        lower = QRectF(cell.left(), middle + 2, cell.width(), 15)
+        painter.drawText(lower, Qt.AlignmentFlag.AlignCenter, f"{share * 100:.0f} %")
 
 
 class RocPlot(LinePlot):
@@ -141,18 +151,30 @@ class ComparisonPage(QFrame):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self.view: ComparisonView | None = None
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(20, 12, 20, 12)
+        inner = QWidget(self)
+        inner.setProperty("role", "panel")
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(20, 12, 20, 8)
         layout.setSpacing(8)
         self._build_head(layout)
         self._build_figures(layout)
         self._build_cases(layout)
-        self._build_decision(layout)
+        area = QScrollArea(self)
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(area, 1)
+        self._build_decision(outer)
 
     def _build_head(self, layout: QVBoxLayout) -> None:
         head = QHBoxLayout()
         self._title = QLabel(self)
         self._title.setProperty("role", "heading")
+        self._title.setWordWrap(True)
         back = QPushButton("Back to the images", self)
         back.setProperty("role", "small")
         back.clicked.connect(self.back_wanted)
@@ -169,38 +191,70 @@ class ComparisonPage(QFrame):
             layout.addWidget(label)
 
     def _build_figures(self, layout: QVBoxLayout) -> None:
-        row = QHBoxLayout()
-        row.setSpacing(16)
         self.roc = RocPlot(self)
-        right = QVBoxLayout()
         self._figures = _table(self, ("", "Champion", "Challenger"))
         self._figures.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self._figures.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        matrices = QHBoxLayout()
-        matrices.setSpacing(16)
+        header = self._figures.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
+        header.resizeSection(0, 124)
+        self._figures.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.champion_matrix, self.challenger_matrix = ConfusionMatrix(self), ConfusionMatrix(self)
-        matrices.addWidget(self.champion_matrix)
-        matrices.addWidget(self.challenger_matrix)
-        right.addWidget(self._figures, 1)
-        right.addLayout(matrices)
-        row.addWidget(self.roc, 2)
-        row.addLayout(right, 3)
-        layout.addLayout(row, 3)
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(18)
+        self._grid.setVerticalSpacing(12)
+        layout.addLayout(self._grid, 3)
+        self._is_wide: bool | None = None
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Wide: ROC beside table and matrices. Narrow: the table first, the rest under it."""
+        is_wide = self.width() >= WIDE
+        if is_wide is self._is_wide:
+            return
+        self._is_wide = is_wide
+        roc, table = self.roc, self._figures
+        left, right = self.champion_matrix, self.challenger_matrix
+        places: tuple[tuple[QWidget, int, int, int, int], ...] = (
+            (table, 0, 0, 1, 4),
+            (roc, 1, 0, 2, 2),
+            (left, 1, 2, 1, 2),
+            (right, 2, 2, 1, 2),
+        )
+        if is_wide:
+            places = (
+                (roc, 0, 0, 2, 2),
+                (table, 0, 2, 1, 2),
+                (left, 1, 2, 1, 1),
+                (right, 1, 3, 1, 1),
+            )
+        for widget, row, column, rows, columns in places:
+            self._grid.addWidget(widget, row, column, rows, columns)
+        for column, share in enumerate((4, 4, 5, 5) if is_wide else (5, 5, 5, 5)):
+            self._grid.setColumnStretch(column, share)
 
     def _build_cases(self, layout: QVBoxLayout) -> None:
         self._cases_title = QLabel(self)
         self._cases_title.setProperty("role", "section")
+        self._cases_title.setWordWrap(True)
         self.cases = _table(
-            self, ("Case", "Slice", "Reference", "Champion", "Challenger", "What changed")
+            self, ("Case", "Slice", "Reference", "Champion", "Challenger", "Change")
         )
         self.cases.setAccessibleName("Slices whose answer changed, those that got worse first")
         self.cases.itemActivated.connect(self._case_activated)
         self.cases.itemClicked.connect(self._case_activated)
+        self.cases.setMinimumHeight(150)
         layout.addWidget(self._cases_title)
         layout.addWidget(self.cases, 2)
 
     def _build_decision(self, layout: QVBoxLayout) -> None:
         row = QHBoxLayout()
+        row.setContentsMargins(20, 8, 20, 12)
+        row.setSpacing(8)
         self.reason = QLineEdit(self)
         self.reason.setPlaceholderText("Why? The reason is kept with the decision.")
         self.reason.setAccessibleName("Reason for the promotion")
@@ -222,7 +276,7 @@ class ComparisonPage(QFrame):
         self._title.setToolTip(f"{view.challenger.id} against {view.champion.id}")
         self._on.setText(
             f"Both were asked about the same {view.slices} slices of {view.patients} test "
-            "patients, whom neither has learnt from or been tuned on."
+            "patients. The challenger has learnt from none of them."
         )
         self._verdict.setText(view.verdict)
         self._remarks.setText("\n".join(f"⚠ {remark}" for remark in view.remarks))
@@ -252,6 +306,7 @@ class ComparisonPage(QFrame):
             values = (name, view.champion.figures[name], view.challenger.figures.get(name, "–"))
             for column, value in enumerate(values):
                 table.setItem(row, column, QTableWidgetItem(value))
+        table.setFixedHeight(table.horizontalHeader().sizeHint().height() + 26 * len(names) + 4)
 
     def _fill_cases(self, view: ComparisonView) -> None:
         worse = sum(case.is_worse for case in view.changed)
@@ -273,7 +328,7 @@ class ComparisonPage(QFrame):
                 case.reference,
                 percent(case.champion),
                 percent(case.challenger),
-                "worse: right before" if case.is_worse else "better: wrong before",
+                "got worse" if case.is_worse else "got better",
             )
             for column, value in enumerate(words):
                 item = QTableWidgetItem(value)
@@ -298,7 +353,9 @@ def _table(parent: QWidget, headings: tuple[str, ...]) -> QTableWidget:
     table.setShowGrid(False)
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     header = table.horizontalHeader()
+    header.setMinimumSectionSize(40)
     header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
     header.setHighlightSections(False)
     header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -120,8 +120,8 @@ class LinePlot(QWidget):
         area = QRectF(left, _TOP, self.width() - left - _RIGHT, self.height() - _TOP - bottom)
         if self._square:
             side = min(area.width(), area.height())
-            area = QRectF(left, _TOP, side, side)
-            area.moveLeft(left + max(0.0, (self.width() - left - _RIGHT - side) / 2))
+            spare = QPointF(area.width() - side, area.height() - side) / 2
+            area = QRectF(area.topLeft() + spare, QSizeF(side, side))
         return area
 
     def _fitted(self) -> tuple[float, float]:
@@ -153,7 +153,8 @@ class LinePlot(QWidget):
                 Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
                 f"{value:g}",
             )
-        ticks = nice_ticks(*self._x, wanted=max(2, int(area.width() / 60)))
+        each = 28 if self._whole_x else 60
+        ticks = nice_ticks(*self._x, wanted=max(2, int(area.width() / each)))
         if self._whole_x:
             ticks = [value for value in ticks if value == int(value)]
         for value in ticks:

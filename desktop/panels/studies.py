@@ -54,13 +54,13 @@ def answer_words(reading: Reading) -> tuple[str, str]:
             return "", theme().dim
         flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
         if not flagged:
-            return "no slice flagged", theme().negative
-        return f"{flagged} slice{'s' if flagged > 1 else ''} flagged", theme().positive
+            return "none flagged", theme().negative
+        return f"{flagged} flagged", theme().positive
     words = {
         AnswerState.NONE: ("not asked yet", theme().dim),
-        AnswerState.QUEUED: ("waiting for the model", theme().dim),
-        AnswerState.RUNNING: ("model is reading…", theme().accent),
-        AnswerState.REFUSED: ("model not suited", theme().warning),
+        AnswerState.QUEUED: ("in the queue", theme().dim),
+        AnswerState.RUNNING: ("model reads…", theme().accent),
+        AnswerState.REFUSED: ("not suited", theme().warning),
         AnswerState.FAILED: ("model failed", theme().warning),
     }
     return words[state]

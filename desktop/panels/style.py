@@ -19,6 +19,8 @@ QFrame#footer QLabel {{ font-size: {SMALL_PX}px; }}
 QFrame#footer QToolButton {{ font-size: {SMALL_PX}px; padding: 0 6px; min-height: 14px; }}
 QLabel#disclaimer {{ color: {c.warning}; font-weight: bold; }}
 QListView[role="plain"] {{ border: 0; background: transparent; }}
+QTableView::item {{ padding: 0 4px; }}
+QTableView::item:selected {{ border: 0; }}
 QTabWidget::pane {{ border: 0; }}
 QToolBar QToolButton {{ padding: 3px 7px; }}
 QLabel[role="key"] {{ color: {c.accent}; }}

@@ -45,7 +45,6 @@ class ViewerBar(QToolBar):
         self.windows.activated.connect(self._window_chosen)
         self.addWidget(self.windows)
         self._add(actions, Command.INVERT, "Invert")
-        self._add(actions, Command.ROTATE, "Rotate")
         self._add(actions, Command.NEUTRAL, "Reset")
         more = self.findChild(QToolButton, "qt_toolbar_ext_button")
         if more is not None:  # Qt's own arrow is dark on dark

@@ -15,9 +15,10 @@ from core.errors import LeakError, NoLabelsError
 from core.imaging.opening import open_path
 from core.imaging.volume import Progress
 from core.labels.history import History
-from core.labels.journal import Journal, default_place
+from core.labels.journal import Journal
 from core.labels.schema import LabelEvent
 from core.labels.sets import load_label_set
+from core.labels.store import default_place
 from core.retraining.building import TableRequest, build_from_table
 from core.retraining.collecting import build_from_labels
 from core.retraining.dataset import Dataset

@@ -105,9 +105,7 @@ def _order(one: DicomStack) -> tuple[object, ...]:
         header.text(tags.StudyDate),
         header.text(tags.StudyInstanceUID),
         number if number is not None else 1 << 31,
-        one.summary.uid,
-        -len(one.frames),
-        one.summary.case_id,
+        one.summary.uid,  # parts of one series stay in the order of their splitting
     )
 
 

@@ -1,0 +1,138 @@
+"""Decoder processes: what dies or hangs there ends nothing here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from core.errors import CancelledError, DecoderDiedError, UnreadableImageError
+from core.imaging import decoding
+from core.imaging.decoding import Job, decode_all, decode_one
+
+HERE = Path("some.dcm")
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """Gives an array that tells which task made it."""
+
+    number: int
+    dtype: str = "<i2"
+    shape: tuple[int, ...] = (8, 9)
+
+    def run(self) -> np.ndarray:
+        return np.full(self.shape, self.number, self.dtype)
+
+
+@dataclass(frozen=True)
+class Misbehaves:
+    """Does something that a decoder under attack may do."""
+
+    how: str
+    dtype: str = "<i2"
+    shape: tuple[int, ...] = (4, 4)
+
+    def run(self) -> np.ndarray:
+        if self.how == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if self.how == "exit":
+            os._exit(3)
+        if self.how == "hang":
+            time.sleep(60)
+        if self.how == "bomb":
+            return np.ones(1 << 32, np.int16)[:16].reshape(4, 4)
+        if self.how == "raise":
+            raise RuntimeError("jpeg_error: 0x33 \x00 nonsense")
+        if self.how == "clause":
+            raise ValueError("its palette is missing or damaged")
+        if self.how == "shape":
+            return np.zeros((5, 5), np.int16)
+        if self.how == "type":
+            return np.zeros((4, 4), np.float32)
+        if self.how == "prints":
+            print("not an answer", flush=True)  # noqa: T201
+            os.write(1, b"neither is this")
+        return np.zeros((4, 4), np.int16)
+
+
+def test_results_come_back_in_their_places() -> None:
+    target = np.zeros((40, 8, 9), np.int16)
+    seen: list[int] = []
+    decode_all((Job(i, HERE, Ramp(i)) for i in range(40)), lambda i: target[i], seen.append)
+    assert sorted(seen) == list(range(40))
+    assert (target == np.arange(40)[:, None, None]).all()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("crash", "SIGSEGV"), ("exit", "ended"), ("bomb", "memory")]
+)
+def test_a_death_is_a_sentence(how: str, said: str) -> None:
+    with pytest.raises(DecoderDiedError) as caught:
+        decode_one(HERE, Misbehaves(how))
+    assert said in caught.value.how
+    assert decode_one(HERE, Ramp(5))[0, 0] == 5
+
+
+def test_a_hang_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "DEADLINE_SECONDS", 1.5)
+    decode_one(HERE, Ramp(1))  # the process is up
+    begin = time.monotonic()
+    with pytest.raises(DecoderDiedError) as caught:
+        decode_one(HERE, Misbehaves("hang"))
+    assert time.monotonic() - begin < 10
+    assert "stopped" in caught.value.how
+    assert decode_one(HERE, Ramp(6))[0, 0] == 6
+
+
+@pytest.mark.parametrize("how", ["raise", "shape", "type"])
+def test_what_is_wrong_is_refused_in_plain_words(how: str) -> None:
+    with pytest.raises(UnreadableImageError) as caught:
+        decode_one(HERE, Misbehaves(how))
+    assert "jpeg_error" not in caught.value.reason
+    assert caught.value.path == HERE
+
+
+def test_our_own_clauses_pass_through() -> None:
+    with pytest.raises(UnreadableImageError, match="palette"):
+        decode_one(HERE, Misbehaves("clause"))
+
+
+def test_what_a_codec_prints_is_no_answer() -> None:
+    assert decode_one(HERE, Misbehaves("prints")).sum() == 0
+
+
+def test_one_bad_picture_stops_the_load_and_leaks_nothing() -> None:
+    jobs = [Job(i, Path(f"{i}"), Misbehaves("crash") if i == 7 else Ramp(i)) for i in range(30)]
+    target = np.zeros((30, 8, 9), np.int16)
+    target4 = np.zeros((4, 4), np.int16)
+    with pytest.raises(DecoderDiedError) as caught:
+        decode_all(jobs, lambda i: target4 if i == 7 else target[i], lambda _: None)
+    assert caught.value.path == Path("7")
+    assert decode_one(HERE, Ramp(2))[0, 0] == 2
+
+
+def test_cancelling_stops() -> None:
+    done: list[int] = []
+    target = np.zeros((500, 8, 9), np.int16)
+    with pytest.raises(CancelledError):
+        decode_all(
+            (Job(i, HERE, Ramp(i)) for i in range(500)),
+            lambda i: target[i],
+            done.append,
+            lambda: len(done) >= 5,
+        )
+    assert len(done) == 5
+
+
+def test_shutting_down_leaves_no_process() -> None:
+    decode_one(HERE, Ramp(1))
+    decoding.shut_down()
+    alive = [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE]
+    assert not [c for c in alive if "decoder_process" in " ".join(c.cmdline())]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.errors import NotComparableError
 from core.retraining import statistics as stats
 from core.retraining.dataset import Dataset
+from core.retraining.evaluation import decisions
 from core.retraining.figures import Evaluation
 from core.retraining.plots import interval_text
 from core.retraining.scoring import Scores
@@ -37,14 +38,19 @@ class Contender:
 
     @property
     def outcomes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """((true negative, false positive), (false negative, true positive)) at the threshold."""
-        table = self.figures.confusion
-        finding = self.figures.classes.index(self.figures.positive or self.figures.classes[1])
-        absence = 1 - finding
-        return (
-            (table[absence][absence], table[absence][finding]),
-            (table[finding][absence], table[finding][finding]),
-        )
+        """((true negative, false positive), (false negative, true positive)) of the decisions.
+
+        With several classes the first stands for the absence of a finding and all others for
+        one: which of them is not told apart here.
+        """
+        table = np.array(self.figures.confusion)
+        positive = self.figures.positive
+        absence = 0
+        if positive is not None and len(table) == 2:
+            absence = 1 - self.figures.classes.index(positive)
+        tn = int(table[absence, absence])
+        fp, fn = int(table[absence].sum()) - tn, int(table[:, absence].sum()) - tn
+        return (tn, fp), (fn, int(table.sum()) - tn - fp - fn)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class ChangedCase:
     """A slice on which the two models decide differently.
 
     key, group, series: codes. order: position in the series from 0. label: class id.
-    champion, challenger: probability of the positive class. is_worse: was right, is now wrong.
+    champion, challenger: probability of the positive class, or, with several classes, of the
+    right one. is_worse: was right, is now wrong.
     """
 
     key: str
@@ -130,34 +137,27 @@ def compare(
     """Compare two models on the slices that both scored.
 
     margin: largest loss of AUROC, at the lower end of the paired interval, that counts as not
-    worse. Raises NotComparableError unless both scored exactly the same slices of a two-class
-    set with a finding.
+    worse. Raises NotComparableError unless both scored exactly the same slices.
     """
     rows = _same_rows(dataset, champion, challenger)
-    index = dataset.positive_index
     classes = dataset.manifest.classes
-    if index is None or len(classes) != 2:
-        raise NotComparableError("only sets with one finding and its absence have a gate")
     before = champion.evaluate(dataset, resamples, seed)
     after = challenger.evaluate(dataset, resamples, seed)
-    truth = dataset.labels[rows] == index
-    old = _column(champion, rows, index)
-    new = _column(challenger, rows, index)
+    old, new = _of_rows(champion, rows), _of_rows(challenger, rows)
     groups = dataset.groups[rows]
-    difference = None
-    if 0 < truth.sum() < len(truth):
-        difference = stats.bootstrap_auroc_difference(truth, old, new, groups, resamples, seed)
-    changed = _changed(dataset, rows, truth, old, new, (champion, challenger))
+    difference = _difference(dataset, rows, old, new, resamples, seed)
+    index = dataset.positive_index
+    finding = index is not None and len(classes) == 2
     return Comparison(
         champion=_contender(champion, before),
         challenger=_contender(challenger, after),
         slices=len(rows),
         patients=len(np.unique(groups)),
-        negative=classes[1 - index],
-        positive=classes[index],
+        negative=classes[1 - index] if finding and index is not None else classes[0],
+        positive=classes[index] if finding and index is not None else "any other class",
         difference=difference,
         gate=_gate(difference, margin, len(np.unique(groups))),
-        changed=changed,
+        changed=_changed(dataset, rows, old, new, (champion, challenger)),
         dataset=dataset.manifest.id,
         test_hash=dataset.manifest.test_hash,
         remarks=(*remarks, *_remarks(before, after)),
@@ -192,11 +192,34 @@ def _same_rows(dataset: Dataset, one: Scores, two: Scores) -> NDArray[np.int64]:
     return labelled
 
 
-def _column(scores: Scores, rows: NDArray[np.int64], index: int) -> NDArray[np.float64]:
+def _of_rows(scores: Scores, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     order = np.argsort(scores.rows, kind="stable")
-    places = order[np.searchsorted(scores.rows[order], rows)]
-    column: NDArray[np.float64] = scores.probabilities[places, index]
-    return column
+    found: NDArray[np.float64] = scores.probabilities[
+        order[np.searchsorted(scores.rows[order], rows)]
+    ]
+    return found
+
+
+def _difference(
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    old: NDArray[np.float64],
+    new: NDArray[np.float64],
+    resamples: int,
+    seed: int,
+) -> stats.Estimate | None:
+    """Paired difference of AUROC, or of its mean over classes; None with one class alone."""
+    labels, groups, index = dataset.labels[rows], dataset.groups[rows], dataset.positive_index
+    if len(np.unique(labels)) < 2:
+        return None
+    if index is None:
+        return stats.bootstrap_mean_auroc_difference(labels, old, new, groups, resamples, seed)
+    truth = labels == index
+    if truth.all() or not truth.any():
+        return None
+    return stats.bootstrap_auroc_difference(
+        truth, old[:, index], new[:, index], groups, resamples, seed
+    )
 
 
 def _contender(scores: Scores, figures: Evaluation) -> Contender:
@@ -207,29 +230,32 @@ def _contender(scores: Scores, figures: Evaluation) -> Contender:
 def _changed(
     dataset: Dataset,
     rows: NDArray[np.int64],
-    truth: NDArray[np.bool_],
     old: NDArray[np.float64],
     new: NDArray[np.float64],
     contenders: tuple[Scores, Scores],
 ) -> tuple[ChangedCase, ...]:
-    before = old >= contenders[0].subject.card.threshold
-    after = new >= contenders[1].subject.card.threshold
-    keys = dataset.keys()
-    cases = [
-        ChangedCase(
-            key=keys[row],
-            group=dataset.group_codes[dataset.groups[row]],
-            series=dataset.series_codes[dataset.series[row]],
-            order=int(dataset.orders[row]),
-            row=int(row),
-            label=dataset.manifest.classes[dataset.labels[row]],
-            champion=float(old[place]),
-            challenger=float(new[place]),
-            is_worse=bool(before[place] == truth[place]),
+    """Where one decides rightly and the other wrongly."""
+    truth, index = dataset.labels[rows], dataset.positive_index
+    before = decisions(old, index, contenders[0].subject.card.threshold) == truth
+    after = decisions(new, index, contenders[1].subject.card.threshold) == truth
+    keys, classes = dataset.keys(), dataset.manifest.classes
+    cases = []
+    for place in np.flatnonzero(before != after):
+        row = int(rows[place])
+        shown = index if index is not None and len(classes) == 2 else int(truth[place])
+        cases.append(
+            ChangedCase(
+                key=keys[row],
+                group=dataset.group_codes[dataset.groups[row]],
+                series=dataset.series_codes[dataset.series[row]],
+                order=int(dataset.orders[row]),
+                row=row,
+                label=classes[truth[place]],
+                champion=float(old[place, shown]),
+                challenger=float(new[place, shown]),
+                is_worse=bool(before[place]),
+            )
         )
-        for place, row in enumerate(rows)
-        if before[place] != after[place]
-    ]
     return tuple(sorted(cases, key=lambda case: (not case.is_worse, -case.swing)))
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.errors import NotComparableError, UnusableDatasetError
 from core.retraining import statistics as stats
+from core.retraining.calibration import calibration_bins, expected_calibration_error
 from core.retraining.dataset import Dataset
 from core.retraining.figures import Evaluation, ModelFacts
 
@@ -63,10 +64,7 @@ def evaluate(
         raise ValueError("every slice needs a label")
     binary = positive is not None and len(classes) == 2
     index = list(classes).index(positive) if positive is not None else None
-    if binary and index is not None:
-        calls = np.where(chances[:, index] >= threshold, index, 1 - index)
-    else:
-        calls = chances.argmax(axis=1)
+    calls = decisions(chances, index, threshold)
     names = list(keys) if keys is not None else [str(row) for row in range(len(truth))]
     codes = list(group_codes) if group_codes is not None else [str(group) for group in patients]
     facts: dict[str, Any] = {
@@ -95,6 +93,18 @@ def evaluate(
     else:
         facts |= _without_positive(truth, calls, chances, patients, resamples, seed)
     return Evaluation.model_validate(facts)
+
+
+def decisions(probabilities: Floats, positive: int | None, threshold: float) -> NDArray[np.int64]:
+    """Class index decided for each row of (n, classes) probabilities.
+
+    With two classes of which one is the finding: that one from the threshold on; else the most
+    probable class.
+    """
+    if positive is None or probabilities.shape[1] != 2:
+        most_probable: NDArray[np.int64] = probabilities.argmax(axis=1).astype(np.int64)
+        return most_probable
+    return np.where(probabilities[:, positive] >= threshold, positive, 1 - positive)
 
 
 def evaluate_rows(
@@ -194,11 +204,11 @@ def _with_positive(
         "auroc": area.value,
         "auroc_ci95": area.ci95,
         "average_precision": stats.average_precision(truth, scores),
-        "ece": stats.expected_calibration_error(truth, scores),
+        "ece": expected_calibration_error(truth, scores),
         "brier": error.value,
         "brier_ci95": error.ci95,
         "patients": _patients(truth, scores, groups, threshold, resamples, seed),
-        "calibration": [vars(item) for item in stats.calibration_bins(truth, scores)],
+        "calibration": [vars(item) for item in calibration_bins(truth, scores)],
         "roc": {"x": tuple(fpr), "y": tuple(tpr)},
         "precision_recall": {"x": tuple(recall), "y": tuple(precision)},
     }
@@ -235,11 +245,11 @@ def _without_positive(
         "accuracy_ci95": right.ci95,
         **dict.fromkeys(("sensitivity", "specificity", "ppv", "npv")),
         **dict.fromkeys(("sensitivity_ci95", "specificity_ci95", "ppv_ci95", "npv_ci95"), unknown),
-        "ece": stats.expected_calibration_error(calls == truth, surest),
+        "ece": expected_calibration_error(calls == truth, surest),
         "brier": error.value,
         "brier_ci95": error.ci95,
         "patients": None,
-        "calibration": [vars(item) for item in stats.calibration_bins(calls == truth, surest)],
+        "calibration": [vars(item) for item in calibration_bins(calls == truth, surest)],
     }
 
 

@@ -30,7 +30,7 @@ _DULL = ("title", "description", "data", "limits", "accepts", "task")
 class Experiment:
     """One row. changed: recipe fields that differ from the first row's, as "name: value".
 
-    comparison: with the first row; None in the first row and for sets without one finding.
+    comparison: with the first row; None in the first row.
     seconds: what the training took; None where it is not known.
     """
 
@@ -129,7 +129,7 @@ def _trained_on(subjects: Sequence[Subject]) -> Path:
 def _with_first(
     dataset: Dataset, first: Scores, scores: Scores, resamples: int
 ) -> Comparison | None:
-    if scores is first or dataset.positive_index is None or len(dataset.manifest.classes) != 2:
+    if scores is first:
         return None
     return compare(dataset, first, scores, resamples=resamples)
 

@@ -22,6 +22,7 @@ from core import durable
 from core.imaging.intensity import Quantity, Window, apply_window, automatic_window
 from core.retraining import plots
 from core.retraining.dataset import Dataset
+from core.retraining.evaluation import decisions
 from core.retraining.figures import CaseFigure, Evaluation
 from core.retraining.plots import interval_text
 
@@ -89,11 +90,8 @@ def write_predictions(
     from pyarrow import parquet
 
     classes, keys = found.classes, dataset.keys()
-    if found.threshold is not None and found.positive is not None:
-        index = classes.index(found.positive)
-        calls = np.where(probabilities[:, index] >= found.threshold, index, 1 - index)
-    else:
-        calls = probabilities.argmax(axis=1)
+    index = None if found.positive is None else classes.index(found.positive)
+    calls = decisions(probabilities, index, found.threshold or 0.5)
     columns: dict[str, list[Any]] = {
         "key": [keys[row] for row in rows],
         "group": [dataset.group_codes[dataset.groups[row]] for row in rows],

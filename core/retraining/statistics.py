@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,7 +58,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
 
     NaN where one of the two kinds is absent. Source: Hanley & McNeil, Radiology 143, 1982.
     """
-    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    truth, values = binary(labels), np.asarray(scores, np.float64)
     return float(_weighted_auroc(truth, values, np.ones((1, len(truth))))[0])
 
 
@@ -70,7 +70,7 @@ def bootstrap_auroc(
     seed: int = 0,
 ) -> Estimate:
     """AUROC with its interval over resampled groups; 0 to 1 where groups are too few to tell."""
-    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    truth, values = binary(labels), np.asarray(scores, np.float64)
     drawn = np.concatenate(
         [_weighted_auroc(truth, values, w) for w in _weights(groups, resamples, seed)]
     )
@@ -89,7 +89,7 @@ def bootstrap_auroc_difference(
 
     The interval is −1 to 1 where groups are too few to tell.
     """
-    truth = _binary(labels)
+    truth = binary(labels)
     one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
     drawn = np.concatenate(
         [
@@ -101,40 +101,36 @@ def bootstrap_auroc_difference(
     return _or_nothing_known(found, Interval(-1.0, 1.0))
 
 
-def delong_variance(labels: ArrayLike, *scores: ArrayLike) -> Floats:
-    """Covariance matrix of the AUROCs of several scores on the same slices.
+def bootstrap_mean_auroc_difference(
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    groups: ArrayLike,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """As `bootstrap_auroc_difference` for several classes: AUROCs one against the rest, averaged.
 
-    Takes slices as independent, as in one slice a patient; with several use the bootstrap.
-    Source: DeLong et al., Biometrics 44, 1988; Sun & Xu, IEEE SPL 21, 2014 (ranks).
+    labels: (n,) class indices. first, second: (n, classes) probabilities. Classes that are not
+    there do not count.
     """
-    truth = _binary(labels)
-    positives, negatives = int(truth.sum()), int((1 - truth).sum())
-    if min(positives, negatives) < 2:
-        return np.full((len(scores), len(scores)), np.nan)
-    by_positive, by_negative = [], []
-    for score in scores:
-        values = np.asarray(score, np.float64)
-        up, down = values[truth == 1], values[truth == 0]
-        together = _midranks(np.concatenate([up, down]))
-        by_positive.append((together[:positives] - _midranks(up)) / negatives)
-        by_negative.append(1.0 - (together[positives:] - _midranks(down)) / positives)
-    covariance: Floats = (
-        np.atleast_2d(np.cov(by_positive)) / positives
-        + np.atleast_2d(np.cov(by_negative)) / negatives
+    truth = np.asarray(labels, np.int64)
+    one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    present = [k for k in range(one.shape[1]) if 0 < (truth == k).sum() < len(truth)]
+
+    def mean_area(scores: Floats, weights: Floats) -> Floats:
+        areas = [
+            _weighted_auroc((truth == k).astype(np.int64), scores[:, k], weights) for k in present
+        ]
+        mean: Floats = np.mean(areas, axis=0) if areas else np.full(len(weights), np.nan)
+        return mean
+
+    drawn = np.concatenate(
+        [mean_area(two, w) - mean_area(one, w) for w in _weights(groups, resamples, seed)]
     )
-    return covariance
-
-
-def delong_p_value(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> float:
-    """Two-sided p of equal AUROCs on independent slices; 1 where the scores rank alike."""
-    from scipy.stats import norm
-
-    spread = delong_variance(labels, first, second)
-    variance = float(spread[0, 0] + spread[1, 1] - 2 * spread[0, 1])
-    difference = auroc(labels, second) - auroc(labels, first)
-    if variance <= 1e-15:
-        return 1.0 if abs(difference) < 1e-12 else 0.0
-    return float(2 * norm.sf(abs(difference) / np.sqrt(variance)))
+    once = np.ones((1, len(truth)))
+    value = float((mean_area(two, once) - mean_area(one, once))[0])
+    return _or_nothing_known(Estimate(value, interval(drawn)), Interval(-1.0, 1.0))
 
 
 def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats, Floats]:
@@ -142,7 +138,7 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats, Flo
 
     One point a distinct score; points on a straight line between their neighbours are left out.
     """
-    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    truth, values = binary(labels), np.asarray(scores, np.float64)
     order = np.argsort(-values, kind="stable")
     truth, values = truth[order], values[order]
     last = np.flatnonzero(np.diff(values, append=-np.inf))
@@ -157,7 +153,7 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats, Flo
 
 def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats]:
     """(sensitivity, positive predictive value) from the highest score downwards."""
-    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    truth, values = binary(labels), np.asarray(scores, np.float64)
     order = np.argsort(-values, kind="stable")
     truth, values = truth[order], values[order]
     last = np.flatnonzero(np.diff(values, append=-np.inf))
@@ -167,7 +163,7 @@ def precision_recall_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats
 
 def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
     """Mean positive predictive value over the steps of sensitivity; NaN without findings."""
-    if not np.any(_binary(labels)):
+    if not np.any(binary(labels)):
         return float("nan")
     recall, precision = precision_recall_curve(labels, scores)
     return float(np.sum(np.diff(recall, prepend=0.0) * precision))
@@ -178,7 +174,7 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> float:
 
 def rates(labels: ArrayLike, calls: ArrayLike) -> Rates:
     """Rates of calls (bool) over all slices; NaN where nothing is there to divide by."""
-    table = _outcomes(_binary(labels), np.asarray(calls, bool)).sum(axis=0, keepdims=True)
+    table = _outcomes(binary(labels), np.asarray(calls, bool)).sum(axis=0, keepdims=True)
     return Rates(*(float(value[0]) for value in _rates_of(table)))
 
 
@@ -194,7 +190,7 @@ def bootstrap_rates(
     Where a rate is exactly 0 or 1 resampling never leaves it; then Wilson's interval on the
     number of groups that take part in the rate.
     """
-    outcomes = _outcomes(_binary(labels), np.asarray(calls, bool))
+    outcomes = _outcomes(binary(labels), np.asarray(calls, bool))
     number, count = _numbers(groups)
     table = np.zeros((count, 4))
     np.add.at(table, number, outcomes)
@@ -239,7 +235,7 @@ def choose_threshold(
     lies halfway to the next lower score, so that a slice just like the last one is still called.
     0.5 where one of the two kinds is absent. Source: Youden, Cancer 3, 1950.
     """
-    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    truth, values = binary(labels), np.asarray(scores, np.float64)
     if not 0 < truth.sum() < len(truth):
         return 0.5
     distinct = np.unique(values)[::-1]
@@ -260,57 +256,7 @@ def choose_threshold(
     return float(np.clip(threshold, 1e-6, 1 - 1e-6))
 
 
-# ----------------------------------------------------------------- calibration
-
-
-@dataclass(frozen=True)
-class CalibrationBin:
-    """Slices whose probability falls into [low, high): their mean, and how many had it."""
-
-    low: float
-    high: float
-    n: int
-    mean_probability: float
-    share_positive: float
-
-
-def calibration_bins(
-    labels: ArrayLike, probabilities: ArrayLike, bins: int = 10
-) -> list[CalibrationBin]:
-    """Reliability in bins of equal width; empty bins are left out."""
-    truth, values = _binary(labels), np.asarray(probabilities, np.float64)
-    edges = np.linspace(0, 1, bins + 1)
-    number = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
-    return [
-        CalibrationBin(
-            float(edges[k]),
-            float(edges[k + 1]),
-            int(chosen.sum()),
-            float(values[chosen].mean()),
-            float(truth[chosen].mean()),
-        )
-        for k in range(bins)
-        if (chosen := number == k).any()
-    ]
-
-
-def expected_calibration_error(
-    labels: ArrayLike, probabilities: ArrayLike, bins: int = 10
-) -> float:
-    """Mean distance between stated and observed probability, weighted by bin size.
-
-    Source: Naeini et al., AAAI 2015.
-    """
-    found = calibration_bins(labels, probabilities, bins)
-    total = sum(item.n for item in found)
-    return sum(item.n * abs(item.mean_probability - item.share_positive) for item in found) / max(
-        total, 1
-    )
-
-
-def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean squared distance between probability and outcome. Source: Brier, MWR 78, 1950."""
-    return float(np.mean((np.asarray(probabilities, np.float64) - _binary(labels)) ** 2))
+# ----------------------------------------------------------------- anything else
 
 
 def bootstrap_mean(
@@ -342,7 +288,7 @@ def highest_per_group(
     labels: ArrayLike, scores: ArrayLike, groups: ArrayLike
 ) -> tuple[NDArray[np.int64], Floats]:
     """(labels, scores) of groups: positive if any slice is, scored as their highest slice."""
-    truth, values = _binary(labels), np.asarray(scores, np.float64)
+    truth, values = binary(labels), np.asarray(scores, np.float64)
     number, count = _numbers(groups)
     any_positive, highest = np.zeros(count, np.int64), np.full(count, -np.inf)
     np.maximum.at(any_positive, number, truth)
@@ -360,7 +306,8 @@ def _or_nothing_known(found: Estimate, widest: Interval) -> Estimate:
     return found
 
 
-def _binary(labels: ArrayLike) -> NDArray[np.int64]:
+def binary(labels: ArrayLike) -> NDArray[np.int64]:
+    """Labels as integers. Raises ValueError unless all are 0 or 1."""
     truth = np.asarray(labels).astype(np.int64)
     if truth.size and not ((truth == 0) | (truth == 1)).all():
         raise ValueError("labels are 0 or 1")
@@ -424,11 +371,3 @@ def _rates_of(table: Floats) -> tuple[Floats, ...]:
             tp / (tp + fp),
             tn / (tn + fn),
         )
-
-
-def _midranks(values: Floats) -> Floats:
-    """Ranks from 1; equal values share their mean rank."""
-    from scipy.stats import rankdata
-
-    ranks: Any = rankdata(values)
-    return np.asarray(ranks, np.float64)

@@ -28,6 +28,7 @@ from tests.core.retraining.making import (
     request,
     small_dataset,
     table_of_patients,
+    write_table,
 )
 
 CLASSES = ("no_bleed", "bleed")
@@ -192,6 +193,32 @@ def test_a_model_against_itself_changes_nothing(dataset: Dataset) -> None:
     assert found.gate.passed
     assert json.dumps(comparison_facts(found))
     assert "AUROC by patient" in figures_in_words(found.champion.figures)
+
+
+def test_several_classes_are_compared_by_their_mean(tmp_path: Path) -> None:
+    table, rows = table_of_patients(tmp_path / "source", 20, 3)
+    for number, row in enumerate(rows):
+        row["kind"] = ("free", "crack", "hole")[number % 3]
+    write_table(table, rows)
+    build_from_table(request(table, tmp_path / "set", label="kind"))
+    dataset = Dataset.open(tmp_path / "set")
+    rng = np.random.default_rng(0)
+
+    def some(skill: float) -> Scores:
+        logits = rng.normal(0, 1, (60, 3)) + skill * np.eye(3)[dataset.labels]
+        chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        return Scores(scores(dataset, 1).subject, dataset.part("all"), chances, "all")
+
+    weak, strong = some(0.1), some(4.0)
+    found = compare(dataset, weak, strong, resamples=200)
+    assert found.gate.passed
+    assert found.difference.value == pytest.approx(
+        found.challenger.figures.auroc - found.champion.figures.auroc
+    )
+    (tn, fp), (fn, tp) = found.challenger.outcomes
+    assert tn + fp == 20
+    assert fn + tp == 40
+    assert found.better > found.worse
 
 
 def test_different_cases_are_not_compared(dataset: Dataset) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.retraining import calibration, delong
 from core.retraining import statistics as stats
 
 
@@ -31,7 +32,9 @@ def test_curves_agree_with_scikit_learn(seed: int, ties: bool) -> None:
     assert stats.average_precision(labels, scores) == pytest.approx(
         metrics.average_precision_score(labels, scores)
     )
-    assert stats.brier(labels, scores) == pytest.approx(metrics.brier_score_loss(labels, scores))
+    assert calibration.brier(labels, scores) == pytest.approx(
+        metrics.brier_score_loss(labels, scores)
+    )
     fpr, tpr, thresholds = stats.roc_curve(labels, scores)
     theirs = np.stack(metrics.roc_curve(labels, scores, drop_intermediate=False), axis=1)
     every = {tuple(point) for point in theirs.round(9)}
@@ -85,13 +88,13 @@ def test_delong_agrees_with_its_definition_and_with_the_bootstrap() -> None:
     up, down = first[labels == 1], first[labels == 0]
     kernel = (up[:, None] > down) + 0.5 * (up[:, None] == down)
     by_definition = kernel.mean(1).var(ddof=1) / len(up) + kernel.mean(0).var(ddof=1) / len(down)
-    covariance = stats.delong_variance(labels, first, second)
+    covariance = delong.delong_variance(labels, first, second)
     assert covariance[0, 0] == pytest.approx(by_definition)
     drawn = stats.bootstrap_auroc_difference(labels, first, second, np.arange(120), 4000)
     width = 2 * 1.96 * np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     assert drawn.ci95.high - drawn.ci95.low == pytest.approx(width, rel=0.15)
-    assert stats.delong_p_value(labels, first, first) == 1.0
-    assert 0 < stats.delong_p_value(labels, first, second) < 1
+    assert delong.delong_p_value(labels, first, first) == 1.0
+    assert 0 < delong.delong_p_value(labels, first, second) < 1
 
 
 def test_patient_intervals_cover_the_truth_and_slice_intervals_do_not() -> None:
@@ -181,10 +184,10 @@ def test_calibration_error_of_a_calibrated_and_of_a_boasting_model() -> None:
     rng = np.random.default_rng(0)
     probabilities = rng.random(20_000)
     labels = (rng.random(20_000) < probabilities).astype(int)
-    assert stats.expected_calibration_error(labels, probabilities) < 0.02
+    assert calibration.expected_calibration_error(labels, probabilities) < 0.02
     boasting = np.where(probabilities > 0.5, 0.99, 0.01)
-    assert stats.expected_calibration_error(labels, boasting) > 0.2
-    assert stats.expected_calibration_error([1, 0], [1.0, 0.0]) == 0.0
+    assert calibration.expected_calibration_error(labels, boasting) > 0.2
+    assert calibration.expected_calibration_error([1, 0], [1.0, 0.0]) == 0.0
 
 
 def test_groups_count_by_their_highest_slice() -> None:

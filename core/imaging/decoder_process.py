@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> None:
     os.dup2(quiet, 1)  # what a codec prints must not look like an answer
     os.dup2(quiet, 2)
     slot: mmap.mmap | None = None
+    _answer(replies, {})  # up: from here on the clock runs
     while True:
         prefix = requests.read(16)
         if len(prefix) < 16:

@@ -38,6 +38,9 @@ FROZEN_FLAG = "--decoder-process"
 """First argument with which a frozen program calls `decoder_process.main` on the rest."""
 
 DEADLINE_SECONDS = 8.0
+"""For one picture, besides a tenth of a second for each MB of it."""
+START_SECONDS = 60.0
+"""For a decoder process to come up on a busy computer."""
 _LARGEST_REPLY = 1 << 14
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -59,6 +62,7 @@ class _Worker:
 
     def __init__(self) -> None:
         self._size = 0
+        self._ready = False
         self._slot: mmap.mmap | None = None
         if sys.platform == "win32":
             self._handle = -1
@@ -93,6 +97,8 @@ class _Worker:
         payload = pickle.dumps(job.task, pickle.HIGHEST_PROTOCOL)
         deadline = DEADLINE_SECONDS + size / 10e6
         try:
+            if not self._ready:
+                self._ready = self._reply(START_SECONDS) is not None
             self._stdin.write(struct.pack("<QQ", len(payload), self._size) + payload)
             self._stdin.flush()
             answer = self._reply(deadline)

@@ -14,6 +14,8 @@ from core.imaging.geometry import Geometry
 from core.imaging.volume import SeriesSummary, Volume
 
 _SPARE = 256 << 20
+_LARGEST_FRAME = 1 << 29
+"""Pixels of one compressed frame, 23,000 × 23,000: more is a header that lies."""
 
 
 def outward(count: int, first: int | None) -> Iterator[int]:
@@ -34,6 +36,13 @@ def check_memory(path: Path, needed: int) -> None:
     free = int(psutil.virtual_memory().available) - _SPARE
     if needed > free:
         raise TooLargeError(path, needed, max(free, 0))
+
+
+def check_frame(path: Path, rows: int, columns: int, bytes_each: int) -> None:
+    """Raise TooLargeError if one compressed frame of this size cannot be meant or held."""
+    if rows * columns > _LARGEST_FRAME:
+        raise TooLargeError(path, rows * columns * bytes_each, _LARGEST_FRAME * bytes_each)
+    check_memory(path, rows * columns * bytes_each * 2)
 
 
 def allocate(

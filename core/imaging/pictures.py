@@ -16,7 +16,7 @@ from core.errors import CancelledError, CoreError, UnreadableImageError
 from core.imaging.decoding import Job, decode_all, decode_one
 from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity, Window, WindowFunction
-from core.imaging.loading import allocate, check_memory, outward, single_slice
+from core.imaging.loading import allocate, check_frame, outward, single_slice
 from core.imaging.picture_codecs import GreyProbe, PictureTask, plain_tiff, to_voxels
 from core.imaging.picture_headers import Picture, read_pictures
 from core.imaging.volume import Cancelled, ImageWarning, SeriesSummary, Skipped, Volume
@@ -216,6 +216,7 @@ class PictureStack:
     ) -> Volume:
         """Read all voxels, from slice `first` (default: the middle) outwards; see Series."""
         count = len(self._pages)
+        tasks = {i: self._task(page) for i, page in enumerate(self._pages) if not page.strips}
         slice_shape = self._pages[0].shape if self._grey else (*self._pages[0].shape, 3)
         voxels = allocate(self._summary.path, (count, *slice_shape), self._dtype)
         volume = Volume(self._summary, voxels, np.ones(count), np.zeros(count))
@@ -227,8 +228,8 @@ class PictureStack:
         jobs: list[Job] = []
         for index in outward(count, first):
             page = self._pages[index]
-            if not page.strips:
-                jobs.append(Job(index, page.path, self._task(page)))
+            if index in tasks:
+                jobs.append(Job(index, page.path, tasks[index]))
                 continue
             if cancelled is not None and cancelled():
                 raise CancelledError("loading")
@@ -245,7 +246,7 @@ class PictureStack:
         return single_slice(self._summary, index, voxels, 1.0, 0.0)
 
     def _task(self, page: Picture) -> PictureTask:
-        check_memory(page.path, page.rows * page.columns * page.samples * self._dtype.itemsize * 2)
+        check_frame(page.path, page.rows, page.columns, page.samples * self._dtype.itemsize)
         return PictureTask(page, self._grey, self._dtype.str)
 
     def _plain(self, page: Picture) -> NDArray[np.generic]:

@@ -31,7 +31,7 @@ from core.imaging.dicom.pixels import (
 )
 from core.imaging.dicom.series import DicomStack, rescale
 from core.imaging.dicom.walk import UNDEFINED, MalformedError, PixelElement
-from core.imaging.loading import allocate, check_memory, outward, single_slice
+from core.imaging.loading import allocate, check_frame, check_memory, outward, single_slice
 from core.imaging.volume import Cancelled, SeriesSummary, Volume
 
 Array = NDArray[np.generic]
@@ -118,6 +118,12 @@ class DicomSeries:
         """Read all voxels, from slice `first` (default: the middle) outwards; see Series."""
         frames = self._frames
         self._check_codecs()
+        # Tasks first: they refuse a header that lies before anything is allocated.
+        tasks = {
+            index: self._task(frame)
+            for index, frame in enumerate(frames)
+            if frame.header.transfer_syntax not in NATIVE
+        }
         voxels = allocate(self._summary.path, (len(frames), *self._slice_shape()), self._dtype)
         volume = Volume(self._summary, voxels, *self._scale)
 
@@ -130,8 +136,8 @@ class DicomSeries:
         try:
             for index in outward(len(frames), first):
                 frame = frames[index]
-                if frame.header.transfer_syntax not in NATIVE:
-                    compressed.append(Job(index, frame.header.path, self._task(frame)))
+                if index in tasks:
+                    compressed.append(Job(index, frame.header.path, tasks[index]))
                     continue
                 if cancelled is not None and cancelled():
                     raise CancelledError("loading")
@@ -173,7 +179,9 @@ class DicomSeries:
         palette = _palette(frame)
         layout = frame.format
         # The decoder holds the whole frame, even where one tile of it is wanted.
-        check_memory(frame.header.path, layout.frame_bits // 8 * 2)
+        check_frame(
+            frame.header.path, layout.rows, layout.columns, layout.samples * layout.allocated // 8
+        )
         return FrameTask(
             path=str(frame.header.path),
             syntax=frame.header.transfer_syntax,

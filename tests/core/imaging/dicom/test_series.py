@@ -58,7 +58,9 @@ def test_order_does_not_depend_on_file_names(
     assert volume.voxels[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), SAGITTAL, CORONAL, (-1, 0, 0, 0, 1, 0)])
+@pytest.mark.parametrize(
+    "orientation", [(1, 0, 0, 0, 1, 0), SAGITTAL, CORONAL, (-1, 0, 0, 0, 1, 0)]
+)
 def test_slices_run_along_the_normal(tmp_path: Path, orientation: tuple[float, ...]) -> None:
     normal = np.cross(orientation[:3], orientation[3:])
     # Written from the far end: instance numbers run against the normal.
@@ -95,9 +97,7 @@ def test_uneven_spacing(tmp_path: Path) -> None:
 def test_gantry_tilt_is_measured_and_the_grid_is_sheared(tmp_path: Path, angle: float) -> None:
     a = np.radians(angle)
     orientation = (1.0, 0, 0, 0, np.cos(a), np.sin(a))
-    write_series(
-        tmp_path, [0, 2.5, 5, 7.5], orientation=orientation, GantryDetectorTilt=str(angle)
-    )
+    write_series(tmp_path, [0, 2.5, 5, 7.5], orientation=orientation, GantryDetectorTilt=str(angle))
     summary = only(tmp_path)
     assert codes(summary) == {"gantry-tilt"}
     assert np.isclose(summary.geometry.tilt_degrees, abs(angle), atol=0.01)

@@ -68,6 +68,8 @@ class Journal:
     place: a file's path, or the URL of a PostgreSQL database; default: `default_place()`.
     clock: what entries state as `at`.
 
+    A backup that cannot be made does not keep anybody from labelling: see `backup_problem`.
+
     Raises on opening: JournalBusyError if another instance writes this file (it can still be
     opened with read_only), DamagedJournalError if the chain does not hold (see
     core.labels.backups.restore), NewerJournalError, NotDurableError.
@@ -86,13 +88,20 @@ class Journal:
         self._machine = platform.node()
         self._program = program()
         self._store = open_store(
-            default_place() if place is None else place, read_only=read_only, now=clock()
+            default_place() if place is None else place,
+            read_only=read_only,
+            now=clock(),
+            schema=tables.known_schema(migrations),
         )
         try:
             self._prepare(migrations)
             found = self._check()
+            self.backup_problem: NotDurableError | None = None
             if not read_only:
-                self._store.backup(found.entries, found.head, clock())
+                try:
+                    self._store.backup(found.entries, found.head, clock())
+                except NotDurableError as error:
+                    self.backup_problem = error
         except BaseException:
             self._store.close()
             raise
@@ -241,8 +250,8 @@ class Journal:
             if not empty:
                 facts = self._facts(connection)
         if empty:
-            if self.is_read_only:
-                raise self._store.empty()
+            if problem := self._store.empty():
+                raise problem
             with self._transaction(writes=True) as connection:
                 self._store.before_create(connection)
                 if tables.is_empty(connection):

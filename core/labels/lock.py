@@ -8,6 +8,7 @@ trusted, a record that names another machine is believed until its file is remov
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -100,7 +101,9 @@ class WriterLock:
                     f"{told(left)}; if it runs there no longer, remove {self.path.name}",
                 )
             record = {"host": socket.gethostname(), "pid": os.getpid(), "since": now.isoformat()}
-            self._write(handle, json.dumps(record).encode())
+            # The lock is the kernel's; on a full disk the record for others' messages is missing.
+            with contextlib.suppress(OSError):
+                self._write(handle, json.dumps(record).encode())
         except OSError as error:
             os.close(handle)
             raise NotDurableError(self.path, error.strerror or str(error)) from error

@@ -102,9 +102,9 @@ class PostgresStore:
         """Hold the end of the chain until this transaction has ended."""
         connection.execute(select(HEAD.c.sequence).with_for_update())
 
-    def empty(self) -> CoreError:
-        """A database in which nobody has labelled yet."""
-        return NoLabelsError(self.path)
+    def empty(self) -> CoreError | None:
+        """A database in which nobody has labelled yet: the first who writes makes the tables."""
+        return NoLabelsError(self.path) if self.read_only else None
 
     def damage(self, connection: Connection) -> str | None:
         """Whether the server still refuses changes of entries."""

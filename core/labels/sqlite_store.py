@@ -12,9 +12,10 @@ out readers, too, and the command line must be able to list labels while the win
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ from core.errors import (
 )
 from core.labels import backups
 from core.labels.lock import WriterLock
-from core.labels.tables import ENTRIES, TRIGGERS
+from core.labels.tables import ENTRIES, TRIGGERS, create
 
 BUSY_SECONDS = 10.0
 """How long a commit waits for readers of the file, and a reader for a commit."""
@@ -54,36 +55,55 @@ _CANNOT_BE_READ = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_S
 class SqliteStore:
     """One SQLite file, open for one writer or for reading."""
 
-    def __init__(self, path: Path, *, read_only: bool, now: datetime) -> None:
+    def __init__(self, path: Path, *, read_only: bool, now: datetime, schema: int) -> None:
         self.path = path
         self.read_only = read_only
         self._lock: WriterLock | None = None
-        is_new = not path.exists()
-        if read_only and is_new:
+        if read_only and not path.exists():
             raise DamagedJournalError(path, "there is no such file")
         if not read_only:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self._lock = WriterLock(path)
                 self._lock.acquire(now)
-                if is_new:
-                    # Made here rather than by SQLite, so that nobody else can ever read it.
-                    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-                    durable.fsync_folder(path.parent)
+                if not path.exists():
+                    self._make(schema)
             except OSError as error:
                 self.close()
                 raise NotDurableError(path, error.strerror or str(error)) from error
-        self.engine = self._engine()
+            except DBAPIError as error:
+                self.close()
+                raise self.translated(error, writing=True) from error
+        self.engine = _engine(self._connect)
         self._identity = self._stat()
 
-    def _engine(self) -> Engine:
-        engine = create_engine(
-            "sqlite://",
-            creator=self._connect,
-            poolclass=StaticPool,  # one connection, which Journal lends to one thread at a time
-        )
-        event.listen(engine, "begin", _begin)
-        return engine
+    def _make(self, schema: int) -> None:
+        """Make an empty journal beside, flush it, and give it its name.
+
+        So there is never a file of that name that is not a whole journal: an empty one is
+        damage, not a beginning.
+        """
+        beside = self.path.with_name(f".{self.path.name}.new")
+        try:
+            beside.unlink(missing_ok=True)
+            # Made here rather than by SQLite, so that nobody else can ever read it.
+            os.close(os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            engine = _engine(lambda: sqlite3.connect(beside, isolation_level=None))
+            try:
+                with engine.begin() as connection:
+                    create(connection, schema)
+            finally:
+                engine.dispose()
+            handle = os.open(beside, os.O_RDWR)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            beside.replace(self.path)
+            durable.fsync_folder(self.path.parent)
+        finally:
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
 
     def _connect(self) -> sqlite3.Connection:
         # A reader opens for writing, too, where it may: a rollback journal left by a killed
@@ -119,8 +139,8 @@ class SqliteStore:
     def before_create(self, connection: Connection) -> None:
         """Nothing: the transaction holds the write lock already."""
 
-    def empty(self) -> CoreError:
-        """An empty file is what is left of a journal, or of nothing."""
+    def empty(self) -> CoreError | None:
+        """An empty file is what is left of a journal: a new one is never empty."""
         return DamagedJournalError(self.path, "it is empty")
 
     def before_append(self, connection: Connection) -> None:
@@ -190,6 +210,13 @@ class SqliteStore:
             self.engine.dispose()
         if self._lock is not None:
             self._lock.release()
+
+
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    # One connection, which Journal lends to one thread at a time.
+    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    event.listen(engine, "begin", _begin)
+    return engine
 
 
 def _begin(connection: Connection) -> None:

@@ -35,8 +35,8 @@ class Store(Protocol):
     def before_append(self, connection: Connection) -> None:
         """Called in the transaction that is about to append; may refuse by NotDurableError."""
 
-    def empty(self) -> CoreError:
-        """What to say when there is no journal and this instance only reads."""
+    def empty(self) -> CoreError | None:
+        """What is wrong with a database without tables; None if they may be made there."""
 
     def damage(self, connection: Connection) -> str | None:
         """What the database's own check finds wrong, or None."""
@@ -65,10 +65,13 @@ def default_place() -> Path | str:
     return Path(named) if named else places.journal_file()
 
 
-def open_store(place: Path | str, *, read_only: bool, now: datetime) -> Store:
-    """The store at a file's path, or at a URL such as postgresql+psycopg://host/name."""
+def open_store(place: Path | str, *, read_only: bool, now: datetime, schema: int) -> Store:
+    """The store at a file's path, or at a URL such as postgresql+psycopg://host/name.
+
+    schema: of a journal that has to be made.
+    """
     if isinstance(place, str) and "://" in place:
         from core.labels.postgres_store import PostgresStore
 
         return PostgresStore(place, read_only=read_only)
-    return SqliteStore(Path(place), read_only=read_only, now=now)
+    return SqliteStore(Path(place), read_only=read_only, now=now, schema=schema)

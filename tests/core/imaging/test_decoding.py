@@ -81,11 +81,12 @@ def test_a_death_is_a_sentence(how: str, said: str) -> None:
 
 
 def test_a_hang_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "DEADLINE_SECONDS", 1.5)
-    decode_one(HERE, Ramp(1))  # the process is up
+    decode_one(HERE, Ramp(1))  # the process is up, and has imported what it needs
     begin = time.monotonic()
-    with pytest.raises(DecoderDiedError) as caught:
-        decode_one(HERE, Misbehaves("hang"))
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "DEADLINE_SECONDS", 1.5)
+        with pytest.raises(DecoderDiedError) as caught:
+            decode_one(HERE, Misbehaves("hang"))
     assert time.monotonic() - begin < 10
     assert "stopped" in caught.value.how
     assert decode_one(HERE, Ramp(6))[0, 0] == 6

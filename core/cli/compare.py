@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.dataset import progress_bar
-from core.retraining.experiments import run_experiments, write_experiments
+from core.retraining.experiments import flip_pictures, run_experiments, write_experiments
 from core.retraining.plots import interval_text
 from core.retraining.statistics import RESAMPLES
 
@@ -27,10 +27,10 @@ def command(
 ) -> None:
     """Measure each and write comparison.html, .csv, .json and the curves."""
     with progress_bar("Asking the models") as progress:
-        found = run_experiments(
+        dataset, found = run_experiments(
             runs, data, split, device=device, resamples=resamples, progress=progress
         )
-    write_experiments(out, found)
+    write_experiments(out, found, flip_pictures(found, dataset, device))
     width = max(len(item.name) for item in found)
     for item in found:
         area = interval_text(item.figures.auroc, item.figures.auroc_ci95)

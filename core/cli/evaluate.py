@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from core.cli.dataset import progress_bar
-from core.imaging.intensity import Window
 from core.retraining.dataset import Dataset
+from core.retraining.picturing import explained
 from core.retraining.plots import interval_text
-from core.retraining.report import slice_picture, write_evaluation
+from core.retraining.report import write_evaluation
 from core.retraining.scoring import find_subject, score
 from core.retraining.statistics import RESAMPLES
 
@@ -37,7 +37,10 @@ def command(
     with progress_bar("Asking the model") as progress:
         scores = score(subject, dataset, split, device=device, force=force, progress=progress)
     found = scores.evaluate(dataset, resamples)
-    spec = subject.card.preprocessing
+    # The pictures are of the published weights: with folds they are not those that scored.
+    row_of = {key: row for row, key in enumerate(dataset.keys())}
+    worst = [row_of[case.key] for case in found.worst]
+    pictures = explained(dataset, worst, [subject], device)
     write_evaluation(
         out,
         found,
@@ -46,7 +49,7 @@ def command(
         scores.probabilities,
         title=f"{subject.card.title}: {subject.name}",
         limits=subject.card.limits,
-        picture=slice_picture(dataset, Window(spec.window_center, spec.window_width)),
+        cases={case.key: pictures[row_of[case.key]] for case in found.worst},
     )
     if as_json:
         typer.echo(found.model_dump_json(indent=2))

@@ -14,12 +14,21 @@ from core.errors import CoreError, NotComparableError
 from core.imaging.volume import Progress
 from core.retraining import plots
 from core.retraining import statistics as stats
-from core.retraining.comparison import Comparison, compare
+from core.retraining.comparison import ChangedCase, Comparison, compare
 from core.retraining.dataset import Dataset
 from core.retraining.figures import Evaluation
+from core.retraining.picturing import explained
 from core.retraining.plots import interval_text
 from core.retraining.protocol import RunFolder
-from core.retraining.report import csv_text, inline, number, page, spreadsheet_safe, table
+from core.retraining.report import (
+    case_figure,
+    csv_text,
+    inline,
+    number,
+    page,
+    spreadsheet_safe,
+    table,
+)
 from core.retraining.scoring import Scores, Subject, find_subject, score
 
 _DULL = ("title", "description", "data", "limits", "accepts", "task")
@@ -51,8 +60,10 @@ def run_experiments(
     device: str = "auto",
     resamples: int = stats.RESAMPLES,
     progress: Progress | None = None,
-) -> list[Experiment]:
+) -> tuple[Dataset, list[Experiment]]:
     """Measure runs or models on the same part of the same set; the first is the yardstick.
+
+    Returns the set and one experiment each.
 
     data: the set; None takes the one that the first run was trained on, and refuses runs whose
     set has other test patients. Raises NotComparableError, and what `score` raises.
@@ -82,11 +93,38 @@ def run_experiments(
                 history=_history(result),
             )
         )
-    return experiments
+    return dataset, experiments
 
 
-def write_experiments(out: Path, experiments: Sequence[Experiment]) -> None:
-    """Write comparison.json, comparison.csv, the curves and comparison.html into a folder."""
+def flip_pictures(
+    experiments: Sequence[Experiment], dataset: Dataset, device: str = "auto", most: int = 8
+) -> dict[tuple[str, str], bytes]:
+    """(run, key) → PNG of the worst flips: the slice, the first model's view, this model's."""
+    first, *others = experiments
+    drawn: dict[tuple[str, str], bytes] = {}
+    for item in others:
+        flips = _flips(item, most)
+        subjects = [first.subject, item.subject]
+        pictures = explained(dataset, [case.row for case in flips], subjects, device)
+        drawn |= {(item.name, case.key): pictures[case.row] for case in flips}
+    return drawn
+
+
+def _flips(item: Experiment, most: int) -> list[ChangedCase]:
+    """Cases that were right with the first model and are wrong now, largest swing first."""
+    changed = () if item.comparison is None else item.comparison.changed
+    return [case for case in changed if case.is_worse][:most]
+
+
+def write_experiments(
+    out: Path,
+    experiments: Sequence[Experiment],
+    flips: Mapping[tuple[str, str], bytes] | None = None,
+) -> None:
+    """Write comparison.json, comparison.csv, the curves and comparison.html into a folder.
+
+    flips: pictures from `flip_pictures`.
+    """
     rows = [_row(experiment) for experiment in experiments]
     columns = {name: [spreadsheet_safe(str(row[name])) for row in rows] for name in rows[0]}
     durable.write_bytes(out / "comparison.csv", csv_text(columns).encode())
@@ -105,7 +143,8 @@ def write_experiments(out: Path, experiments: Sequence[Experiment]) -> None:
     pictures = {name: plots.png(figure) for name, figure in drawn.items()}
     for name, content in pictures.items():
         durable.write_bytes(out / f"{name}.png", content)
-    durable.write_bytes(out / "comparison.html", _page(experiments, rows, pictures).encode())
+    whole = _page(experiments, rows, pictures, flips or {})
+    durable.write_bytes(out / "comparison.html", whole.encode())
 
 
 def _trained_on(subjects: Sequence[Subject]) -> Path:
@@ -210,6 +249,7 @@ def _page(
     experiments: Sequence[Experiment],
     rows: Sequence[Mapping[str, str]],
     pictures: Mapping[str, bytes],
+    flips: Mapping[tuple[str, str], bytes],
 ) -> str:
     found = experiments[0].figures
     body = [
@@ -221,9 +261,33 @@ def _page(
         '<div class="plots">',
         *(f'<img alt="{name}" src="{inline(content)}">' for name, content in pictures.items()),
         "</div>",
+        *(_flip_list(item, experiments[0], flips) for item in experiments[1:]),
         f"<p class=note>Test part {found.test_hash}</p>",
     ]
     return page("Experiments", "\n".join(body))
+
+
+def _flip_list(item: Experiment, first: Experiment, flips: Mapping[tuple[str, str], bytes]) -> str:
+    """The cases that got worse, as figures."""
+    versus = item.comparison
+    if versus is None:
+        return ""
+    head = f"<h2>{escape(item.name)}: got worse than {escape(first.name)}</h2>"
+    if not versus.worse:
+        return f"{head}<p>No slice.</p>"
+    figures = [
+        case_figure(
+            flips.get((item.name, case.key)),
+            f"{case.key}, patient {case.group}, label {case.label.replace('_', ' ')}",
+            f"{case.champion:.1%} before, {case.challenger:.1%} now",
+        )
+        for case in _flips(item, 24)
+    ]
+    told = (
+        f"<p>{versus.worse} slices got worse and {versus.better} better. Panels: the slice, what "
+        "the first model looked at, what this one looked at.</p>"
+    )
+    return f'{head}{told}<div class="cases">{"".join(figures)}</div>'
 
 
 def _unique(names: Sequence[str]) -> list[str]:

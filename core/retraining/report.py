@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import durable
-from core.imaging.intensity import Quantity, Window, apply_window, automatic_window
 from core.retraining import plots
 from core.retraining.dataset import Dataset
 from core.retraining.evaluation import decisions
 from core.retraining.figures import CaseFigure, Evaluation
 from core.retraining.plots import interval_text
-
-Picture = Callable[[int], bytes]
-"""Row of a set → PNG."""
 
 _STYLE = """
 :root{color-scheme:light}
@@ -43,8 +38,8 @@ th,td{padding:.3rem .75rem;border-bottom:1px solid #e5e7eb;text-align:right}
 th:first-child,td:first-child{text-align:left}th{font-weight:600;color:#374151}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:1rem}
 .plots img{width:100%}
-.cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:1rem}
-figure{margin:0}.cases img{width:100%;border-radius:8px;background:#000}
+.cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:1rem}
+figure{margin:0}.cases img{max-width:100%;border-radius:8px}
 figcaption{font-size:.85rem;color:#374151}.wrong{color:#b91c1c}.right{color:#047857}
 .note{color:#6b7280;font-size:.9rem}
 footer{margin:3rem 0 1rem;color:#6b7280;font-size:.85rem;border-top:1px solid #e5e7eb;
@@ -61,11 +56,11 @@ def write_evaluation(
     *,
     title: str,
     limits: Sequence[str] = (),
-    picture: Picture | None = None,
+    cases: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write metrics.json, predictions.parquet and .csv, the plots and report.html.
 
-    probabilities: (n, classes) of `rows`, in the set's order of classes. picture: draws a slice
+    probabilities: (n, classes) of `rows`, in the set's classes. cases: key of a slice → PNG,
     for the list of worst cases. Raises NotDurableError.
     """
     durable.write_bytes(folder / "metrics.json", found.model_dump_json(indent=2).encode() + b"\n")
@@ -73,8 +68,7 @@ def write_evaluation(
     pictures = draw_plots(found)
     for name, content in pictures.items():
         durable.write_bytes(folder / f"{name}.png", content)
-    cases = _case_pictures(found, dataset, picture) if picture is not None else {}
-    page = evaluation_page(found, title, limits, pictures, cases)
+    page = evaluation_page(found, title, limits, pictures, cases or {})
     durable.write_bytes(folder / "report.html", page.encode())
 
 
@@ -191,24 +185,10 @@ def inline(content: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
-def slice_picture(dataset: Dataset, window: Window | None = None) -> Picture:
-    """Draws slices of a set in grey: HU through `window`, 8-bit pictures as they are."""
-
-    def draw(row: int) -> bytes:
-        from PIL import Image
-
-        values = dataset.plane(row)
-        if values.dtype != np.uint8:
-            chosen = window if window and dataset.quantity is Quantity.HU else None
-            grey = apply_window(values, chosen or automatic_window(values))
-            values = np.rint(grey * 255).astype(np.uint8)
-        image = Image.fromarray(values)
-        image.thumbnail((320, 320))
-        stream = io.BytesIO()
-        image.save(stream, "PNG")
-        return stream.getvalue()
-
-    return draw
+def case_figure(image: bytes | None, name: str, caption: str) -> str:
+    """One slice of a list; `caption` is HTML, `name` is not."""
+    shown = "" if image is None else f'<img alt="" src="{inline(image)}">'
+    return f"<figure>{shown}<figcaption>{escape(name)}<br>{caption}</figcaption></figure>"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -302,16 +282,21 @@ def _subgroup_tables(found: Evaluation) -> str:
 def _worst(worst: Sequence[CaseFigure], cases: Mapping[str, bytes]) -> str:
     if not worst:
         return "<h2>Worst cases</h2><p>No call was wrong.</p>"
-    figures = []
-    for case in worst:
-        image = f'<img alt="" src="{inline(cases[case.key])}">' if case.key in cases else ""
-        figures.append(
-            f"<figure>{image}<figcaption>{escape(case.key)}, patient {escape(case.group)}<br>"
-            f'<span class="right">label {escape(case.label)}</span>, '
-            f'<span class="wrong">said {escape(case.predicted)}</span> '
-            f"({case.probability:.1%})</figcaption></figure>"
+    figures = [
+        case_figure(
+            cases.get(case.key),
+            f"{case.key}, patient {case.group}",
+            f'<span class="right">label {escape(_plain(case.label))}</span>, '
+            f'<span class="wrong">said {escape(_plain(case.predicted))}</span> '
+            f"({case.probability:.1%})",
         )
+        for case in worst
+    ]
     return f'<h2>Worst cases</h2><div class="cases">{"".join(figures)}</div>'
+
+
+def _plain(class_id: str) -> str:
+    return class_id.replace("_", " ")
 
 
 def _provenance(found: Evaluation) -> str:
@@ -324,14 +309,3 @@ def _provenance(found: Evaluation) -> str:
         ("Bootstrap", f"{found.resamples:,} resamples of groups, seed {found.seed}"),
     ]
     return f"<h2>Provenance</h2>{table(('', ''), [row for row in rows if row[1]])}"
-
-
-def _case_pictures(found: Evaluation, dataset: Dataset, picture: Picture) -> dict[str, bytes]:
-    row_of = {key: row for row, key in enumerate(dataset.keys())}
-    return {case.key: picture(row_of[case.key]) for case in found.worst if case.key in row_of}
-
-
-def plain(found: Evaluation) -> dict[str, Any]:
-    """An evaluation as JSON values."""
-    facts: dict[str, Any] = json.loads(found.model_dump_json())
-    return facts

@@ -16,10 +16,10 @@ from core.retraining.building import build_from_table
 from core.retraining.comparison import compare, figures_in_words
 from core.retraining.dataset import Dataset
 from core.retraining.evaluation import align, evaluate, evaluate_rows
-from core.retraining.experiments import run_experiments, write_experiments
+from core.retraining.experiments import flip_pictures, run_experiments, write_experiments
 from core.retraining.figures import Evaluation, read_evaluation
 from core.retraining.promotion import comparison_facts, judge, promote
-from core.retraining.report import slice_picture, spreadsheet_safe, write_evaluation
+from core.retraining.report import spreadsheet_safe, write_evaluation
 from core.retraining.scoring import Scores, Subject, find_subject, score
 from tests.core.models.making import make_model
 from tests.core.retraining.making import (
@@ -246,7 +246,7 @@ def test_a_report_stands_alone_and_names_nobody(tmp_path: Path, dataset: Dataset
     out = tmp_path / "report"
     write_evaluation(
         out, found, dataset, rows, chances, title="<b>Title</b>", limits=("Only for tests.",),
-        picture=slice_picture(dataset),
+        cases={found.worst[0].key: b"\x89PNG"},
     )  # fmt: skip
     assert {path.name for path in out.iterdir()} == {
         "metrics.json", "predictions.csv", "predictions.parquet", "report.html", "roc.png",
@@ -277,11 +277,13 @@ def test_a_run_is_found_scored_and_compared(tmp_path: Path, dataset: Dataset) ->
         tmp_path / "two", dataset.folder, 2,
         recipe={"title": "Quick", "stopping": {"epochs": 5}},
     )  # fmt: skip
-    found = run_experiments([str(one), str(two)], device="cpu", resamples=100)
+    dataset, found = run_experiments([str(one), str(two)], device="cpu", resamples=100)
     assert found[0].changed == ()
     assert found[1].changed == ("stopping.epochs: 5",)
     assert found[1].comparison is not None
-    write_experiments(tmp_path / "log", found)
+    flips = flip_pictures(found, dataset, "cpu")
+    write_experiments(tmp_path / "log", found, flips)
+    assert len(flips) == min(8, found[1].comparison.worse)
     names = {path.name for path in (tmp_path / "log").iterdir()}
     assert {"comparison.csv", "comparison.html", "comparison.json", "roc.png", "learning.png"} <= (
         names

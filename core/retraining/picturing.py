@@ -1,0 +1,75 @@
+"""Slices of a training set as pictures for reports, with what models looked at laid over them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.models import heat
+from core.models.overlays import CUT, blend
+from core.models.preprocessing import to_grey
+from core.retraining.dataset import Dataset
+from core.retraining.scoring import Subject
+
+_SIDE = 288
+"""Largest side of one panel, pixels."""
+_GAP = 6
+
+
+def picture(dataset: Dataset, row: int, subject: Subject) -> NDArray[np.uint8]:
+    """One slice as its model sees its grey levels: (rows, columns, 3)."""
+    grey = to_grey(dataset.plane(row), dataset.quantity_of(row), subject.card.preprocessing)
+    return grey if grey.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
+
+
+def explained(
+    dataset: Dataset, rows: Sequence[int], subjects: Sequence[Subject], device: str = "auto"
+) -> dict[int, bytes]:
+    """Row → PNG: the slice, then once for each model with its heat map over it.
+
+    Colours span the strongest evidence of each model among these rows, so that panels of one
+    model can be compared with each other, not those of different models.
+    """
+    if not rows:
+        return {}
+    from core.models.predictor import load_predictor, prepare_row
+
+    panels = {row: [picture(dataset, row, subjects[0])] for row in rows}
+    for subject in subjects:
+        predictor = load_predictor(subject.model, device)
+        maps: dict[int, Any] = {}
+        for row in rows:  # one by one: a handful, and colour pictures may differ in channels
+            prepared = prepare_row(dataset, row, subject.card.preprocessing)
+            maps[row] = predictor.answer([prepared], [row])[0].heat_map
+        top = heat.series_top([found for found in maps.values() if found is not None])
+        style = heat.HeatStyle(top=top, cut=CUT)
+        for row, found in maps.items():
+            under = picture(dataset, row, subject)
+            if found is not None and top > 0:
+                shape = (under.shape[0], under.shape[1])
+                under = blend(under, heat.paint(heat.on_slice(found, shape), style))
+            panels[row].append(under)
+    return {row: _png(shown) for row, shown in panels.items()}
+
+
+def _png(panels: Sequence[NDArray[np.uint8]]) -> bytes:
+    """Panels side by side, each at most `_SIDE` on its longer side."""
+    images = []
+    for panel in panels:
+        image = Image.fromarray(panel)
+        image.thumbnail((_SIDE, _SIDE))
+        images.append(image)
+    width = sum(image.width for image in images) + _GAP * (len(images) - 1)
+    sheet = Image.new("RGB", (width, max(image.height for image in images)), "white")
+    left = 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width + _GAP
+    stream = io.BytesIO()
+    sheet.save(stream, "PNG")
+    return stream.getvalue()

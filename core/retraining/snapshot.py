@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -262,9 +262,8 @@ def write_table(path: Path, rows: Sequence[SliceRow], target: Target) -> None:
         "slope": pyarrow.float64(),
         "intercept": pyarrow.float64(),
     }
-    records = [asdict(row) for row in rows]
     columns: dict[str, Any] = {
-        name: pyarrow.array([record[name] for record in records], types.get(name, pyarrow.string()))
+        name: pyarrow.array([getattr(row, name) for row in rows], types.get(name, pyarrow.string()))
         for name in SliceRow.__dataclass_fields__
         if name not in ("auxiliary", "subgroups", "spacing")
     }

@@ -13,6 +13,7 @@ from core.errors import CoreError, UnreadableImageError
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame, PixelFormat, frames_of
 from core.imaging.dicom.headers import FileReader, Header
+from core.imaging.dicom.mosaic import is_mosaic, tiles
 from core.imaging.dicom.splitting import Part, is_localiser, split
 from core.imaging.dicom.stacking import Stack, stack
 from core.imaging.intensity import Quantity, Window, WindowFunction
@@ -48,6 +49,8 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
         uid = header.text(tags.SOPInstanceUID)
         try:
             frames = frames_of(header)
+            if is_mosaic(header):
+                frames = [tile for frame in frames for tile in tiles(frame)]
         except CoreError as error:
             skipped.append(Skipped(header.path, reason_of(error)))
             continue
@@ -160,7 +163,7 @@ def _slice_ids(frames: Sequence[Frame]) -> tuple[str, ...]:
     found: dict[str, int] = {}
     result: list[str] = []
     for frame in frames:
-        name = frame.slice_id + (f"@{frame.tile[0]},{frame.tile[1]}" if frame.tile else "")
+        name = frame.slice_id
         found[name] = found.get(name, 0) + 1
         result.append(name if found[name] == 1 else f"{name}~{found[name]}")
     return tuple(result)

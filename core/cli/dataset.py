@@ -24,7 +24,10 @@ from core.retraining.collecting import build_from_labels
 from core.retraining.dataset import Dataset
 from core.retraining.leaks import Health, examine
 from core.retraining.manifest import SPLITS, DatasetManifest
+from core.retraining.merging import merge as merge_sets
+from core.retraining.scoring import find_subject, score
 from core.retraining.sources import Sources
+from core.retraining.suspects import find_suspects
 
 app = typer.Typer(no_args_is_help=True, help="Training sets: immutable, split by patient.")
 
@@ -156,6 +159,41 @@ def export(
         return
     typer.echo(f"Built {out}")
     _print_manifest(collected.manifest)
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Training sets; the first has the say.")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Put sets of the same classes together, so that older data is rehearsed beside new."""
+    with progress_bar("Reading sets") as progress:
+        manifest = merge_sets(folders, out, progress=progress)
+    if as_json:
+        typer.echo(manifest.model_dump_json(indent=2))
+        return
+    typer.echo(f"Built {out}")
+    _print_manifest(manifest)
+
+
+@app.command()
+def suspects(
+    run: Annotated[str, typer.Argument(help="A cross-validated run.")],
+    data: Annotated[Path, typer.Option(help="The set that it was trained on.")],
+    most: Annotated[int, typer.Option(min=1, help="How many to list.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List labels that may be wrong: models that had not seen the patient say otherwise."""
+    dataset = Dataset.open(data)
+    found = find_suspects(dataset, score(find_subject(run), dataset, "cv"))
+    if as_json:
+        typer.echo(json.dumps([asdict(item) for item in found[:most]], indent=2))
+        return
+    typer.echo(f"{len(found)} labels to look at again")
+    for item in found[:most]:
+        slice_ = f"{item.group} slice {dataset.orders[item.row] + 1}"
+        typer.echo(f"{slice_:<24}{item.key}  {item.label} → {item.suggested}  {item.margin:.2f}")
 
 
 def _standing(place: Path | None) -> list[LabelEvent]:

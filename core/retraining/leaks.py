@@ -7,13 +7,17 @@ the picture's content (its size, its bit depth) that gives the label away.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import LeakError
+from core import durable, places
+from core.errors import LeakError, NotDurableError
 from core.imaging.volume import Progress
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
@@ -25,6 +29,8 @@ _FEW_POSITIVES = 10
 _CONFOUND = 0.75
 """AUROC from which a property beside the content counts as giving the label away."""
 _EXAMPLES = 5
+_RULES = 1
+"""Version of the rules in this file and in `fingerprints`; a kept result of others is void."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,40 @@ def examine(dataset: Dataset, progress: Progress | None = None) -> Health:
 
 
 def check_or_raise(dataset: Dataset, progress: Progress | None = None) -> tuple[Caution, ...]:
-    """The trainer's door: LeakError naming what stands on two sides, else the cautions."""
+    """The trainer's door: LeakError naming what stands on two sides, else the cautions.
+
+    A clean result is kept by the set's id, so that a run that is resumed does not read all
+    pixels again.
+    """
+    kept = places.cache_folder() / "health" / f"{dataset.manifest.id}.json"
+    known = _read_kept(kept, dataset)
+    if known is not None:
+        return known
     health = examine(dataset, progress)
     if health.leaks:
         worst = health.leaks[0]
         raise LeakError(worst.what, worst.examples)
+    facts = {
+        "rules": _RULES,
+        "table_sha256": dataset.manifest.table_sha256,
+        "cautions": [asdict(caution) for caution in health.cautions],
+    }
+    with contextlib.suppress(NotDurableError):  # a cache that cannot be written is no harm
+        durable.write_json(kept, facts)
     return health.cautions
+
+
+def _read_kept(file: Path, dataset: Dataset) -> tuple[Caution, ...] | None:
+    """Cautions of a set that was found clean before, under the same rules; else None."""
+    if _groups_on_two_sides(dataset) is not None:
+        return None
+    try:
+        facts = json.loads(file.read_bytes())
+        if (facts["rules"], facts["table_sha256"]) != (_RULES, dataset.manifest.table_sha256):
+            return None
+        return tuple(Caution(**caution) for caution in facts["cautions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 # ----------------------------------------------------------------- leaks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from core.durable import publish_folder, write_json
@@ -88,13 +91,14 @@ class SnapshotWriter:
         refuse_occupied(out)
         self._out = out
         self._target = target
-        self._folder = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
+        self._folder = out.parent / f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
         self._waiting: dict[tuple[Any, ...], _Waiting] = {}
         self._waiting_bytes = 0
         self._files = 0
         self._rows: list[SliceRow] = []
 
     def __enter__(self) -> SnapshotWriter:
+        _clear_abandoned(self._out)
         try:
             (self._folder / PIXELS_FOLDER).mkdir(parents=True)
         except OSError as error:
@@ -236,6 +240,14 @@ class SnapshotWriter:
     def _write_all(self) -> None:
         for kind in list(self._waiting):
             self._write(kind)
+
+
+def _clear_abandoned(out: Path) -> None:
+    """Remove what a process that was killed had begun to write under this name."""
+    for folder in out.parent.glob(f".{glob.escape(out.name)}.*-*.part"):
+        owner = folder.name.removeprefix(f".{out.name}.").split("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def refuse_occupied(out: Path) -> None:

@@ -202,3 +202,16 @@ def test_small_parts_are_told(tmp_path: Path) -> None:
     codes = {caution.code for caution in examine(small_dataset(tmp_path)).cautions}
     assert "few-test-findings" in codes
     assert not math.isnan(len(codes))
+
+
+def test_a_clean_set_is_read_once_and_a_changed_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = stated(tmp_path, "other")
+    first = check_or_raise(dataset)
+    monkeypatch.setattr(Fingerprints, "add", lambda *_: pytest.fail("pixels were read again"))
+    assert check_or_raise(Dataset.open(dataset.folder)) == first
+    dataset.splits[0] = "validation"  # a patient on two sides is found without any pixel
+    monkeypatch.undo()
+    with pytest.raises(LeakError):
+        check_or_raise(dataset)

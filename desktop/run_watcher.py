@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.errors import CoreError
@@ -123,11 +124,16 @@ class RunWatcher(QObject):
         self._timer.timeout.connect(self.poll)
         self._folder: RunFolder | None = None
         self._seen = 0
+        self._pid: int | None = None
         self.view: RunView | None = None
 
-    def watch(self, path: Path) -> None:
-        """Follow the run in a folder from its first event on."""
+    def watch(self, path: Path, pid: int | None = None) -> None:
+        """Follow the run in a folder from its first event on.
+
+        pid: of the trainer that was just started, so that its early death is noticed.
+        """
         self._folder = RunFolder(path)
+        self._pid = pid
         self._seen = 0
         self.view = RunView(path, "new", of=planned_epochs(self._folder))
         self._timer.start()
@@ -150,6 +156,10 @@ class RunWatcher(QObject):
             view = follow(view, event)
         self._seen += len(events)
         view = replace(view, state=self._folder.state)
+        if view.state == "new" and self._pid is not None and not psutil.pid_exists(self._pid):
+            log = self._folder.path / "trainer.log"
+            words = f"The trainer ended before it began; what it said is in {log}."
+            view = replace(view, state="failed", failure=words)
         self.view = view
         if view != before:
             self.changed.emit(view)

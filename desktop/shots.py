@@ -74,7 +74,7 @@ def _walk(profile: Path, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
         pace = Pace(walk.steps())
         pictures = []
         while (step := pace.go_on()) is not None:
-            _wait(pace.look, defects)
+            _wait(pace.look, walk, defects)
             if step.shot:
                 _settle()
                 file = folder / f"{step.shot}.png"
@@ -92,7 +92,7 @@ def _walk(profile: Path, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
     return {**summary, "pictures": pictures}
 
 
-def _wait(is_done: Callable[[], bool], defects: list[Failure]) -> None:
+def _wait(is_done: Callable[[], bool], walk: Walk, defects: list[Failure]) -> None:
     """Run the event loop until something holds; a defect on the way ends the walk."""
     loop = QEventLoop()
     problem: list[Exception] = []
@@ -101,6 +101,7 @@ def _wait(is_done: Callable[[], bool], defects: list[Failure]) -> None:
         try:
             if defects:
                 raise LookupError(str(defects[0].sentence))
+            walk.check()
             if is_done():
                 loop.quit()
         except (LookupError, TimeoutError) as error:

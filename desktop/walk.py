@@ -14,7 +14,7 @@ from core.imaging.geometry import Plane
 from core.session import AnswerState, LoadState, Reading
 from desktop.actions import Command
 from desktop.app import Application
-from desktop.notices import Notice
+from desktop.notices import Level
 
 READ_BY_MODEL = 3
 """Series about which the model is asked in the tour; the others are labelled only."""
@@ -105,8 +105,11 @@ class Walk:
         saved = self.app.operations.labels.saved
         return saved.is_ready and saved.pending == 0
 
-    def _notice(self) -> Notice | None:
-        return self.app.window.banner.notice
+    def check(self) -> None:
+        """Raise LookupError with the window's words if it tells of an error."""
+        notice = self.app.window.banner.notice
+        if notice is not None and notice.level is Level.ERROR:
+            raise LookupError(notice.text)
 
     # ---- the steps
 

@@ -76,9 +76,9 @@ class Retraining:
         """All runs of this profile, newest first."""
         return known_runs(places.runs())
 
-    def watch(self, path: Path) -> None:
-        """Show a run."""
-        self.watcher.watch(path)
+    def watch(self, path: Path, pid: int | None = None) -> None:
+        """Show a run. pid: of its trainer, if it was just started."""
+        self.watcher.watch(path, pid)
         self.runs_changed.emit()
 
     def plan(self, ready: Callable[[RetrainPlan], None]) -> None:
@@ -108,17 +108,18 @@ class Retraining:
         run = places.runs() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{Path(recipe).stem}"
         standing = labelling.standing() if labelling is not None else ()
 
-        def work(task: Task) -> Collected:
+        def work(task: Task) -> tuple[Collected, int]:
             data = new_set_folder(places.datasets())
             collected = build_from_labels(standing, label_set, data, progress=task.progress)
             task.check()
-            start_training(TrainingRequest(recipe=recipe, data=data, base_model=base), run)
-            return collected
+            request = TrainingRequest(recipe=recipe, data=data, base_model=base)
+            return collected, start_training(request, run)
 
-        def done(collected: Collected) -> None:
+        def done(made: tuple[Collected, int]) -> None:
+            collected, pid = made
             if collected.left_out:
                 self._tell(_left_out(collected))
-            self.watch(run)
+            self.watch(run, pid)
 
         self._jobs.submit(
             Job("training", "Making the training set", work),
@@ -148,7 +149,7 @@ class Retraining:
 
         self._jobs.submit(
             Job("training", "Resuming the training", work),
-            on_done=lambda _pid: self.watch(path),
+            on_done=lambda pid: self.watch(path, pid),
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 

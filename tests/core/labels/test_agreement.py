@@ -26,7 +26,7 @@ def rated(*said: dict[str, str], patients: int = 1000) -> list[Reading]:
 pairs = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=2)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(pairs)
 def test_cohen_equals_the_reference(given_classes: list[tuple[str, str]]) -> None:
     from sklearn.metrics import cohen_kappa_score

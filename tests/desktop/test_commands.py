@@ -1,0 +1,152 @@
+"""Every command of the menus does something, and nothing that it does is a defect."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, QMessageBox
+from pytestqt.qtbot import QtBot
+
+from core.session import AnswerState, LoadState
+from desktop.actions import SPECS, Command
+from desktop.jobs import Failure
+from desktop.operations.exporting import answers_table
+from tests.desktop.conftest import Bench
+from tests.desktop.models import write_model
+from tests.desktop.series import MemorySeries
+from tests.desktop.test_window import opened
+
+LEAVES = {Command.QUIT, Command.TOUR, Command.OPEN_SAMPLE}
+"""Commands that end the window, start a program or make a sample; tried elsewhere."""
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[Failure]]:
+    """Dialogs answer by themselves; uncaught exceptions are collected."""
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: "")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([], ""))
+    target = str(tmp_path / "saved")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (target, ""))
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("Dr. Example", True))
+    monkeypatch.setattr(QMessageBox, "about", lambda *_: None)
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: yes)
+    failures: list[Failure] = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: failures.append(error))  # type: ignore[arg-type]
+    yield failures
+
+
+def close_dialogs() -> None:
+    for widget in QApplication.topLevelWidgets():
+        if isinstance(widget, QDialog) and widget.isVisible():
+            widget.reject()
+
+
+@pytest.mark.parametrize("has_series", [False, True])
+def test_every_command_can_be_given(
+    qtbot: QtBot, bench: Bench, quiet: list[Failure], has_series: bool
+) -> None:
+    if has_series:
+        reading = opened(qtbot, bench, MemorySeries("a"), MemorySeries("b"))
+        qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    closer = QTimer()
+    closer.timeout.connect(close_dialogs)
+    closer.start(20)
+    for spec in SPECS:
+        if spec.command not in LEAVES:
+            bench.app.window.actions_[spec.command].trigger()
+            qtbot.wait(5)
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    closer.stop()
+    assert quiet == []
+    assert bench.app.window.isVisible()
+
+
+def test_every_command_stands_in_a_menu_and_is_bound(bench: Bench) -> None:
+    shown = {action for menu in bench.app.window.menus.values() for action in menu.actions()}
+    for spec in SPECS:
+        action = bench.app.window.actions_[spec.command]
+        assert action in shown, spec.command
+        assert action.receivers("2triggered(bool)") > 0, spec.command
+
+
+def test_no_two_commands_share_a_key(bench: Bench) -> None:
+    keys = [
+        (key.toString(), spec.where)
+        for spec in SPECS
+        for key in bench.app.window.actions_[spec.command].shortcuts()
+    ]
+    assert len(keys) == len(set(keys))
+
+
+def test_the_table_leaves_the_patient_out(qtbot: QtBot, bench: Bench) -> None:
+    reading = opened(qtbot, bench)
+    qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    bench.app.operations.labels.label(reading, "hemorrhage", 3)
+    qtbot.waitUntil(lambda: reading.case.label_at(3) == "hemorrhage")
+    text = answers_table(reading)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["slice"] for row in rows] == [str(number) for number in range(1, 13)]
+    assert rows[3]["label"] == "hemorrhage" and rows[3]["flagged"] == "1"
+    assert float(rows[3]["probability_hemorrhage"]) == pytest.approx(0.9)
+    for private in ("DOE", "JANE", "patient-head", "1.2.head"):
+        assert private not in text
+
+
+def test_a_copied_picture_carries_no_text_of_the_patient(qtbot: QtBot, bench: Bench) -> None:
+    reading = opened(qtbot, bench)
+    seen: list[bool] = []
+    stage = bench.app.window.stage
+    original = stage.picture
+    stage.picture = lambda: (seen.append(reading.case.display.annotations), original())[1]  # type: ignore[method-assign]
+    bench.app.window.actions_[Command.COPY_PICTURE].trigger()
+    assert seen == [False]
+    assert reading.case.display.annotations, "the texts are back afterwards"
+    assert not QGuiApplication.clipboard().pixmap().isNull()
+
+
+def test_promotion_and_rollback_change_who_is_asked(
+    qtbot: QtBot, bench: Bench, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "weights" / "second", name="second", content=b"other weights")
+    reading = opened(qtbot, bench)
+    retraining, asking = bench.app.operations.retraining, bench.app.operations.asking
+    retraining.promote_known("second", "better")
+    qtbot.waitUntil(lambda: asking.model is not None and asking.model.card.id == "second")
+    assert [item.action for item in retraining.promotions()] == ["promote"]
+    qtbot.waitUntil(lambda: len(bench.engine.requests) == 2)
+    retraining.roll_back("worse after all")
+    qtbot.waitUntil(lambda: asking.model is not None and asking.model.card.id == "plain")
+    assert [item.action for item in retraining.promotions()] == ["promote", "rollback"]
+    qtbot.waitUntil(lambda: reading.load_state is LoadState.LOADED and bench.app.jobs.is_idle)
+
+
+def test_a_model_chosen_for_a_look_is_not_promoted(
+    qtbot: QtBot, bench: Bench, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "weights" / "second", name="second", content=b"other weights")
+    bench.app.catalogue.changed.emit()
+    opened(qtbot, bench)
+    asking = bench.app.operations.asking
+    asking.choose("second")
+    assert asking.model is not None and asking.model.card.id == "second"
+    active = bench.app.catalogue.active("hemorrhage")
+    assert active is not None and active.card.id == "plain"
+    asking.choose("plain")
+    assert asking.model.card.id == "plain"
+
+
+def test_another_task_has_its_own_classes_and_keys(qtbot: QtBot, bench: Bench) -> None:
+    reading = opened(qtbot, bench)
+    bench.app.commands._read_for("pneumonia")
+    assert reading.case.label_set.id == "pneumonia"
+    assert "pneumonia" in bench.app.window.findings._label_buttons
+    assert bench.app.operations.asking.model is None
+    assert bench.app.settings.values.task == "pneumonia"

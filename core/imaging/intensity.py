@@ -31,13 +31,38 @@ class WindowFunction(Enum):
 
 
 @dataclass(frozen=True)
+class VoiTable:
+    """A VOI LUT: grey levels by modality value, for windows that are no formula.
+
+    first: modality value of the first level; values below and above take the end levels.
+    levels: little-endian uint16, 0 black and 65535 white, one for each whole modality value.
+    """
+
+    first: float
+    levels: bytes
+
+    def apply(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Grey levels, float32 in [0, 1]. Source: DICOM PS3.3 C.11.2.1.1."""
+        table = np.frombuffer(self.levels, "<u2").astype(np.float32) / np.float32(65535)
+        index = np.rint(np.asarray(values, np.float32) - np.float32(self.first))
+        clipped = np.clip(np.nan_to_num(index), 0, len(table) - 1).astype(np.int32)
+        grey: NDArray[np.float32] = table[clipped]
+        return grey
+
+
+@dataclass(frozen=True)
 class Window:
-    """A grey-level window in modality values (HU for CT)."""
+    """A grey-level window in modality values (HU for CT).
+
+    table: a VOI LUT of the header, which then makes the grey levels; center and width tell
+        what part of the values it covers.
+    """
 
     center: float
     width: float
     name: str = ""
     function: WindowFunction = WindowFunction.LINEAR
+    table: VoiTable | None = None
 
     def levels(self) -> tuple[float, float]:
         """Modality values that become black and white under the linear functions.
@@ -66,6 +91,8 @@ def apply_window(values: NDArray[np.generic], window: Window) -> NDArray[np.floa
     values: any shape, after the Modality LUT; HU for CT.
     Returns float32 in [0, 1], same shape. Source: DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3.
     """
+    if window.table is not None:
+        return window.table.apply(values)
     if window.function is WindowFunction.SIGMOID:
         exponent = -4.0 * (np.asarray(values, np.float32) - window.center) / window.width
         sigmoid: NDArray[np.float32] = 1.0 / (1.0 + np.exp(exponent, dtype=np.float32))

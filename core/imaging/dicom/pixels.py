@@ -15,16 +15,21 @@ from numpy.typing import NDArray
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import PixelFormat
 from core.imaging.dicom.headers import Header
+from core.imaging.dicom.walk import Item
 
 Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
-class Palette:
-    """Red, green and blue look-up tables as uint8, and the first value that they map."""
+class Lookup:
+    """A table that replaces stored values: a palette, or a Modality LUT.
+
+    first: the stored value that the table's first row stands for.
+    table: (entries, 3) uint8 of a palette, (entries,) uint16 of a Modality LUT.
+    """
 
     first: int
-    table: NDArray[np.uint8]
+    table: NDArray[np.generic]
 
 
 def voxel_type(layout: PixelFormat) -> np.dtype[np.generic]:
@@ -97,8 +102,8 @@ def native_array(raw: bytes | memoryview, layout: PixelFormat, big_endian: bool)
     return array.reshape(rows, columns, layout.samples)
 
 
-def finish(array: Array, layout: PixelFormat, photometric: str, palette: Palette | None) -> Array:
-    """Turn a decoded frame into voxels: sign, MONOCHROME1, palette, YBR.
+def finish(array: Array, layout: PixelFormat, photometric: str, lookup: Lookup | None) -> Array:
+    """Turn a decoded frame into voxels: sign, Modality LUT, MONOCHROME1, palette, YBR.
 
     Raises ValueError where the decoder's picture is not the one that the header describes.
     """
@@ -114,8 +119,13 @@ def finish(array: Array, layout: PixelFormat, photometric: str, palette: Palette
         if array.ndim != 2:
             raise ValueError("it holds colours where its header says grey")
         if layout.photometric == "PALETTE COLOR":
-            return _through_palette(array, layout, palette)
-        return _grey(array, layout)
+            if lookup is None:
+                raise ValueError("its palette is missing or damaged")
+            return _through(array, layout, lookup)
+        grey = _grey(array, layout)
+        if lookup is not None:
+            grey = _through(grey, layout, lookup)
+        return invert(grey, layout, lookup) if layout.photometric == "MONOCHROME1" else grey
     if array.ndim != 3 or array.shape[2] < 3:
         raise ValueError("it holds grey where its header says colours")
     array = _eight_bits(array[..., :3], layout)
@@ -142,18 +152,21 @@ def _grey(array: Array, layout: PixelFormat) -> Array:
         array = array.astype(full)
     else:
         array = clear_unused_bits(array if array.flags.writeable else array.copy(), layout)
-    array = array.astype(wanted, copy=False)
-    if layout.photometric == "MONOCHROME1":
-        array = invert(array, layout)
-    return array
+    return array.astype(wanted, copy=False)
 
 
-def invert(array: Array, layout: PixelFormat) -> Array:
-    """MONOCHROME1 to MONOCHROME2: the highest stored value becomes the lowest."""
+def highest(layout: PixelFormat, lookup: Lookup | None) -> int:
+    """The value M such that M − value turns MONOCHROME1 into MONOCHROME2."""
+    if lookup is not None:
+        return int(lookup.table.max())
+    return -1 if layout.signed else (1 << layout.stored) - 1
+
+
+def invert(array: Array, layout: PixelFormat, lookup: Lookup | None = None) -> Array:
+    """MONOCHROME1 to MONOCHROME2: the highest value becomes the lowest."""
     if layout.kind != "i":
         return array
-    top = -1 if layout.signed else (1 << layout.stored) - 1
-    return np.subtract(array.dtype.type(top), array, dtype=array.dtype)
+    return np.subtract(array.dtype.type(highest(layout, lookup)), array, dtype=array.dtype)
 
 
 def _eight_bits(array: Array, layout: PixelFormat) -> NDArray[np.uint8]:
@@ -176,14 +189,36 @@ def ybr_to_rgb(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return clipped
 
 
-def _through_palette(
-    array: Array, layout: PixelFormat, palette: Palette | None
-) -> NDArray[np.uint8]:
-    if palette is None:
-        raise ValueError("its palette is missing or damaged")
-    index = clear_unused_bits(array.copy(), layout).astype(np.int64) - palette.first
-    np.clip(index, 0, len(palette.table) - 1, out=index)
-    return palette.table[index]
+def _through(array: Array, layout: PixelFormat, lookup: Lookup) -> Array:
+    index = clear_unused_bits(array.copy(), layout).astype(np.int64) - lookup.first
+    np.clip(index, 0, len(lookup.table) - 1, out=index)
+    return lookup.table[index]
+
+
+def modality_lut_of(header: Header) -> Lookup | None:
+    """The Modality LUT of an image that has one as a table (PS3.3 C.11.1), or None."""
+    if tags.ModalityLUTSequence not in header.raw:
+        return None
+    for item in header.sequence(tags.ModalityLUTSequence)[:1]:
+        return lut_of(item, header)
+    return None
+
+
+def lut_of(item: Item, header: Header) -> Lookup | None:
+    """The table of one item of a LUT sequence, scaled to 16 bits if it has fewer; or None."""
+    big = header.encoding.big_endian
+    descriptor, raw = item.get(tags.LUTDescriptor, b""), item.get(tags.LUTData, b"")
+    if len(descriptor) < 6:
+        return None
+    signed = header.u16(tags.PixelRepresentation, 0) == 1
+    order = ">" if big else "<"
+    entries, first, _ = struct.unpack(order + ("HhH" if signed else "HHH"), descriptor[:6])
+    entries = entries or 1 << 16
+    if len(raw) >= entries * 2:
+        return Lookup(first, np.frombuffer(raw, order + "u2", entries).astype(np.uint16))
+    if len(raw) >= entries:
+        return Lookup(first, np.frombuffer(raw, np.uint8, entries).astype(np.uint16))
+    return None
 
 
 _PALETTE = (
@@ -193,7 +228,7 @@ _PALETTE = (
 )
 
 
-def palette_of(header: Header) -> Palette | None:
+def palette_of(header: Header) -> Lookup | None:
     """The palette of a PALETTE COLOR image, or None if it is missing or damaged."""
     order = ">" if header.encoding.big_endian else "<"
     channels: list[NDArray[np.uint8]] = []
@@ -208,7 +243,7 @@ def palette_of(header: Header) -> Palette | None:
         if values is None:
             return None
         channels.append(values)
-    return Palette(first, np.stack(channels, axis=-1))
+    return Lookup(first, np.stack(channels, axis=-1))
 
 
 def _table(

@@ -21,10 +21,11 @@ from core.imaging.dicom.encapsulated import Fragment, frame_fragments
 from core.imaging.dicom.frames import Frame, PixelFormat
 from core.imaging.dicom.headers import NATIVE, FileReader, deflated_body, inflate
 from core.imaging.dicom.pixels import (
-    Palette,
+    Lookup,
     clear_unused_bits,
     finish,
     is_direct,
+    modality_lut_of,
     native_array,
     palette_of,
     voxel_type,
@@ -39,14 +40,16 @@ Array = NDArray[np.generic]
 
 @dataclass(frozen=True)
 class FrameTask:
-    """One compressed frame to decode, with nothing of the file's identity but its path."""
+    """One compressed frame to decode, with nothing of the file's identity but its path.
+
+    lookup: (first value, table, whether it is a palette), or None.
+    """
 
     path: str
     syntax: str
     layout: PixelFormat
     fragments: tuple[Fragment, ...]
-    palette_first: int
-    palette: bytes
+    lookup: tuple[int, bytes, bool] | None
     tile: tuple[int, int, int, int] | None
     dtype: str
     shape: tuple[int, ...]
@@ -56,11 +59,12 @@ class FrameTask:
         with FileReader(self.path) as file:
             data = b"".join(file.read(offset, length) for offset, length in self.fragments)
         array, photometric = codecs.decode(self.syntax, data, self.layout)
-        palette = None
-        if self.palette:
-            table = np.frombuffer(self.palette, np.uint8).reshape(-1, 3)
-            palette = Palette(self.palette_first, table)
-        voxels = finish(array, self.layout, photometric, palette)
+        lookup = None
+        if self.lookup is not None:
+            first, raw, colours = self.lookup
+            table = np.frombuffer(raw, np.uint8 if colours else np.uint16)
+            lookup = Lookup(first, table.reshape(-1, 3) if colours else table)
+        voxels = finish(array, self.layout, photometric, lookup)
         return np.ascontiguousarray(_cut(voxels, self.tile))
 
 
@@ -102,7 +106,7 @@ class DicomSeries:
 
     @cached_property
     def _dtype(self) -> np.dtype[np.generic]:
-        return np.result_type(*{voxel_type(frame.format) for frame in self._frames})
+        return np.result_type(*{_type(frame) for frame in self._frames})
 
     def _slice_shape(self) -> tuple[int, ...]:
         rows_columns = self._frames[0].shape
@@ -156,7 +160,7 @@ class DicomSeries:
         if frame.header.transfer_syntax not in NATIVE:
             voxels = decode_one(frame.header.path, self._task(frame))
         else:
-            voxels = allocate(frame.header.path, self._slice_shape(), voxel_type(frame.format))
+            voxels = allocate(frame.header.path, self._slice_shape(), _type(frame))
             source = _Source()
             try:
                 self._read_native(source, frame, voxels)
@@ -176,7 +180,7 @@ class DicomSeries:
     # ---- compressed
 
     def _task(self, frame: Frame) -> FrameTask:
-        palette = _palette(frame)
+        lookup = _lookup(frame)
         layout = frame.format
         # The decoder holds the whole frame, even where one tile of it is wanted.
         check_frame(
@@ -187,10 +191,11 @@ class DicomSeries:
             syntax=frame.header.transfer_syntax,
             layout=layout,
             fragments=self._fragments(frame),
-            palette_first=palette.first if palette else 0,
-            palette=palette.table.tobytes() if palette else b"",
+            lookup=(lookup.first, lookup.table.tobytes(), lookup.table.ndim == 2)
+            if lookup
+            else None,
             tile=frame.tile,
-            dtype=voxel_type(layout).str,
+            dtype=_type(frame).str,
             shape=self._slice_shape(),
         )
 
@@ -225,7 +230,7 @@ class DicomSeries:
                 array: Array = bits.reshape(layout.rows, layout.columns)
             else:
                 array = native_array(raw, layout, header.encoding.big_endian)
-            voxels = finish(array, layout, layout.photometric, _palette(frame))
+            voxels = finish(array, layout, layout.photometric, _lookup(frame))
             target[...] = _cut(voxels, frame.tile)
         except (OSError, ValueError) as error:
             raise UnreadableImageError(header.path, _why(error)) from error
@@ -272,11 +277,21 @@ def _swaps_bytes(frame: Frame) -> bool:
 
 
 def _needs_work(frame: Frame) -> bool:
-    return frame.header.is_deflated or _swaps_bytes(frame)
+    header = frame.header
+    return header.is_deflated or _swaps_bytes(frame) or tags.ModalityLUTSequence in header.raw
 
 
-def _palette(frame: Frame) -> Palette | None:
-    return palette_of(frame.header) if frame.format.photometric == "PALETTE COLOR" else None
+def _lookup(frame: Frame) -> Lookup | None:
+    if frame.format.photometric == "PALETTE COLOR":
+        return palette_of(frame.header)
+    return None if frame.format.is_colour else modality_lut_of(frame.header)
+
+
+def _type(frame: Frame) -> np.dtype[np.generic]:
+    """The type of a frame's voxels: the stored one, or that of its Modality LUT."""
+    if not frame.format.is_colour and modality_lut_of(frame.header) is not None:
+        return np.dtype(np.uint16)
+    return voxel_type(frame.format)
 
 
 class _Source:

@@ -8,15 +8,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from core.errors import CoreError, UnreadableImageError
 from core.imaging.dicom import tags
-from core.imaging.dicom.frames import Frame, PixelFormat, frames_of
-from core.imaging.dicom.headers import FileReader, Header
+from core.imaging.dicom.frames import Frame, frames_of
+from core.imaging.dicom.headers import FileReader, Header, local_text
 from core.imaging.dicom.mosaic import is_mosaic, tiles
+from core.imaging.dicom.pixels import highest, lut_of, modality_lut_of
 from core.imaging.dicom.splitting import Part, is_localiser, split
-from core.imaging.dicom.stacking import Stack, stack
-from core.imaging.intensity import Quantity, Window, WindowFunction
+from core.imaging.dicom.stacking import stack
+from core.imaging.dicom.walk import Item
+from core.imaging.intensity import Quantity, VoiTable, Window, WindowFunction
 from core.imaging.volume import ImageWarning, SeriesSummary, Skipped
 from core.sentences import sentence
 
@@ -270,13 +275,8 @@ def _is_synthetic(header: Header) -> bool:
     return any(mark in header.text(tag).upper() for tag in told for mark in _MARKS)
 
 
-def inversion(layout: PixelFormat) -> int:
-    """The stored value M of MONOCHROME1 such that M − value turns it into MONOCHROME2."""
-    return -1 if layout.signed else (1 << layout.stored) - 1
-
-
 def _windows(frames: Sequence[Frame]) -> tuple[Window, ...]:
-    """The header's windows, of the middle slice, in modality values."""
+    """The header's windows and VOI LUTs, of the middle slice, in modality values."""
     frame = frames[len(frames) // 2]
     header = frame.header
     centers, widths = header.floats(tags.WindowCenter), header.floats(tags.WindowWidth)
@@ -286,29 +286,57 @@ def _windows(frames: Sequence[Frame]) -> tuple[Window, ...]:
         WindowFunction(told) if told in WindowFunction._value2member_map_ else WindowFunction.LINEAR
     )
     smallest = 1.0 if function is WindowFunction.LINEAR else 1e-9
+    turned = None
+    if frame.format.photometric == "MONOCHROME1" and frame.format.kind == "i":
+        slope, intercept = rescale(header)
+        turned = slope * highest(frame.format, modality_lut_of(header)) + 2 * intercept
     windows: list[Window] = []
     for i, (center, width) in enumerate(zip(centers, widths, strict=False)):
         if width < smallest:
             continue
         name = names[i] if i < len(names) and names[i] else f"Header {i + 1}"
-        if frame.format.photometric == "MONOCHROME1" and frame.format.kind == "i":
-            slope, intercept = rescale(header)
-            turned = slope * inversion(frame.format) + 2 * intercept - center
-            middle = turned + (1 if function is WindowFunction.LINEAR else 0)
-        else:
-            middle = center
+        middle = center
+        if turned is not None:
+            middle = turned - center + (1 if function is WindowFunction.LINEAR else 0)
         if all((one.center, one.width) != (middle, width) for one in windows):
             windows.append(Window(middle, width, name, function))
+    for i, item in enumerate(header.sequence(tags.VOILUTSequence)[:16]):
+        window = _table_window(item, header, i, turned)
+        if window is not None:
+            windows.append(window)
     return tuple(windows)
 
 
+def _table_window(item: Item, header: Header, number: int, turned: float | None) -> Window | None:
+    """A VOI LUT as a window; turned: as in MONOCHROME1, value' = turned − value."""
+    lut = lut_of(item, header)
+    descriptor = item.get(tags.LUTDescriptor, b"")
+    if lut is None:
+        return None
+    order: Literal["big", "little"] = "big" if header.encoding.big_endian else "little"
+    bits = int.from_bytes(descriptor[4:6], order)
+    top = (1 << bits) - 1 if 8 <= bits <= 16 else 65535
+    levels = np.minimum(lut.table.astype(np.float64) / max(top, int(lut.table.max())), 1.0)
+    first, last = float(lut.first), float(lut.first + len(levels) - 1)
+    if turned is not None:
+        levels, first, last = 1 - levels[::-1], turned - last, turned - first
+    table = VoiTable(first, np.rint(levels * 65535).astype("<u2").tobytes())
+    name = local_text(item.get(tags.LUTExplanation, b""), b"", tags.LUTExplanation)
+    return Window(
+        (first + last) / 2,
+        last - first + 1,
+        name or f"Header table {number + 1}",
+        WindowFunction.LINEAR_EXACT,
+        table,
+    )
+
+
 def rescale(header: Header) -> tuple[float, float]:
-    """Slope and intercept of the Modality LUT; (1, 0) where absent or senseless."""
+    """Slope and intercept of the Modality LUT; (1, 0) where absent, senseless, or a table."""
+    if tags.ModalityLUTSequence in header.raw and modality_lut_of(header) is not None:
+        return 1.0, 0.0
     slope, intercept = header.number(tags.RescaleSlope), header.number(tags.RescaleIntercept)
     if slope is None and intercept is None:
         dose = header.number(tags.DoseGridScaling)
         return (dose, 0.0) if dose else (1.0, 0.0)
     return (slope if slope else 1.0), (intercept if intercept is not None else 0.0)
-
-
-__all__ = ["DicomStack", "Stack", "find_series", "inversion", "reason_of", "rescale"]

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_color_lut, pixel_array
+from pydicom.sequence import Sequence
 
 from core.errors import CoreError, MissingCodecError, UnreadableImageError
 from core.imaging.geometry import Plane
@@ -278,3 +280,53 @@ def test_a_file_that_vanishes_while_loading_is_a_sentence(tmp_path: Path) -> Non
     path.unlink()
     with pytest.raises(UnreadableImageError):
         series.load()
+
+
+# ------------------------------------------------------------------ look-up tables
+
+
+def lut(first: int, values: list[int], **more: object) -> Dataset:
+    one = Dataset()
+    one.add_new(0x00283002, "US", [len(values), first, 16])
+    one.add_new(0x00283006, "US", values)
+    for name, value in more.items():
+        setattr(one, name, value)
+    return one
+
+
+def test_a_modality_lut_replaces_the_stored_values(tmp_path: Path) -> None:
+    one = ct_slice(np.array([[9, 10, 11, 12, 99]], np.uint16), Modality="CR")
+    del one.RescaleSlope, one.RescaleIntercept
+    one.ModalityLUTSequence = Sequence([lut(10, [500, 7000, 65535], ModalityLUTType="US")])
+    volume = load(save(one, tmp_path / "a"))
+    assert volume.values(Plane.SLICE, 0).tolist() == [[500, 500, 7000, 65535, 65535]]
+    with_pydicom = pydicom.pixels.apply_modality_lut(one.pixel_array, one)
+    assert (volume.values(Plane.SLICE, 0) == with_pydicom).all()
+
+
+def test_a_modality_lut_of_compressed_pixels(tmp_path: Path) -> None:
+    import imagecodecs
+
+    pixels = np.array([[0, 1, 2, 3]] * 4, np.uint16)
+    one = ct_slice(pixels, PixelData=encapsulate([imagecodecs.jpegls_encode(pixels)]))
+    one.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.80"
+    one["PixelData"].VR = "OB"
+    one["PixelData"].is_undefined_length = True
+    one.ModalityLUTSequence = Sequence([lut(0, [5, 60, 700, 8000])])
+    assert load(save(one, tmp_path / "a")).voxels[0, 0].tolist() == [5, 60, 700, 8000]
+
+
+def test_a_voi_lut_is_a_window_that_is_a_table(tmp_path: Path) -> None:
+    stored = np.array([[0, 100, 101, 102, 103, 200]], np.uint16)
+    one = ct_slice(stored, RescaleIntercept=0, Modality="DX")
+    one.VOILUTSequence = Sequence([lut(100, [0, 30000, 65535, 65535], LUTExplanation="CHEST")])
+    volume = load(save(one, tmp_path / "a"))
+    (window,) = volume.summary.windows
+    assert window.name == "CHEST"
+    grey = apply_window(volume.values(Plane.SLICE, 0), window)
+    expected = np.array([0, 0, 30000, 65535, 65535, 65535]) / 65535
+    assert np.allclose(grey[0], expected, atol=1e-6)
+    one.PhotometricInterpretation = "MONOCHROME1"
+    turned = load(save(one, tmp_path / "b"))
+    grey = apply_window(turned.values(Plane.SLICE, 0), turned.summary.windows[0])
+    assert np.allclose(grey[0], 1 - expected, atol=1e-6)

@@ -269,7 +269,7 @@ class Actions(QObject):
     def bind_check(self, command: Command, act: Callable[[bool], None]) -> None:
         """Say what a command that is on or off does."""
         # Through a function of ours: PySide does not hand the state to Qt's own slots.
-        self._actions[command].triggered.connect(lambda checked: act(checked))
+        self._actions[command].triggered.connect(lambda checked: act(checked))  # noqa: PLW0108
 
     def show_checked(self, command: Command, checked: bool) -> None:
         """Show a command as on or off, without doing it."""

@@ -42,7 +42,7 @@ from desktop.panels.toolbar import ViewerBar
 from desktop.panels.training import TrainingPanel
 from desktop.viewer.stage import Stage
 
-LEFT, MIDDLE, RIGHT = 258, 827, 315
+LEFT, MIDDLE, RIGHT = 245, 840, 315
 """Widths of the three columns at first, logical pixels."""
 
 

@@ -66,7 +66,7 @@ class ConfusionMatrix(QWidget):
         colours = theme()
         middle = Qt.AlignmentFlag.AlignCenter
         wrap = Qt.TextFlag.TextWordWrap
-        left, top = 76.0, 52.0
+        left, top = 74.0, 52.0
         width, height = (self.width() - left) / 2, (self.height() - top) / 2
         painter.setFont(font(bold=True))
         painter.setPen(QColor(colours.text))
@@ -197,7 +197,7 @@ class ComparisonPage(QFrame):
         self._figures.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         header = self._figures.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
-        header.resizeSection(0, 124)
+        header.resizeSection(0, 142)
         self._figures.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.champion_matrix, self.challenger_matrix = ConfusionMatrix(self), ConfusionMatrix(self)
         self._grid = QGridLayout()
@@ -234,7 +234,7 @@ class ComparisonPage(QFrame):
             )
         for widget, row, column, rows, columns in places:
             self._grid.addWidget(widget, row, column, rows, columns)
-        for column, share in enumerate((4, 4, 5, 5) if is_wide else (5, 5, 5, 5)):
+        for column, share in enumerate((3, 3, 5, 5) if is_wide else (5, 5, 5, 5)):
             self._grid.setColumnStretch(column, share)
 
     def _build_cases(self, layout: QVBoxLayout) -> None:

@@ -64,9 +64,9 @@ class ModelPicker(QWidget):
             self._facts.setToolTip("")
             return
         self._list.setCurrentIndex(self._list.findData(card.id))
+        made = "" if card.version == card.created[:10] else f"{card.created[:10]} · "
         self._facts.setText(
-            f"{card.id} · version {card.version} · {card.created[:10]} · "
-            f"hash {card.weights_sha256[:8]}"
+            f"{card.id} · version {card.version} · {made}hash {card.weights_sha256[:8]}"
         )
         self._facts.setToolTip(
             "\n".join(

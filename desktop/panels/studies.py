@@ -37,7 +37,7 @@ from desktop.appearance import theme
 READING_ROLE = Qt.ItemDataRole.UserRole + 1
 THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
 
-ROW_HEIGHT = 84
+ROW_HEIGHT = 92
 THUMBNAIL_SIZE = 64
 
 Index = QModelIndex | QPersistentModelIndex
@@ -54,13 +54,13 @@ def answer_words(reading: Reading) -> tuple[str, str]:
             return "", theme().dim
         flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
         if not flagged:
-            return "none flagged", theme().negative
-        return f"{flagged} flagged", theme().positive
+            return "no slice flagged", theme().negative
+        return f"{flagged} slice{'s' if flagged > 1 else ''} flagged", theme().positive
     words = {
         AnswerState.NONE: ("not asked yet", theme().dim),
-        AnswerState.QUEUED: ("in the queue", theme().dim),
-        AnswerState.RUNNING: ("model reads…", theme().accent),
-        AnswerState.REFUSED: ("not suited", theme().warning),
+        AnswerState.QUEUED: ("waiting for the model", theme().dim),
+        AnswerState.RUNNING: ("the model is reading…", theme().accent),
+        AnswerState.REFUSED: ("model not suited", theme().warning),
         AnswerState.FAILED: ("model failed", theme().warning),
     }
     return words[state]
@@ -78,13 +78,13 @@ def series_title(reading: Reading) -> str:
 
 
 def _facts(reading: Reading) -> str:
+    count = reading.summary.shape[0]
+    return f"{reading.summary.modality or 'Image'} · {count} slice{'s' if count > 1 else ''}"
+
+
+def _patient(reading: Reading) -> str:
     summary = reading.summary
-    count = summary.shape[0]
-    words = [summary.modality or "Image", f"{count} slice{'s' if count > 1 else ''}"]
-    patient = summary.patient_name.replace("^", " ").strip() or summary.patient_id
-    if patient:
-        words.append(patient)
-    return " · ".join(words)
+    return summary.patient_name.replace("^", " ").strip() or summary.patient_id
 
 
 class StudiesModel(QAbstractListModel):
@@ -116,7 +116,7 @@ class StudiesModel(QAbstractListModel):
             return self._thumbnails.get(reading.key)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             words, _ = answer_words(reading)
-            return f"{series_title(reading)}, {_facts(reading)}, {words}"
+            return f"{series_title(reading)}, {_patient(reading)}, {_facts(reading)}, {words}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tool_tip(reading)
         return None
@@ -173,7 +173,7 @@ class StudiesModel(QAbstractListModel):
 
 
 class _StudyDelegate(QStyledItemDelegate):
-    """Draws a row: thumbnail at the left, three lines at the right."""
+    """Draws a row: thumbnail at the left, four lines at the right."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(200, ROW_HEIGHT)
@@ -189,7 +189,7 @@ class _StudyDelegate(QStyledItemDelegate):
             painter.setPen(QPen(QColor(theme().accent), 1) if selected else Qt.PenStyle.NoPen)
             painter.setBrush(QColor(theme().raised if selected else theme().hover))
             painter.drawRoundedRect(row, 6, 6)
-        picture = QRect(row.left() + 8, row.top() + 8, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+        picture = QRect(row.left() + 8, row.top() + 12, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
         self._draw_thumbnail(painter, picture, index.data(THUMBNAIL_ROLE))
         text = QRect(picture.right() + 10, row.top() + 8, 0, 0)
         text.setRight(row.right() - 8)
@@ -214,7 +214,7 @@ class _StudyDelegate(QStyledItemDelegate):
     def _draw_text(painter: QPainter, place: QRect, reading: Reading, font: QFont) -> None:
         bold = QFont(font)
         bold.setWeight(QFont.Weight.DemiBold)
-        line = place.height() // 3
+        line = place.height() // 4
         warnings = len(reading.summary.warnings)
 
         def draw(number: int, words: str, colour: str, face: QFont, right: int = 0) -> None:
@@ -236,15 +236,16 @@ class _StudyDelegate(QStyledItemDelegate):
 
         taken = draw_right(0, f"⚠ {warnings}", theme().warning) if warnings else 0
         draw(0, series_title(reading), theme().text, bold, taken)
-        draw(1, _facts(reading), theme().dim, font)
+        draw(1, _patient(reading), theme().dim, font)
         taken = 0
         if reading.labelled:
             count = reading.labelled
             taken = draw_right(2, f"{count} label{'s' if count > 1 else ''}", theme().text)
+        draw(2, _facts(reading), theme().dim, font, taken)
         words, colour = answer_words(reading)
         if is_stale(reading):
             words, colour = f"stale: {words}", theme().dim
-        draw(2, words, colour, font, taken)
+        draw(3, words, colour, font)
 
 
 class StudiesPanel(QFrame):

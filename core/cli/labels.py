@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from core import durable
+from core.cli import labelling
+from core.cli.text import printable
 from core.errors import NoLabelsError
 from core.imaging.deidentify import site_key
 from core.labels import backups
@@ -22,6 +24,8 @@ from core.labels.schema import LabelEvent
 from core.labels.store import default_place
 
 app = typer.Typer(no_args_is_help=True, help="The label journal: who said what, when, and why.")
+
+labelling.register(app)
 
 JournalOption = Annotated[
     Path | None,
@@ -112,11 +116,11 @@ def agreement(as_json: JsonOption = False, journal: JournalOption = None) -> Non
         return
     for item in compared:
         name = "Fleiss' kappa, all readers" if item is together else "Cohen's kappa"
-        typer.echo(_printable(f"{name}: {_kappa(item)} ({', '.join(item.readers)})"))
+        typer.echo(printable(f"{name}: {_kappa(item)} ({', '.join(item.readers)})"))
     typer.echo(f"Slices in dispute: {len(open_disputes)}")
     for dispute in open_disputes:
         said = ", ".join(f"{reader}: {class_id}" for reader, class_id in dispute.said.items())
-        typer.echo(_printable(f"  {dispute.case_id}  slice {dispute.slice_index + 1}  {said}"))
+        typer.echo(printable(f"  {dispute.case_id}  slice {dispute.slice_index + 1}  {said}"))
 
 
 @app.command()
@@ -156,11 +160,6 @@ def _kappa(item: Agreement) -> str:
         return f"{item.kappa:.2f}, no interval from {item.patients} patient(s); {share}"
     low, high = item.kappa_ci95
     return f"{item.kappa:.2f} (95 % interval {low:.2f} to {high:.2f}); {share}"
-
-
-def _printable(text: str) -> str:
-    """A text in which a reader's words cannot steer the terminal."""
-    return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _entries(count: int) -> str:
@@ -220,4 +219,4 @@ def _line(event: LabelEvent) -> str:
     )
     if said := draft.reason or draft.note:
         text = f"{text}  “{said}”"
-    return _printable(text)
+    return printable(text)

@@ -103,6 +103,7 @@ def _series_facts(series: Series, card: Card, answers: list[SlicePrediction]) ->
     shares = [answer.probabilities[card.positive] for answer in answers]
     return {
         "uid": series.summary.uid,
+        "case_id": series.summary.case_id,
         "modality": series.summary.modality,
         "shape": list(series.summary.shape),
         "warnings": [

@@ -40,19 +40,19 @@ class LabelsChanged:
 class Labelling:
     """One reader's labels on one journal.
 
-    Undo and redo reach back over what this reader did in the same case since signing in; a
-    label given to a whole series is one step.
+    Undo and redo reach back over what this reader did in the same case since signing in (or in
+    the session that is named); a label given to a whole series is one step.
     """
 
     changed = Signal(object)
     """LabelsChanged, after the change is durable."""
 
-    def __init__(self, journal: Journal, reader: str | None = None) -> None:
+    def __init__(self, journal: Journal, reader: str | None = None, *, session: str = "") -> None:
         self._journal = journal
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         self._reader = reader or default_reader()
-        self._session = new_session()
+        self._session = session or new_session()
         self._case_id = ""
         self._blind = False
         self._history = History(journal.events())

@@ -19,7 +19,7 @@ from core.imaging.volume import Volume
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
 from core.retraining.manifest import DatasetManifest, Provenance, Split
-from core.retraining.snapshot import SliceFacts, SnapshotWriter, refuse_occupied
+from core.retraining.snapshot import SliceFacts, SnapshotWriter, comparable_stored, refuse_occupied
 from core.retraining.splits import ALIASES, draw_linked, name_digest
 from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table
 
@@ -99,7 +99,9 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
             for facts, pixels in _slices(key, codes, row, volume, request.keep_names):
                 writer.add(facts, pixels)
                 if stated is None:
-                    prints.add(pixels)
+                    prints.add(
+                        comparable_stored(pixels, facts.slope, facts.intercept, facts.quantity)
+                    )
             if progress is not None:
                 progress(done + 1, len(rows))
         splits = stated or _draw(table, codes, earlier, writer, prints)
@@ -124,7 +126,7 @@ def _draw(
     names = list(groups)
     of_code = {codes[name]: index for index, name in enumerate(names)}
     sides = np.array([of_code[code] for code in writer.groups])
-    links = substantial_links(prints.duplicates(sides, writer.plane), sides)
+    links = substantial_links(prints.duplicates(sides, writer.comparable), sides)
     return draw_linked(groups, [(names[one], names[two]) for one, two in links], known)
 
 

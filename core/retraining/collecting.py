@@ -21,7 +21,13 @@ from core.labels.schema import LabelEvent, LabelSet
 from core.retraining.fingerprints import Fingerprints, substantial_links
 from core.retraining.frozen import FrozenSplits
 from core.retraining.manifest import DatasetManifest, Provenance
-from core.retraining.snapshot import SliceFacts, SnapshotWriter, Target, refuse_occupied
+from core.retraining.snapshot import (
+    SliceFacts,
+    SnapshotWriter,
+    Target,
+    comparable_stored,
+    refuse_occupied,
+)
 from core.retraining.sources import Sources
 from core.retraining.splits import name_digest
 from core.sentences import sentence
@@ -215,8 +221,9 @@ def _add(
             name = pseudonym(key, f"slice:{case.case_id}/{slice_id}")
         used.keys.add(name)
         pixels = np.asarray(volume.voxels[index])
-        writer.add(_facts(volume, index, name, group, code, label), pixels)
-        prints.add(pixels)
+        facts = _facts(volume, index, name, group, code, label)
+        writer.add(facts, pixels)
+        prints.add(comparable_stored(pixels, facts.slope, facts.intercept, facts.quantity))
 
 
 def _facts(volume: Volume, index: int, key: str, group: str, series: str, label: int) -> SliceFacts:
@@ -257,7 +264,7 @@ def _links(
 ) -> list[tuple[str, str]]:
     number = {code: index for index, code in enumerate(codes)}
     sides = np.array([number[code] for code in writer.groups])
-    links = substantial_links(prints.duplicates(sides, writer.plane), sides)
+    links = substantial_links(prints.duplicates(sides, writer.comparable), sides)
     return [(codes[one], codes[two]) for one, two in links]
 
 

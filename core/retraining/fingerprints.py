@@ -4,11 +4,13 @@ Three looks, each stricter than the one before, because a false alarm stops a tr
 
 1. thumbnails of 16 × 16, normalised for brightness and contrast, that correlate;
 2. their difference hashes (is a pixel brighter than its left neighbour?) that nearly agree;
-3. fine detail at 96 × 96, after the coarse shape is taken away, that correlates. Two different
-   heads at the same level share their outline, but not their sulci.
+3. fine detail at 96 × 96 that correlates, after the coarse shape is taken away, and only where
+   both pictures are neither black nor white: two heads share the edges of skull and table, but
+   not their sulci and not their noise.
 
-Measured on real sets: slices of different patients reach at most 0.976 in the first look and
-0.58 in the third; the same radiograph saved again at half size reaches 0.998 and 0.90.
+Measured on real sets: pictures of different patients reach at most 0.976 in the first look;
+those that come nearest reach 0.06 (head CT) and 0.47 (radiographs) in the third. The same
+picture saved again at half size reaches 0.998 and 0.92.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.imaging.intensity import Quantity
+
 THUMBNAIL = 16
 THUMBNAIL_CORRELATION = 0.985
 HASH_BITS = THUMBNAIL * THUMBNAIL
@@ -31,6 +35,7 @@ _DETAIL = 96
 DETAIL_CORRELATION = 0.65
 _FLAT = 1e-3
 """Pictures whose contrast is below this part of their largest value have no fingerprint."""
+_LEAST_TOLD = 0.05
 _BLOCK = 2048
 
 
@@ -78,9 +83,9 @@ class Fingerprints:
         self, sides: NDArray[np.int64], plane: Callable[[int], NDArray[Any]]
     ) -> list[Duplicate]:
         """Pairs on different sides that pass all looks. plane: gives a row's picture again."""
-        details: dict[int, NDArray[np.float32]] = {}
+        details: dict[int, Detail] = {}
 
-        def detail(row: int) -> NDArray[np.float32]:
+        def detail(row: int) -> Detail:
             if row not in details:
                 if len(details) > 4096:
                     details.clear()
@@ -89,18 +94,53 @@ class Fingerprints:
 
         found = []
         for first, second in self.candidates(sides):
-            similarity = float(np.sum(detail(first) * detail(second)))
+            similarity = detail(first).similarity(detail(second))
             if similarity >= DETAIL_CORRELATION:
                 found.append(Duplicate(first, second, similarity))
         return found
 
 
-def fine_detail(plane: NDArray[Any]) -> NDArray[np.float32]:
-    """What is left of a picture at 96 × 96 when its coarse shape is taken away; unit length."""
+def comparable(values: NDArray[Any], quantity: Quantity) -> NDArray[Any]:
+    """Modality values as pictures are compared: soft tissue for CT.
+
+    Unclipped, the skull's edges would outweigh everything that tells two heads apart.
+    """
+    return np.clip(values, -150, 250) if quantity is Quantity.HU else values
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """What is left of a picture at 96 × 96 without its coarse shape, and where that tells.
+
+    values: float32; told: bool, True where the picture is neither black nor white.
+    """
+
+    values: NDArray[np.float32]
+    told: NDArray[np.bool_]
+
+    def similarity(self, other: Detail) -> float:
+        """Correlation where both tell something; 0 if that is less than a twentieth."""
+        both = self.told & other.told
+        if both.sum() < _LEAST_TOLD * both.size:
+            return 0.0
+        one, two = self.values[both], other.values[both]
+        one, two = one - one.mean(), two - two.mean()
+        lengths = float(np.linalg.norm(one) * np.linalg.norm(two))
+        return float(one @ two) / lengths if lengths > 0 else 0.0
+
+
+def fine_detail(plane: NDArray[Any]) -> Detail:
+    """Fine detail of a picture: (rows, columns[, 3]), any values."""
     from scipy import ndimage
 
     small = _resized(_grey(plane), _DETAIL, _DETAIL)
-    return _normalised(small - ndimage.gaussian_filter(small, 2.0))
+    low, high = float(small.min()), float(small.max())
+    edge = 0.1 * (high - low)
+    told = ndimage.binary_erosion((small > low + edge) & (small < high - edge), iterations=2)
+    # The coarse shape is averaged over told pixels alone: an edge nearby must not shine in.
+    share = ndimage.gaussian_filter(told.astype(np.float32), 2.0)
+    coarse = ndimage.gaussian_filter(small * told, 2.0) / np.maximum(share, 1e-3)
+    return Detail(small - coarse, told)
 
 
 def substantial_links(

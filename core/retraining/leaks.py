@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from core import durable, places
 from core.errors import LeakError, NotDurableError
 from core.imaging.volume import Progress
 from core.retraining.dataset import Dataset
-from core.retraining.fingerprints import Fingerprints, substantial_links
+from core.retraining.fingerprints import Fingerprints, comparable, substantial_links
 from core.retraining.manifest import SPLITS
 from core.retraining.statistics import auroc
 
@@ -29,7 +30,7 @@ _FEW_POSITIVES = 10
 _CONFOUND = 0.75
 """AUROC from which a property beside the content counts as giving the label away."""
 _EXAMPLES = 5
-_RULES = 1
+_RULES = 3
 """Version of the rules in this file and in `fingerprints`; a kept result of others is void."""
 
 
@@ -144,12 +145,15 @@ def _is_flat(dataset: Dataset, row: int, digest: str, sides: dict[str, dict[str,
 
 
 def _near_duplicates(dataset: Dataset, progress: Progress | None) -> tuple[Leak | None, int]:
+    def plane(row: int) -> NDArray[Any]:
+        return comparable(dataset.plane(row), dataset.quantity_of(row))
+
     prints = Fingerprints()
     for row in range(len(dataset)):
-        prints.add(dataset.plane(row))
+        prints.add(plane(row))
         if progress is not None and (row % 50 == 49 or row + 1 == len(dataset)):
             progress(row + 1, len(dataset))
-    duplicates = prints.duplicates(dataset.groups, dataset.plane)
+    duplicates = prints.duplicates(dataset.groups, plane)
     linked = set(substantial_links(duplicates, dataset.groups))
     keys = dataset.keys()
     across, within = [], 0

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from core.durable import publish_folder, write_json
 from core.errors import NotDurableError, UnusableDatasetError
 from core.imaging.intensity import Quantity
+from core.retraining.fingerprints import comparable
 from core.retraining.manifest import (
     MANIFEST_FILE,
     PIXELS_FOLDER,
@@ -160,15 +161,14 @@ class SnapshotWriter:
         """Group code of each slice added so far."""
         return [row.group for row in self._rows]
 
-    def plane(self, index: int) -> NDArray[np.float32]:
-        """Modality values of a slice added before, read back; flushes what waits in memory."""
+    def comparable(self, index: int) -> NDArray[Any]:
+        """A slice added before, read back for comparison; flushes what waits in memory."""
         self._write_all()
         row = self._rows[index]
         stored = np.load(
             self._folder / PIXELS_FOLDER / row.pixel_file, mmap_mode="r", allow_pickle=False
         )[row.pixel_row]
-        values: NDArray[np.float32] = stored.astype(np.float32) * row.slope + row.intercept
-        return values
+        return comparable_stored(stored, row.slope, row.intercept, Quantity(row.quantity))
 
     def publish(
         self,
@@ -240,6 +240,14 @@ class SnapshotWriter:
     def _write_all(self) -> None:
         for kind in list(self._waiting):
             self._write(kind)
+
+
+def comparable_stored(
+    stored: NDArray[Any], slope: float, intercept: float, quantity: Quantity
+) -> NDArray[Any]:
+    """Stored values as `fingerprints.comparable` wants them."""
+    values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    return comparable(values, quantity)
 
 
 def _clear_abandoned(out: Path) -> None:

@@ -70,6 +70,7 @@ class Command(Enum):
 
     ASK_MODEL = auto()
     ASK_ON_OPEN = auto()
+    READ_FIRST = auto()
     RETRAIN = auto()
     TRAINING = auto()
     MODELS = auto()
@@ -216,6 +217,15 @@ SPECS: tuple[Spec, ...] = (
         "Ask when a series is &opened",
         (),
         "",
+        _FREE,
+        checkable=True,
+    ),
+    Spec(
+        Command.READ_FIRST,
+        Menu.MODEL,
+        "Read &first: answers stay hidden until you label",
+        ("F10",),
+        "A series shows what the model says once it has a label of yours",
         _FREE,
         checkable=True,
     ),

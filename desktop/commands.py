@@ -116,6 +116,8 @@ class Commands:
             actions.bind_check(command, panel.setVisible)
         actions.show_checked(Command.ASK_ON_OPEN, self._do.settings.values.ask_on_open)
         actions.bind_check(Command.ASK_ON_OPEN, self._ask_on_open)
+        actions.show_checked(Command.READ_FIRST, self._do.settings.values.read_first)
+        actions.bind_check(Command.READ_FIRST, self._do.read_first)
         window.studies.open_wanted.connect(self.open_folder)
         window.studies.recent_wanted.connect(self._open_recent)
         window.empty.open_wanted.connect(self.open_folder)

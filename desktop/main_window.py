@@ -55,6 +55,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._operations = operations
         self._session = operations.session
+        self._answers_shown = True
         self._heard: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._heard_case: list[tuple[SignalInstance, Callable[..., object]]] = []
         self.setWindowTitle("Sliceloop")
@@ -228,8 +229,13 @@ class MainWindow(QMainWindow):
             self.actions_.show_checked(command, shown)
         presets = self.stage.presets()
         self.bar.show_windows(presets, display.window if display is not None else None)
-        if display is not None:
+        if reading is not None and display is not None:
             self.bar.show_opacity(display.opacity)
+            self.studies.model.refresh(reading)
+            if display.answers is not self._answers_shown:
+                self._answers_shown = display.answers
+                self.findings.refresh_answer()
+                self._enable()
 
     def _reading_changed(self, reading: Reading) -> None:
         if reading is self.current:
@@ -272,7 +278,8 @@ class MainWindow(QMainWindow):
 
     def _enable(self) -> None:
         reading = self.current
-        answered = reading is not None and reading.case.prediction is not None
+        case = reading.case if reading is not None else None
+        answered = case is not None and case.prediction is not None and case.display.answers
         self.actions_.enable(series=reading is not None, answer=answered)
 
     # ---- what a person asks for

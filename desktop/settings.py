@@ -23,6 +23,7 @@ class Settings(BaseModel):
     reader: name under which labels are given; empty means the account's name.
     recent: folders and files opened last, newest first.
     ask_on_open: whether the active model is asked as soon as a series is loaded.
+    read_first: whether answers stay hidden until the reader has labelled something.
     heat_opacity: of the heat map over the image, 0 to 1.
     recipe: chosen last for a retraining. task: id of the label set that is read for.
     window_geometry, splitter: Qt's own base64 state of the main window.
@@ -34,6 +35,7 @@ class Settings(BaseModel):
     reader: str = ""
     recent: list[str] = Field(default_factory=list)
     ask_on_open: bool = True
+    read_first: bool = False
     heat_opacity: float = Field(default=0.45, ge=0.05, le=1.0)
     recipe: str = ""
     task: str = ""

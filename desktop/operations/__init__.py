@@ -30,10 +30,24 @@ class Operations:
     def connect(self) -> None:
         """A loaded series is asked about, if the person wants that."""
         self.opening.loaded.connect(self._loaded)
+        self.session.added.connect(self.reveal)
+        self.labels.changed.connect(self.reveal)
 
     def _loaded(self, reading: Reading) -> None:
         if self.settings.values.ask_on_open and reading.answer_state is AnswerState.NONE:
             self.asking.ask(reading)
+
+    def read_first(self, wanted: bool) -> None:
+        """Hide answers until the reader has committed to one, or show them at once."""
+        self.settings.values.read_first = wanted
+        self.settings.save()
+        for reading in self.session:
+            self.reveal(reading)
+
+    def reveal(self, reading: Reading) -> None:
+        """Show what the model says if the reader may see it: see `read_first`."""
+        hidden = self.settings.values.read_first and reading.labelled == 0
+        reading.case.show(answers=not hidden)
 
     def close_series(self, reading: Reading) -> None:
         """Close a series and forget what was asked about it. Its labels stay kept."""
@@ -43,6 +57,8 @@ class Operations:
     def close(self) -> None:
         """End everything in the order in which nothing is lost: labels are written first."""
         self.opening.loaded.disconnect(self._loaded)
+        self.session.added.disconnect(self.reveal)
+        self.labels.changed.disconnect(self.reveal)
         self.jobs.close()
         self.asking.close()
         self.labels.close()

@@ -235,7 +235,7 @@ class FindingsPanel(QFrame):
         index = case.navigation.index(Plane.SLICE)
         count = case.navigation.count(Plane.SLICE)
         self._answer_title.setText(f"Answer for slice {index + 1} of {count}")
-        prediction = case.prediction
+        prediction = case.prediction if case.display.answers else None
         answer = prediction.slices.get(index) if prediction is not None else None
         for class_id, bar in self._bars.items():
             threshold = (
@@ -258,6 +258,8 @@ class FindingsPanel(QFrame):
 
     def _verdict_words(self, reading: Reading, index: int) -> str:
         case, prediction = reading.case, reading.case.prediction
+        if not case.display.answers:
+            return "Hidden until you label a slice of this series (read-first mode, F10)."
         if prediction is not None and index in prediction.slices:
             name = case.label_set.find(prediction.positive).name()
             limit = percent(prediction.threshold)
@@ -274,7 +276,7 @@ class FindingsPanel(QFrame):
         }[reading.answer_state]
 
     def _show_series(self, case: Case) -> None:
-        prediction = case.prediction
+        prediction = case.prediction if case.display.answers else None
         probability = prediction.series_probability if prediction is not None else None
         if prediction is None or probability is None:
             self._series.hide()
@@ -298,7 +300,7 @@ class FindingsPanel(QFrame):
 
     def _show_cautions(self, reading: Reading) -> None:
         lines = []
-        prediction = reading.case.prediction
+        prediction = reading.case.prediction if reading.case.display.answers else None
         if reading.is_stale and prediction is not None:
             lines.append(
                 f"Stale: these answers are from {prediction.model.id} "

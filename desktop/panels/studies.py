@@ -48,6 +48,8 @@ def answer_words(reading: Reading) -> tuple[str, str]:
     state = reading.answer_state
     if reading.load_state is LoadState.FAILED:
         return "cannot be read", theme().positive
+    if not reading.case.display.answers:
+        return "answers hidden", theme().dim
     if state is AnswerState.DONE:
         prediction = reading.case.prediction
         if prediction is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QComboBox, QSlider, QToolBar, QToolButton, QWidget
 
 from core.imaging.intensity import Window
 from desktop.actions import Actions, Command, keys_in_words
+from desktop.appearance import font, theme
 
 _BUTTONS = (
     (Command.PREVIOUS_SUSPICIOUS, "◀"),
@@ -47,10 +48,9 @@ class ViewerBar(QToolBar):
         self._add(actions, Command.INVERT, "Invert")
         self._add(actions, Command.NEUTRAL, "Reset")
         more = self.findChild(QToolButton, "qt_toolbar_ext_button")
-        if more is not None:  # Qt's own arrow is dark on dark
-            more.setIcon(QIcon())
-            more.setText("»")
-            more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        if more is not None:
+            more.setIcon(_more_icon())  # Qt's own arrow is dark on dark
+            more.setToolTip("More")
             more.setAccessibleName("More")
 
     def _add(self, actions: Actions, command: Command, words: str) -> None:
@@ -89,6 +89,17 @@ class ViewerBar(QToolBar):
 
     def _window_chosen(self, row: int) -> None:
         self.window_wanted.emit(self.windows.itemData(row))
+
+
+def _more_icon() -> QIcon:
+    picture = QPixmap(20, 20)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setFont(font(16, bold=True))
+    painter.setPen(QColor(theme().text))
+    painter.drawText(picture.rect(), Qt.AlignmentFlag.AlignCenter, "»")
+    painter.end()
+    return QIcon(picture)
 
 
 def window_words(window: Window) -> str:

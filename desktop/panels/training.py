@@ -82,10 +82,12 @@ class TrainingPanel(QFrame):
         title.setProperty("role", "section")
         for widget in (title, self._runs, self._state, self._bar, self._facts):
             layout.addWidget(widget)
-        layout.addWidget(self.loss, 1)
-        layout.addWidget(self.auroc, 1)
+        layout.addWidget(self.loss, 100)
+        layout.addWidget(self.auroc, 100)
         layout.addWidget(self._result)
+        layout.addStretch(1)
         layout.addLayout(buttons)
+        self._runs.hide()
         self.show_run(None)
 
     def show_runs(self, runs: list[RunFolder], current: RunView | None) -> None:
@@ -95,7 +97,7 @@ class TrainingPanel(QFrame):
             self._runs.addItem(run.path.name, run.path)
         if current is not None:
             self._runs.setCurrentIndex(self._runs.findText(current.name))
-        self._runs.setEnabled(bool(runs))
+        self._runs.setVisible(bool(runs))
 
     def show_run(self, view: RunView | None) -> None:
         """Draw a run as its files have it."""

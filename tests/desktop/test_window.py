@@ -219,6 +219,23 @@ def test_the_series_looked_at_is_asked_about_first(qtbot: QtBot, bench: Bench) -
     assert [request.first for request in bench.engine.requests] == [6, 6, 6]
 
 
+def test_read_first_hides_the_answers_until_a_label_is_saved(qtbot: QtBot, bench: Bench) -> None:
+    bench.app.operations.read_first(True)
+    reading = opened(qtbot, bench)
+    qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    reading.case.navigation.go(3)
+    findings = bench.app.window.findings
+    assert findings._bars["hemorrhage"].probability is None
+    assert "Hidden until you label" in findings._verdict.text()
+    assert not bench.app.window.actions_[Command.NEXT_SUSPICIOUS].isEnabled()
+    press(qtbot, bench, Qt.Key.Key_2, CTRL)
+    qtbot.waitUntil(lambda: reading.case.display.answers)
+    assert findings._bars["hemorrhage"].probability == pytest.approx(0.9)
+    assert bench.app.window.actions_[Command.NEXT_SUSPICIOUS].isEnabled()
+    bench.app.operations.read_first(False)
+    assert reading.case.display.answers
+
+
 def test_closing_a_series_shows_its_neighbour(qtbot: QtBot, bench: Bench) -> None:
     opened(qtbot, bench, MemorySeries("first"), MemorySeries("second"))
     bench.app.window.actions_[Command.CLOSE_SERIES].trigger()

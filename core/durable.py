@@ -62,7 +62,8 @@ def publish_folder(temporary: Path, final: Path) -> None:
     try:
         for file in sorted(temporary.rglob("*")):
             if file.is_file():
-                handle = os.open(file, os.O_RDONLY)
+                # Windows flushes only what is open for writing.
+                handle = os.open(file, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
                 try:
                     os.fsync(handle)
                 finally:

@@ -47,6 +47,7 @@ class PostgresStore:
                 pool_size=1,  # Journal lends it to one thread at a time
                 max_overflow=0,
                 pool_pre_ping=True,  # a server that was restarted is found again
+                hide_parameters=True,  # an error's text may end in a log
                 connect_args={"connect_timeout": _CONNECT_SECONDS},
             )
         except (ArgumentError, NoSuchModuleError) as error:  # their texts may hold a password

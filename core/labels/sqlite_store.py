@@ -213,8 +213,12 @@ class SqliteStore:
 
 
 def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
-    # One connection, which Journal lends to one thread at a time.
-    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=StaticPool,  # one connection, which Journal lends to one thread at a time
+        hide_parameters=True,  # an error's text may end in a log: no patient's number in it
+    )
     event.listen(engine, "begin", _begin)
     return engine
 

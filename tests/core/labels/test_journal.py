@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import traceback
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -314,6 +315,20 @@ def test_a_full_disk_is_said_and_nothing_is_acknowledged(path: Path) -> None:
             connection.exec_driver_sql("PRAGMA max_page_count = 100000")
         journal.append(draft(1), reader="kim")
         assert journal.verify().entries == 2
+
+
+def test_an_error_carries_no_patient_into_a_log(path: Path) -> None:
+    with Journal(path) as journal:
+        with journal._transaction() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")
+        with pytest.raises(NotDurableError) as caught:
+            journal.append_many(
+                [draft(i, patient_id="CANARY", reason="CANARY" * 200) for i in range(50)],
+                reader="kim",
+            )
+    told = "".join(traceback.format_exception(caught.value))
+    assert "INSERT" in told
+    assert "CANARY" not in told
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_FSIZE is POSIX")

@@ -95,6 +95,7 @@ def apply_window(values: NDArray[np.generic], window: Window) -> NDArray[np.floa
         return window.table.apply(values)
     if window.function is WindowFunction.SIGMOID:
         exponent = -4.0 * (np.asarray(values, np.float32) - window.center) / window.width
+        np.clip(exponent, -80.0, 80.0, out=exponent)  # beyond, float32 overflows; it is 0 or 1
         sigmoid: NDArray[np.float32] = 1.0 / (1.0 + np.exp(exponent, dtype=np.float32))
         return sigmoid
     low, high = window.levels()

@@ -50,7 +50,7 @@ class Banners(QWidget):
         self._smaller = QToolButton(self._frame, text="–")
         self._smaller.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._smaller.clicked.connect(lambda: self.set_small(True))
-        row = QHBoxLayout(self._frame)
+        row = self._row = QHBoxLayout(self._frame)
         row.setContentsMargins(8, 4, 4, 4)
         row.addWidget(self._words, 1)
         row.addWidget(self._smaller, 0, Qt.AlignmentFlag.AlignTop)
@@ -124,13 +124,11 @@ class Banners(QWidget):
                              size.height())  # fmt: skip
             self._badge.setGeometry(self.rect())
         else:
-            layout = self._frame.layout()
-            assert layout is not None
-            tall = layout.heightForWidth(image.width())
+            tall = self._row.heightForWidth(image.width())
             self.setGeometry(0, 0, image.width(), min(tall, max(image.height() // 2, 24)))
             self._frame.setGeometry(self.rect())
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: D102
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize and watched is self.parentWidget():
             before = self.taken
             self._place()

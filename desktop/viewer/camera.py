@@ -181,9 +181,8 @@ def upright(letters: tuple[str, str, str, str] | None, plane: Plane) -> Camera:
     choices = turns + [item.flipped(horizontally=True) for item in turns]
 
     def rank(choice: Camera) -> tuple[int, int]:
-        seen = edge_letters(letters, choice)
-        assert seen is not None
-        return tops.index(seen[2][0]), "RALPHF".index(seen[0][0])
+        left, _, top, _ = edge_letters(letters, choice) or letters
+        return tops.index(top[0]), "RALPHF".index(left[0])
 
     return min(choices, key=rank)
 

@@ -94,6 +94,6 @@ class Canvas(QGraphicsView):
         """Width and height of the widget in logical pixels."""
         return float(max(self.viewport().width(), 1)), float(max(self.viewport().height(), 1))
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.setSceneRect(QRectF(QPointF(0, 0), QSizeF(*self.area)))

@@ -86,17 +86,32 @@ class Painter:
         width, height = size.width(), size.height()
         self._title(painter, width, top, content.title)
         below = top + (self.line_height + 4 if content.title else 0)
-        right_part = self._widest(content.top_right)
-        room = max(width - 2 * MARGIN - right_part - 24, 60.0)
-        self._corner(painter, content.top_left, MARGIN, below + MARGIN, room)
-        self._corner(painter, content.top_right, width - MARGIN, below + MARGIN, width / 2, True)
-        lift = self.line_height * len(content.bottom_left)
-        self._corner(painter, content.bottom_left, MARGIN, height - MARGIN - lift, width / 2)
+        whole = width - 2 * MARGIN
+        right_part, left_part = self._widest(content.top_right), self._widest(content.top_left)
+        right_room = max(whole - min(left_part, whole / 2) - 16, 60.0)
+        left_room = max(whole - min(right_part, right_room) - 16, 60.0)
+        # In a narrow view a letter in the middle of an edge makes room for the corners' texts.
+        clash = max(min(left_part, left_room), min(right_part, right_room)) > whole / 2 - 20
+        lines = max(len(content.top_left), len(content.top_right)) if clash else 0
+        letters_top = below + (lines * self.line_height + 2 if lines else 0)
+        self._corner(painter, content.top_left, MARGIN, below + MARGIN, left_room)
+        self._corner(painter, content.top_right, width - MARGIN, below + MARGIN, right_room, True)
+        left_part = self._widest(content.bottom_left)
+        right_part = self._widest(content.bottom_right)
+        bar = content.scale_bar.pixels if content.scale_bar is not None else 0.0
+        stacked = left_part + max(right_part, bar) > whole - 16
+        clash = max(left_part, right_part, bar) > whole / 2 - 20
+        foot = self.line_height * len(content.bottom_left)
         bar_lift = self._scale_bar(painter, width, height, content.scale_bar)
-        lift = bar_lift + self.line_height * len(content.bottom_right)
-        self._corner(painter, content.bottom_right, width - MARGIN, height - MARGIN - lift,
-                     width / 2, True)  # fmt: skip
-        self._letters(painter, width, height, below, content.letters)
+        right_lift = bar_lift + self.line_height * len(content.bottom_right)
+        if stacked:  # the probe stands above the texts at the left instead of upon them
+            right_lift = max(bar_lift, foot) + self.line_height * len(content.bottom_right)
+        self._corner(painter, content.bottom_left, MARGIN, height - MARGIN - foot,
+                     whole - bar - 16)  # fmt: skip
+        self._corner(painter, content.bottom_right, width - MARGIN, height - MARGIN - right_lift,
+                     whole, True)  # fmt: skip
+        letters_bottom = height - (max(foot, bar_lift) + MARGIN if clash else 0)
+        self._letters(painter, width, height, (letters_top, letters_bottom), content.letters)
         if content.centre:
             box = QRectF(MARGIN, below, width - 2 * MARGIN, height - below)
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
@@ -149,20 +164,25 @@ class Painter:
             self._text(painter, at, title)
 
     def _letters(
-        self, painter: QPainter, width: float, height: float, top: float,
+        self,
+        painter: QPainter,
+        width: float,
+        height: float,
+        between: tuple[float, float],
         letters: tuple[str, str, str, str] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if letters is None:
             return
         left, right, above, below = letters
         measure = self._letter_measure
         painter.setFont(self.letter_font)
+        top, bottom = between
         middle = height / 2 + measure.ascent() / 2
         for text, x, y in (
             (left, MARGIN, middle),
             (right, width - MARGIN - measure.horizontalAdvance(right), middle),
             (above, (width - measure.horizontalAdvance(above)) / 2, top + 4 + measure.ascent()),
-            (below, (width - measure.horizontalAdvance(below)) / 2, height - 6),
+            (below, (width - measure.horizontalAdvance(below)) / 2, bottom - 6),
         ):
             self._text(painter, QPointF(x, y), text, appearance.IMAGE.letters)
 
@@ -194,11 +214,20 @@ def draw_colour_bar(
     """
     table = np.ascontiguousarray(colour_table(colour_map)[::-1])
     strip = QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888)
+    digits = 2 if top < 10 else 1
+    heading = say("evidence")
+    widest = fonts.measure.horizontalAdvance(number(top, digits)) + 12
+    widest = max(widest, fonts.measure.horizontalAdvance(heading) - area.width())
+    backing = QColor(appearance.IMAGE.background)
+    backing.setAlpha(150)  # numbers stay readable over bone
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(backing)
+    painter.drawRoundedRect(area.adjusted(-widest - 6, -fonts.line_height - 10, 8, 10), 4, 4)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawImage(area, strip)
     painter.setPen(QPen(QColor(appearance.IMAGE.dim), 1))
     painter.drawRect(area)
     painter.setFont(fonts.font)
-    digits = 2 if top < 10 else 1
     for part in (0.0, 0.5, 1.0):
         y = area.bottom() - part * area.height()
         words = number(part * top, digits)
@@ -211,7 +240,6 @@ def draw_colour_bar(
         y = area.bottom() - cut * area.height()
         painter.setPen(QPen(QColor(appearance.IMAGE.text), 1, Qt.PenStyle.DashLine))
         painter.drawLine(QPointF(area.left(), y), QPointF(area.right() + 5, y))
-    heading = say("evidence")
     across = fonts.measure.horizontalAdvance(heading)
     painter.setPen(QColor(appearance.IMAGE.dim))
     painter.drawText(QPointF(area.right() - across, area.top() - 10), heading)

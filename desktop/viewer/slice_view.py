@@ -7,8 +7,15 @@ from collections.abc import Callable
 from enum import Enum
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSizeF, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
-from PySide6.QtGui import QShowEvent, QWheelEvent
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.case import Case
@@ -21,7 +28,7 @@ from desktop.viewer.camera import PlaneFrame, Viewpoint, edge_letters
 from desktop.viewer.canvas import Canvas
 from desktop.viewer.furniture import Furniture, Line, Painter, choose_scale_bar, draw_colour_bar
 from desktop.viewer.grey import GreyRenderer
-from desktop.viewer.overlay import HeatPictures
+from desktop.viewer.overlay import HeatPictures, HeatRange
 from desktop.viewer.words import number, say
 
 NOTCH = 120
@@ -72,7 +79,7 @@ class SliceView(Canvas):
         self.placeholder = ""
         self.banners = Banners(self.viewport())
         self.banners.resized.connect(self._mark)
-        self._shows_banners = content in (Content.READING, Content.ORIGINAL)
+        self.shows_banners = content is Content.READING
         self._case: Case | None = None
         self._heat: HeatPictures | None = None
         self._frame: PlaneFrame | None = None
@@ -163,12 +170,16 @@ class SliceView(Canvas):
         elif index == case.navigation.index() or self._draws_heat():
             self._mark()  # a stronger answer elsewhere widens the range of colours
 
+    def refresh(self) -> None:
+        """Draw anew soon, after a change that no signal tells."""
+        self._mark()
+
     def _mark(self, *_: object) -> None:
         """Draw anew, once, when the event loop is next reached; a hidden view when it is shown."""
         if self.isVisible() and not self._redraw_timer.isActive():
             self._redraw_timer.start()
 
-    def showEvent(self, event: QShowEvent) -> None:  # noqa: D102
+    def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.redraw()
 
@@ -197,15 +208,13 @@ class SliceView(Canvas):
             return
         index = case.navigation.index(self.plane)
         display = case.display
-        present = case.volume is not None and (self.plane is not Plane.SLICE or case.has(index))
+        volume = case.volume
+        present = volume is not None and (self.plane is not Plane.SLICE or case.has(index))
         self.set_smooth(display.smooth)
         self.set_transform(self.viewpoint.camera.transform(frame, self.area))
-        if present and self.content is not Content.HEAT_MAP:
-            assert case.volume is not None
+        if volume is not None and present and self.content is not Content.HEAT_MAP:
             self.set_image(
-                self._grey(
-                    case.volume, self.plane, index, display.window, inverted=display.inverted
-                )
+                self._grey(volume, self.plane, index, display.window, inverted=display.inverted)
             )
         else:
             self.set_image(None)
@@ -215,7 +224,7 @@ class SliceView(Canvas):
             picture = self._heat.picture(index, self.plane, everything=alone)
         self.set_heat(picture, 1.0 if alone else display.opacity)
         self._furniture = self._compose(case, frame, index, present, picture is not None)
-        if self._shows_banners:
+        if self.shows_banners:
             self.banners.set_messages(captions.warnings(case))
         self.viewport().update()
 
@@ -263,17 +272,15 @@ class SliceView(Canvas):
         x, y = self.to_pixel(self._mouse_at)
         return captions.pixel(self._case, self.plane, int(y // 1), int(x // 1))
 
-    def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:  # noqa: D102
+    def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:
         size = QSizeF(*self.area)
         self._painter.draw(painter, size, self._furniture, self.banners.taken)
         if self._case is not None and self._heat is not None and self._draws_heat():
-            self._draw_colour_bar(painter, size)
+            self._draw_colour_bar(painter, size, self._heat.range)
 
-    def _draw_colour_bar(self, painter: QPainter, size: QSizeF) -> None:
+    def _draw_colour_bar(self, painter: QPainter, size: QSizeF, shown: HeatRange) -> None:
         if self.content is Content.OVERLAY or not self.heat_item.isVisible():
             return  # the panel beside it has the bar
-        assert self._heat is not None
-        shown = self._heat.range
         tall = min(size.height() * 0.35, 180.0)
         area = QRectF(size.width() - 26 - 24, (size.height() - tall) / 2, 10, tall)
         cut = 0.0 if self.content is Content.HEAT_MAP else shown.cut
@@ -281,7 +288,7 @@ class SliceView(Canvas):
             painter, area, self._painter, colour_map=shown.colour_map, top=shown.top, cut=cut
         )
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if hasattr(self, "_redraw_timer"):
             self._mark()
@@ -293,7 +300,7 @@ class SliceView(Canvas):
             return None
         return tools.Scene(self._case, self.plane, self.viewpoint, self._frame, self.area)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: D102
+    def wheelEvent(self, event: QWheelEvent) -> None:
         scene = self._scene()
         event.accept()
         turn = event.angleDelta().y() or event.angleDelta().x()  # Alt turns it sideways
@@ -316,7 +323,7 @@ class SliceView(Canvas):
         if steps:
             scene.case.navigation.step(-steps * faster, self.plane)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         scene = self._scene()
         event.accept()
@@ -327,7 +334,7 @@ class SliceView(Canvas):
             scene, self.tool, event.button(), event.modifiers(), event.position()
         )
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         event.accept()
         at = event.position()
         self._mouse_at = at
@@ -339,24 +346,24 @@ class SliceView(Canvas):
                 self._drag.move(at, tools.FASTER if control else 1.0)
         self._refresh_probe()
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         event.accept()
         clicked = not self._has_moved and self._drag is not None
         self._drag = None
         if clicked and event.button() == Qt.MouseButton.RightButton:
             self.context_menu_requested.emit(event.globalPosition().toPoint())
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         event.accept()
         if event.button() == Qt.MouseButton.LeftButton:
             self.maximise_requested.emit()
 
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: D102
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         event.accept()  # by mouse it is told from a drag at the release
         if event.reason() == QContextMenuEvent.Reason.Keyboard:
             self.context_menu_requested.emit(event.globalPos())
 
-    def leaveEvent(self, event: QEvent) -> None:  # noqa: D102
+    def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self._mouse_at = None
         self._refresh_probe()
@@ -376,5 +383,5 @@ class SliceView(Canvas):
                 ).toAlignedRect()
             )  # fmt: skip
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         event.ignore()  # keys are the window's; a scroll area would eat the arrows

@@ -94,7 +94,7 @@ class Stage(QWidget):
             self._heat.answers_changed(None)
             # Before the views: they draw with the range that this finds.
             case.prediction_changed.connect(self._heat.answers_changed)
-            case.prediction_changed.connect(self._ask_for_heat)
+            case.prediction_changed.connect(self._answered)
             case.display_changed.connect(self._arrange)
             case.navigation.moved.connect(self._ask_for_heat)
         self.viewpoint.reset()
@@ -109,7 +109,7 @@ class Stage(QWidget):
             return
         pairs = (
             (case.prediction_changed, self._heat.answers_changed if self._heat else None),
-            (case.prediction_changed, self._ask_for_heat),
+            (case.prediction_changed, self._answered),
             (case.display_changed, self._arrange),
             (case.navigation.moved, self._ask_for_heat),
         )
@@ -125,6 +125,11 @@ class Stage(QWidget):
         if self._images.currentWidget() is not shown:
             self._images.setCurrentWidget(shown)
             self.setFocusProxy(self.view)
+        self._ask_for_heat()
+
+    def _answered(self, index: int | None) -> None:
+        if index is None:
+            self.three.hear()
         self._ask_for_heat()
 
     def _ask_for_heat(self, *_: object) -> None:

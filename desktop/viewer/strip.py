@@ -32,7 +32,7 @@ from desktop.viewer.words import percent, say
 SIDE = 10.0
 """Free space at both ends, so that the bracket of the first slice is not cut off."""
 
-TICKS, BARS_TOP, BARS_BOTTOM = 8.0, 12.0, 8.0
+TICKS, BARS_TOP, BARS_BOTTOM = 8.0, 13.0, 11.0
 """Height of the label ticks, where the bars begin below them, and the space below the bars."""
 
 SUMMARY_WIDTH = 132.0
@@ -169,15 +169,15 @@ class PredictionStrip(QWidget):
         count = self._case.navigation.count()
         return clamp(int((x - left) / width * count // 1), 0, count - 1)
 
-    def sizeHint(self) -> QSize:  # noqa: D102
-        return QSize(480, 56)
+    def sizeHint(self) -> QSize:
+        return QSize(480, 60)
 
-    def minimumSizeHint(self) -> QSize:  # noqa: D102
-        return QSize(120, 56)
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, 60)
 
     # ---- drawing
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: D102
+    def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         case = self._case
@@ -310,11 +310,11 @@ class PredictionStrip(QWidget):
             flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
             painter.drawText(box, int(flags), text)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: D102
+    def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._cells = None
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: D102
+    def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):
             self._cells = None
@@ -323,19 +323,19 @@ class PredictionStrip(QWidget):
     # ---- mouse and keys
 
     def _go(self, index: int) -> None:
-        assert self._case is not None
-        self._case.navigation.go(index)
-        self.chosen.emit(self._case.navigation.index())
+        if self._case is not None:
+            self._case.navigation.go(index)
+            self.chosen.emit(self._case.navigation.index())
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         if self._case is not None and event.button() == Qt.MouseButton.LeftButton:
             self._go(self.index_at(event.position().x()))
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: D102
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._case is not None and event.buttons() & Qt.MouseButton.LeftButton:
             self._go(self.index_at(event.position().x()))
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: D102
+    def wheelEvent(self, event: QWheelEvent) -> None:
         event.accept()
         self._turned += event.angleDelta().y()
         steps = int(self._turned / 120)
@@ -343,7 +343,7 @@ class PredictionStrip(QWidget):
         if self._case is not None and steps:
             self._go(self._case.navigation.index() - steps)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: D102
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         case = self._case
         if case is None:
             event.ignore()
@@ -363,7 +363,7 @@ class PredictionStrip(QWidget):
         else:
             self._go(target)
 
-    def event(self, event: QEvent) -> bool:  # noqa: D102
+    def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             self._explain(event.pos(), event.globalPos())
             return True

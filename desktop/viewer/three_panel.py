@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from core.case import Case
 from core.imaging.geometry import Plane
 from desktop.viewer import captions
+from desktop.viewer.banners import Banners
 from desktop.viewer.camera import Viewpoint
 from desktop.viewer.overlay import HeatPictures
 from desktop.viewer.slice_view import Content, SliceView
@@ -26,7 +27,10 @@ class ThreePanel(QWidget):
         self.original = SliceView(content=Content.ORIGINAL, viewpoint=viewpoint)
         self.heat_map = SliceView(content=Content.HEAT_MAP, viewpoint=viewpoint)
         self.overlay = SliceView(content=Content.OVERLAY, viewpoint=viewpoint)
-        row = QHBoxLayout(self)
+        # One set of warnings over all three, so that the images stay at the same height.
+        self.banners = Banners(self)
+        self.banners.resized.connect(self._make_room)
+        row = self._row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2)
         for view in self.views:
@@ -48,6 +52,21 @@ class ThreePanel(QWidget):
         self._name()
         for view in self.views:
             view.set_case(case, heat)
+        self._warn()
+
+    def hear(self, *_: object) -> None:
+        """What the case says may have changed: name and warn anew."""
+        self._name()
+        self._warn()
+        for view in self.views:
+            view.refresh()
+
+    def _warn(self) -> None:
+        self.banners.set_messages(captions.warnings(self._case) if self._case is not None else ())
+        self.banners.raise_()
+
+    def _make_room(self) -> None:
+        self._row.setContentsMargins(0, round(self.banners.taken), 0, 0)
 
     def set_language(self, language: str) -> None:
         """Say titles and class names in a language."""

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from core.errors import LeakError, NoLabelsError
+from core.imaging.intensity import Window
 from core.imaging.opening import open_path
 from core.imaging.volume import Progress
 from core.labels.history import History
@@ -22,6 +23,7 @@ from core.labels.store import default_place
 from core.retraining.building import TableRequest, build_from_table
 from core.retraining.collecting import build_from_labels
 from core.retraining.dataset import Dataset
+from core.retraining.exporting import Format, export_as
 from core.retraining.leaks import Health, examine
 from core.retraining.manifest import SPLITS, DatasetManifest
 from core.retraining.merging import merge as merge_sets
@@ -159,6 +161,23 @@ def export(
         return
     typer.echo(f"Built {out}")
     _print_manifest(collected.manifest)
+
+
+@app.command()
+def convert(
+    folder: Annotated[Path, typer.Argument(help="A training set.")],
+    to: Annotated[Format, typer.Option(help="The format to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    window: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Centre and width for values that are no pictures.", show_default=False),
+    ] = None,
+) -> None:
+    """Write a set as others read it: ImageFolder, CSV with pictures, COCO, or NIfTI for MONAI."""
+    chosen = None if window is None else Window(*window)
+    with progress_bar("Writing") as progress:
+        count = export_as(Dataset.open(folder), to, out, window=chosen, progress=progress)
+    typer.echo(f"Wrote {count} slices as {to} into {out}")
 
 
 @app.command()

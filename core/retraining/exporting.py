@@ -1,0 +1,224 @@
+"""Training sets in the formats of others: ImageFolder, CSV, COCO, and NIfTI with a MONAI datalist.
+
+What leaves is what the set holds: pixels, classes, codes. 8-bit pictures leave as they are; CT
+leaves as Hounsfield units in NIfTI, and through a window in the formats that hold pictures.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core import durable
+from core.errors import NotDurableError
+from core.imaging.intensity import Quantity, Window, apply_window, automatic_window
+from core.imaging.volume import Progress
+from core.retraining.dataset import Dataset
+from core.retraining.manifest import SPLITS
+from core.retraining.snapshot import refuse_occupied
+
+Format = Literal["imagefolder", "csv", "coco", "nifti"]
+
+_MONAI_PARTS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def export_as(
+    dataset: Dataset,
+    form: Format,
+    out: Path,
+    *,
+    window: Window | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Write a set in another format; complete, or not at all. Returns the number of slices.
+
+    imagefolder: `<part>/<class>/<key>.png`, labelled slices only. csv: `slices.csv` and
+    `images/`, to be built again by `sliceloop dataset build`. coco: `images/` and one
+    `<part>.json` a part, the whole picture as the box of its class. nifti: one volume a series
+    in modality values, `datalist.json` as MONAI reads it, with a label for each slice.
+
+    window: for values that are no pictures; None takes 40/80 for HU, else an automatic one.
+    Raises UnusableDatasetError if `out` is occupied, NotDurableError.
+    """
+    refuse_occupied(out)
+    temporary = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
+    try:
+        temporary.mkdir(parents=True)
+        count = _WRITERS[form](dataset, temporary, window, progress or (lambda *_: None))
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise NotDurableError(out, error.strerror or str(error)) from error
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if out.exists():
+        out.rmdir()
+    durable.publish_folder(temporary, out)
+    return count
+
+
+def picture_of(dataset: Dataset, row: int, window: Window | None = None) -> NDArray[np.uint8]:
+    """One slice as an 8-bit picture, (rows, columns[, 3])."""
+    values = dataset.plane(row)
+    if values.dtype == np.uint8:
+        return values
+    if window is None:
+        is_hu = dataset.quantity_of(row) is Quantity.HU
+        window = Window(40, 80, "Brain") if is_hu else automatic_window(values)
+    grey: NDArray[np.uint8] = np.rint(apply_window(values, window) * 255).astype(np.uint8)
+    return grey
+
+
+def _pictures(
+    dataset: Dataset, window: Window | None, progress: Progress, *, labelled: bool
+) -> Iterator[tuple[int, Image.Image]]:
+    rows = np.flatnonzero(dataset.labels >= 0) if labelled else dataset.part("all")
+    for done, row in enumerate(rows):
+        yield int(row), Image.fromarray(picture_of(dataset, int(row), window))
+        progress(done + 1, len(rows))
+
+
+def _image_folder(dataset: Dataset, folder: Path, window: Window | None, progress: Progress) -> int:
+    keys, classes = dataset.keys(), dataset.manifest.classes
+    for part in SPLITS:
+        for name in classes:
+            (folder / part / name).mkdir(parents=True)
+    count = 0
+    for row, picture in _pictures(dataset, window, progress, labelled=True):
+        place = folder / str(dataset.splits[row]) / classes[dataset.labels[row]]
+        picture.save(place / f"{keys[row]}.png")
+        count += 1
+    return count
+
+
+def _csv(dataset: Dataset, folder: Path, window: Window | None, progress: Progress) -> int:
+    keys, manifest = dataset.keys(), dataset.manifest
+    (folder / "images").mkdir()
+    for row, picture in _pictures(dataset, window, progress, labelled=False):
+        picture.save(folder / "images" / f"{keys[row]}.png")
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    fixed = ("file", "group", "series", "order", "part", "label")
+    writer.writerow([*fixed, *manifest.auxiliary, *manifest.subgroups])
+    for row in range(len(dataset)):
+        facts = dataset.row(row)
+        writer.writerow(
+            [
+                f"images/{facts.key}.png",
+                facts.group,
+                facts.series,
+                facts.order,
+                facts.split,
+                manifest.classes[facts.label] if facts.label >= 0 else "",
+                *("" if np.isnan(value) else int(value) for value in facts.auxiliary),
+                *facts.subgroups,
+            ]
+        )
+    (folder / "slices.csv").write_text(stream.getvalue(), encoding="utf-8")
+    return len(dataset)
+
+
+def _coco(dataset: Dataset, folder: Path, window: Window | None, progress: Progress) -> int:
+    """Source: the COCO data format, cocodataset.org."""
+    keys, classes = dataset.keys(), dataset.manifest.classes
+    (folder / "images").mkdir()
+    parts: dict[str, dict[str, list[dict[str, Any]]]] = {
+        part: {
+            "images": [],
+            "annotations": [],
+            "categories": [
+                {"id": number + 1, "name": name, "supercategory": "class"}
+                for number, name in enumerate(classes)
+            ],
+        }
+        for part in SPLITS
+    }
+    count = 0
+    for row, picture in _pictures(dataset, window, progress, labelled=True):
+        name = f"{keys[row]}.png"
+        picture.save(folder / "images" / name)
+        content = parts[str(dataset.splits[row])]
+        number = row + 1
+        content["images"].append(
+            {"id": number, "file_name": name, "width": picture.width, "height": picture.height}
+        )
+        content["annotations"].append(
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": int(dataset.labels[row]) + 1,
+                "bbox": [0, 0, picture.width, picture.height],
+                "area": picture.width * picture.height,
+                "iscrowd": 0,
+            }
+        )
+        count += 1
+    for part, content in parts.items():
+        (folder / f"{part}.json").write_text(json.dumps(content), encoding="utf-8")
+    return count
+
+
+def _nifti(dataset: Dataset, folder: Path, _window: Window | None, progress: Progress) -> int:
+    """One volume a series; unknown spacing counts as 1 mm, and the datalist says so."""
+    import SimpleITK
+
+    (folder / "volumes").mkdir()
+    datalist: dict[str, Any] = {
+        "description": "Exported from a Sliceloop training set",
+        "labels": {str(index): name for index, name in enumerate(dataset.manifest.classes)},
+        **{name: [] for name in _MONAI_PARTS.values()},
+    }
+    codes = dataset.series_codes
+    for number, code in enumerate(codes):
+        rows = np.flatnonzero(dataset.series == number)
+        for piece, stack in enumerate(_same_size(dataset, rows)):
+            name = f"{code}.nii.gz" if len(stack) == len(rows) else f"{code}-{piece + 1}.nii.gz"
+            voxels = np.stack([dataset.plane(int(row)) for row in stack])
+            image: Any = SimpleITK.GetImageFromArray(voxels, isVector=voxels.ndim == 4)
+            spacing = dataset.spacing[stack[0]]
+            known = bool(np.isfinite(spacing).all())
+            if known:
+                image.SetSpacing([float(value) for value in spacing[::-1]])
+            SimpleITK.WriteImage(image, str(folder / "volumes" / name), useCompression=True)
+            labels = [int(label) for label in dataset.labels[stack]]
+            given = [label for label in labels if label >= 0]
+            datalist[_MONAI_PARTS[str(dataset.splits[stack[0]])]].append(
+                {
+                    "image": f"volumes/{name}",
+                    "label": max(given) if given else -1,
+                    "slice_labels": labels,
+                    "group": dataset.group_codes[dataset.groups[stack[0]]],
+                    "spacing_known": known,
+                }
+            )
+        progress(number + 1, len(codes))
+    (folder / "datalist.json").write_text(json.dumps(datalist, indent=2), encoding="utf-8")
+    return len(dataset)
+
+
+def _same_size(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Runs of a series that can be stacked."""
+    kinds = [(*dataset.sizes[row], dataset.quantity_of(int(row))) for row in rows]
+    start = 0
+    for index in range(1, len(rows) + 1):
+        if index == len(rows) or kinds[index] != kinds[start]:
+            yield rows[start:index]
+            start = index
+
+
+_WRITERS: dict[str, Callable[[Dataset, Path, Window | None, Progress], int]] = {
+    "imagefolder": _image_folder,
+    "csv": _csv,
+    "coco": _coco,
+    "nifti": _nifti,
+}

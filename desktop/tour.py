@@ -46,7 +46,7 @@ def prepare_sample(folder: Path) -> Sample:
     from core.sample import make_sample
 
     made = make_sample(folder)
-    return Sample(folder, made)
+    return Sample(made.images, made.reference)
 
 
 @contextmanager

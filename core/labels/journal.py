@@ -322,12 +322,10 @@ class Journal:
     def _hear(self, witnesses: Iterable[tuple[str, int, str]], chain: Sequence[str]) -> None:
         for name, sequence, digest in witnesses:
             if sequence >= len(chain):
-                raise DamagedJournalError(
-                    self.path, f"the backup {name} holds later entries", len(chain)
-                )
+                raise DamagedJournalError(self.path, f"the {name} knows later entries", len(chain))
             if chain[sequence] != digest:
                 raise DamagedJournalError(
-                    self.path, f"the backup {name} holds another entry here", sequence
+                    self.path, f"the {name} knows another entry here", sequence
                 )
 
 

@@ -8,6 +8,7 @@ in each session, and a server that is set not to flush is refused. Backups are t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from core import durable, places
 from core.errors import (
     CoreError,
     DamagedJournalError,
@@ -33,6 +35,19 @@ _CREATION_LOCK = 0x511CE100
 """Any number that nobody else uses for an advisory lock in this database."""
 
 _CONNECT_SECONDS = 10
+
+
+def witness_file() -> Path:
+    """Where this computer notes the ends of the shared chains that it has seen."""
+    return places.data_folder() / "shared-stores.json"
+
+
+def _noted() -> dict[str, tuple[int, str]]:
+    try:
+        content = json.loads(witness_file().read_bytes())
+        return {str(place): (int(end[0]), str(end[1])) for place, end in content.items()}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return {}  # nothing is known, as on a new computer
 
 
 class PostgresStore:
@@ -125,11 +140,19 @@ class PostgresStore:
         return list(connection.execute(statement.order_by(ENTRIES.c.sequence)))
 
     def backup(self, sequence: int, digest: str, now: datetime) -> None:
-        """Nothing: the server has backups of its own."""
+        """Note on this computer how far the chain was. Backups proper are the server's."""
+        noted = _noted()
+        if noted.get(str(self.path)) != (sequence, digest):
+            durable.write_json(witness_file(), {**noted, str(self.path): [sequence, digest]})
 
     def witnesses(self) -> Iterator[tuple[str, int, str]]:
-        """None here."""
-        return iter(())
+        """How far the chain was when this computer last wrote to it.
+
+        A server that was put back to an older state would otherwise lose labels silently.
+        """
+        noted = _noted().get(str(self.path))
+        if noted is not None:
+            yield f"note of this computer in {witness_file().name}", *noted
 
     def translated(self, error: DBAPIError, *, writing: bool) -> CoreError:
         """A driver's error as one of ours; never with a password in it."""

@@ -190,7 +190,8 @@ class SqliteStore:
 
     def witnesses(self) -> Iterator[tuple[str, int, str]]:
         """(name, sequence, digest) of the last entry of each backup."""
-        return backups.heads(self.path)
+        for name, sequence, digest in backups.heads(self.path):
+            yield f"backup {name}", sequence, digest
 
     def translated(self, error: DBAPIError, *, writing: bool) -> CoreError:
         """A driver's error as one of ours."""

@@ -13,7 +13,6 @@ import select
 import signal
 import sys
 import time
-from pathlib import Path
 
 from core.labels.history import History
 from core.labels.journal import Journal
@@ -24,10 +23,10 @@ from tests.core.labels.support import CLASSES, HEMORRHAGE, SERIES
 WHOLE = "whole series"
 
 
-def label_for_ever(path: Path, acknowledge: int, seed: int) -> None:
+def label_for_ever(place: str, acknowledge: int, seed: int) -> None:
     """Label, undo and redo; write each entry's number and digest once it is said to be safe."""
     chance = random.Random(seed)
-    with Journal(path) as journal:
+    with Journal(place) as journal:
         labelling = Labelling(journal, "kim")
         while True:
             events: tuple[LabelEvent, ...]
@@ -51,13 +50,13 @@ def label_for_ever(path: Path, acknowledge: int, seed: int) -> None:
             os.write(acknowledge, said.encode())
 
 
-def one_kill(path: Path, chance: random.Random) -> list[str]:
+def one_kill(place: str, chance: random.Random) -> list[str]:
     """Start a child, kill it some milliseconds later; returns what it had acknowledged."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        label_for_ever(path, writing, chance.randrange(1 << 30))
+        label_for_ever(place, writing, chance.randrange(1 << 30))
         os._exit(1)
     os.close(writing)
     # From the first moment of opening to well into labelling.
@@ -99,13 +98,13 @@ def torn_steps(events: tuple[LabelEvent, ...]) -> list[int]:
 
 def main() -> None:
     """Kill and look, again and again."""
-    path, kills, chance = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+    place, kills, chance = sys.argv[1], int(sys.argv[2]), random.Random(int(sys.argv[3]))
     acknowledged: list[str] = []
     lost: set[str] = set()
     events: tuple[LabelEvent, ...] = ()
     for _ in range(kills):
-        acknowledged += one_kill(path, chance)
-        with Journal(path) as journal:  # recomputes the chain
+        acknowledged += one_kill(place, chance)
+        with Journal(place) as journal:  # recomputes the chain
             events = journal.events()
         lost |= set(acknowledged) - {f"{event.sequence} {event.digest}" for event in events}
     result = {

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,22 +19,44 @@ import pytest
 
 @dataclass
 class Server:
-    """A running server. `url` gives a fresh database in it."""
+    """A running server. `url` gives its database, emptied."""
 
     port: int
     password: str
-    made: list[str] = field(default_factory=list)
+    control: list[str]
+    home: Path
+    is_made: bool = False
 
-    def url(self, database: str = "") -> str:
-        """The address of a database; a new and empty one unless it is named."""
+    def url(self) -> str:
+        """The address of a database in which nobody has labelled yet."""
+        address = f"postgresql+psycopg://reader:{self.password}@127.0.0.1:{self.port}/labels"
         import psycopg
 
-        name = database or f"labels_{len(self.made)}"
-        if not database:
+        if not self.is_made:
             with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")
-            self.made.append(name)
-        return f"postgresql+psycopg://reader:{self.password}@127.0.0.1:{self.port}/{name}"
+                connection.execute("CREATE DATABASE labels")
+            self.is_made = True
+        with self.connect(address) as connection:
+            connection.execute("DROP SCHEMA IF EXISTS sliceloop CASCADE")
+        return address
+
+    def crash(self) -> None:
+        """End the server without a chance to flush anything, and start it again."""
+        self.run("-m", "immediate", "stop")
+        self.start()
+
+    def start(self) -> bool:
+        """Start the server; whether it runs now."""
+        # pg_ctl leaves a server that is nobody's child: its helpers come and go as they like.
+        options = f"-p {self.port} -h 127.0.0.1 -k '' -c recovery_init_sync_method=syncfs"
+        return self.run("-l", str(self.home / "log"), "-o", options, "start") == 0
+
+    def run(self, *words: str) -> int:
+        """pg_ctl; its exit status."""
+        return subprocess.run(
+            [*self.control, *words],
+            cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+        ).returncode  # fmt: skip
 
     def connect(self, url: str):  # type: ignore[no-untyped-def]
         """A plain connection, past everything that the journal does."""
@@ -88,19 +110,11 @@ def running() -> Iterator[Server]:
         )  # fmt: skip
         if made.returncode != 0:
             pytest.skip(f"initdb does not run here: {made.stderr.strip()[-200:]}")
-        # pg_ctl leaves a server that is nobody's child: its helpers come and go as they like.
         control = [*account, str(folder / "pg_ctl"), "-D", str(data), "-w", "-t", "60"]
-        options = f"-p {port} -h 127.0.0.1 -k ''"
-        started = subprocess.run(
-            [*control, "-l", str(home / "log"), "-o", options, "start"],
-            cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+        server = Server(port, password, control, home)
         try:
-            if started.returncode != 0:
+            if not server.start():
                 pytest.skip("PostgreSQL does not start here")
-            yield Server(port, password)
+            yield server
         finally:
-            subprocess.run(
-                [*control, "-m", "immediate", "stop"],  # nothing of it is kept
-                cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
-            )  # fmt: skip
+            server.run("-m", "immediate", "stop")  # nothing of it is kept

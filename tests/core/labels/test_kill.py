@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
 
-def kill(path: Path, times: int, seed: int) -> None:
+def kill(place: str, times: int, seed: int) -> None:
+    """Kill labelling children, and look at what is left."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.core.labels.kennel", str(path), str(times), str(seed)],
+        [sys.executable, "-m", "tests.core.labels.kennel", place, str(times), str(seed)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -32,9 +33,9 @@ def kill(path: Path, times: int, seed: int) -> None:
 
 
 def test_no_acknowledged_label_is_lost(tmp_path: Path) -> None:
-    kill(tmp_path / "labels.db", times=15, seed=11)
+    kill(str(tmp_path / "labels.db"), times=15, seed=11)
 
 
 @pytest.mark.slow
 def test_two_hundred_kills(tmp_path: Path) -> None:
-    kill(tmp_path / "labels.db", times=200, seed=12)
+    kill(str(tmp_path / "labels.db"), times=200, seed=12)

@@ -19,10 +19,13 @@ from core.errors import (
 from core.labels.history import current
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
+from core.labels.postgres_store import witness_file
 from core.labels.store import STORE_VARIABLE, default_place
 from core.sentences import sentence
 from tests.core.labels.postgres import Server, running
 from tests.core.labels.support import CLASSES, HEMORRHAGE, OPINION, SERIES, Clock, Series, draft
+from tests.core.labels.test_journal import add_table, fails_half_way
+from tests.core.labels.test_kill import kill
 
 
 @pytest.fixture(scope="module")
@@ -254,3 +257,50 @@ def test_a_store_that_is_none_is_said(place: str) -> None:
     with pytest.raises(StoreUnreachableError) as caught:
         Journal(place)
     assert "s3cret" not in str(sentence(caught.value))
+
+
+def test_a_store_that_was_put_back_to_an_older_state_is_noticed(server: Server, url: str) -> None:
+    with Journal(url) as journal:
+        journal.append_many([draft(n) for n in range(3)], reader="kim")
+    Journal(url).close()  # notes how far the chain is
+    with server.connect(url) as connection:
+        connection.execute("SET search_path TO sliceloop")
+        second = connection.execute("SELECT digest FROM entries WHERE sequence = 2").fetchone()[0]
+        connection.execute("ALTER TABLE entries DISABLE TRIGGER USER")
+        connection.execute("DELETE FROM entries WHERE sequence = 3")
+        connection.execute("ALTER TABLE entries ENABLE TRIGGER USER")
+        connection.execute("UPDATE head SET sequence = 2, digest = %s", (second,))
+    with pytest.raises(DamagedJournalError, match="knows later entries"):
+        Journal(url)
+    witness_file().unlink()  # somebody has looked into it and accepts the loss
+    with Journal(url) as journal:
+        assert journal.verify().entries == 2
+
+
+def test_a_migration_is_whole_or_not_at_all(url: str) -> None:
+    with Journal(url) as journal:
+        kept = journal.append(draft(), reader="kim")
+    with pytest.raises(RuntimeError):
+        Journal(url, migrations=(add_table, fails_half_way))
+    with Journal(url, migrations=(add_table,)) as journal:
+        assert journal.events() == (kept,)
+    with pytest.raises(NewerJournalError):
+        Journal(url)
+
+
+@pytest.mark.slow
+def test_a_crash_of_the_server_loses_no_acknowledged_label(server: Server, url: str) -> None:
+    with Journal(url) as journal:
+        labelling = Labelling(journal, "kim")
+        for index in range(4):
+            labelling.label(SERIES, index, "hemorrhage", label_set=HEMORRHAGE)
+        before = journal.events()
+        server.crash()
+        labelling.label(SERIES, 4, "hemorrhage", label_set=HEMORRHAGE)
+        assert journal.events()[:4] == before
+        assert journal.verify().entries == 5
+
+
+@pytest.mark.slow
+def test_sigkill_of_a_workstation_loses_no_acknowledged_label(url: str) -> None:
+    kill(url, times=60, seed=5)

@@ -150,7 +150,7 @@ def test_a_cleverly_cut_tail_is_betrayed_by_the_backups(path: Path) -> None:
         "DELETE FROM entries WHERE sequence = 8",
         f"UPDATE head SET sequence = 7, digest = '{seventh.digest}'",
     )
-    with pytest.raises(DamagedJournalError, match="holds later entries") as caught:
+    with pytest.raises(DamagedJournalError, match="knows later entries") as caught:
         Journal(path)
     assert caught.value.sequence == 8
 
@@ -159,7 +159,7 @@ def test_a_journal_that_vanished_is_not_replaced_by_an_empty_one(path: Path) -> 
     before = everything(path)
     Journal(path).close()
     path.unlink()
-    with pytest.raises(DamagedJournalError, match="holds later entries"):
+    with pytest.raises(DamagedJournalError, match="knows later entries"):
         Journal(path)
     backups.restore(path, Clock()())
     assert everything(path) == before

@@ -84,7 +84,7 @@ class SliceView(Canvas):
         self._heat: HeatPictures | None = None
         self._frame: PlaneFrame | None = None
         self._grey = GreyRenderer()
-        self._furniture = Furniture()
+        self.furniture = Furniture()
         self._painter = Painter()
         self._connected: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._drag: tools.Drag | None = None
@@ -201,7 +201,7 @@ class SliceView(Canvas):
             self.set_image(None)
             self.set_heat(None, 0.0)
             self.banners.set_messages(())
-            self._furniture = Furniture(
+            self.furniture = Furniture(
                 centre=self.placeholder or say("Drop a folder or an image here"), title=self.title
             )
             self.viewport().update()
@@ -223,7 +223,7 @@ class SliceView(Canvas):
         if present and self._draws_heat() and self._heat is not None:
             picture = self._heat.picture(index, self.plane, everything=alone)
         self.set_heat(picture, 1.0 if alone else display.opacity)
-        self._furniture = self._compose(case, frame, index, present, picture is not None)
+        self.furniture = self._compose(case, frame, index, present, picture is not None)
         if self.shows_banners:
             self.banners.set_messages(captions.warnings(case))
         self.viewport().update()
@@ -274,7 +274,7 @@ class SliceView(Canvas):
 
     def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:
         size = QSizeF(*self.area)
-        self._painter.draw(painter, size, self._furniture, self.banners.taken)
+        self._painter.draw(painter, size, self.furniture, self.banners.taken)
         if self._case is not None and self._heat is not None and self._draws_heat():
             self._draw_colour_bar(painter, size, self._heat.range)
 
@@ -370,11 +370,11 @@ class SliceView(Canvas):
 
     def _refresh_probe(self) -> None:
         """Draw only the corner where the value under the mouse stands."""
-        if self._case is None or self._furniture.scale_bar is None:
+        if self._case is None or self.furniture.scale_bar is None:
             return
         lines = self._probe_lines()
-        if lines != self._furniture.bottom_right:
-            self._furniture.bottom_right = lines
+        if lines != self.furniture.bottom_right:
+            self.furniture.bottom_right = lines
             width, height = self.area
             self.viewport().update(
                 QRectF(

@@ -20,7 +20,9 @@ LABELS = LabelSet(
     {"en": "Head CT", "ko": "두부 CT"},
     (
         LabelClass("hemorrhage", {"en": "hemorrhage", "ko": "출혈"}, True, "#e5534b", 1),
-        LabelClass("no_hemorrhage", {"en": "no hemorrhage", "ko": "출혈 없음"}, False, "#4fa866", 2),
+        LabelClass(
+            "no_hemorrhage", {"en": "no hemorrhage", "ko": "출혈 없음"}, False, "#4fa866", 2
+        ),
     ),
 )  # fmt: skip
 MODEL = ModelIdentity("head-ct-hemorrhage", "1.0", "ab12" * 16)

@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "core.cli.compare",
     "models": "core.cli.models",
     "labels": "core.cli.labels",
+    "bench": "core.cli.bench",
 }
 """Command or group → its module, which exports `command` (a function: one command with
 arguments of its own) or `app` (a typer.Typer: a group of commands)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import weakref
 from collections.abc import Callable, Iterator
@@ -44,7 +46,7 @@ def open_path(
     if _starts_as_zip(path):
         return _open_zip(path, progress, cancelled)
     found = _Found()
-    found.look_at(path)
+    found.look_at(str(path))
     if found.headers and found.headers[0].is_directory:
         return _open_directory(found.headers[0], progress, cancelled)
     opened = found.opened()
@@ -90,14 +92,14 @@ def _open_directory(
     directory: Header, progress: Progress | None, cancelled: Cancelled | None
 ) -> Opened:
     folder = directory.path.parent
-    files, missing = listed_files(directory, _files(folder, cancelled))
+    files, missing = listed_files(directory, map(Path, _files(folder, cancelled)))
     if not files:
         raise UnreadableImageError(
             directory.path,
             "it is a DICOM directory (DICOMDIR) whose images are not beside it",
             "Copy the whole medium, not this file alone.",
         )
-    opened = _open_files(folder, files, progress, cancelled)
+    opened = _open_files(folder, [str(file) for file in files], progress, cancelled)
     if not missing:
         return opened
     lost = Skipped(directory.path, f"it lists {missing} files that are not there")
@@ -105,17 +107,18 @@ def _open_directory(
 
 
 def _open_files(
-    folder: Path, files: list[Path], progress: Progress | None, cancelled: Cancelled | None
+    folder: Path, files: list[str], progress: Progress | None, cancelled: Cancelled | None
 ) -> Opened:
     found = _Found()
-    for done, file in enumerate(files):
-        if done % 32 == 0:
-            if cancelled is not None and cancelled():
-                raise CancelledError("opening")
-            if progress is not None:
-                progress(done, len(files))
-        found.look_at(file)
-    opened = found.opened()
+    with _without_collections():
+        for done, file in enumerate(files):
+            if done % 32 == 0:
+                if cancelled is not None and cancelled():
+                    raise CancelledError("opening")
+                if progress is not None:
+                    progress(done, len(files))
+            found.look_at(file)
+        opened = found.opened()
     if progress is not None:
         progress(len(files), len(files))
     if not opened.series:
@@ -123,8 +126,23 @@ def _open_files(
     return opened
 
 
-def _files(folder: Path, cancelled: Cancelled | None) -> Iterator[Path]:
-    """All regular files below a folder, in natural order, hidden ones left out."""
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """No garbage collection meanwhile: many small objects are made, and none of them is garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _files(folder: Path, cancelled: Cancelled | None) -> Iterator[str]:
+    """All regular files below a folder, hidden ones left out.
+
+    As text: a Path costs as much as reading a header.
+    """
     count = 0
     waiting = [str(folder)]
     while waiting:
@@ -133,7 +151,7 @@ def _files(folder: Path, cancelled: Cancelled | None) -> Iterator[Path]:
             raise CancelledError("opening")
         try:
             with os.scandir(here) as entries:
-                inside = sorted(entries, key=lambda entry: natural_key(entry.name))
+                inside = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             if here == str(folder):
                 raise UnreadableImageError(
@@ -151,7 +169,7 @@ def _files(folder: Path, cancelled: Cancelled | None) -> Iterator[Path]:
                     count += 1
                     if count > _MOST_FILES:
                         return
-                    yield Path(entry.path)
+                    yield entry.path
             except OSError:
                 continue
         waiting += reversed(folders)
@@ -175,31 +193,34 @@ class _Found:
         self.skipped: list[Skipped] = []
         self.first_error: CoreError | None = None
 
-    def look_at(self, path: Path) -> None:
+    def look_at(self, file: str) -> None:
         """Put a file where it belongs, or among the skipped."""
         try:
-            self._sort(path)
+            self._sort(file)
         except CoreError as error:
             self.first_error = self.first_error or error
-            self.skipped.append(Skipped(path, reason_of(error)))
+            self.skipped.append(Skipped(Path(file), reason_of(error)))
         except OSError as error:
             reason = (error.strerror or "it cannot be opened").lower()
             self.first_error = self.first_error or UnreadableImageError(
-                path, reason, "Check that it is readable."
+                Path(file), reason, "Check that it is readable."
             )
-            self.skipped.append(Skipped(path, reason))
+            self.skipped.append(Skipped(Path(file), reason))
 
-    def _sort(self, path: Path) -> None:
-        with FileReader(path) as file:
+    def _sort(self, name: str) -> None:
+        with FileReader(name) as file:
             start = file.read(0, max(START, self.scanner.length))
+            if start[128:132] == b"DICM":  # before all else: its preamble may begin a TIFF
+                self.headers.append(self.scanner.parse(file, start))
+                return
+            path = Path(name)
             if not start:
                 raise UnreadableImageError(path, "it is empty")
-            # First DICOM's own mark: its preamble may hold the beginning of a TIFF.
-            if start[128:132] != b"DICM" and kind_of(start):
+            if kind_of(start):
                 self.pictures.append(path)
                 return
             if looks_like_dicom(start):
-                self.headers.append(self.scanner.parse(path, file, start))
+                self.headers.append(self.scanner.parse(file, start))
                 return
             if is_zip(start):
                 raise UnreadableImageError(path, "it is a ZIP archive", "Open it by itself.")

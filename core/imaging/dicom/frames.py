@@ -81,12 +81,26 @@ class Frame:
         return self.tile[2:] if self.tile else (self.format.rows, self.format.columns)
 
 
-def frames_of(header: Header) -> list[Frame]:
+def frames_of(header: Header, kin: Frame | None = None) -> list[Frame]:
     """The frames of a file, checked against its size.
 
+    kin: the only frame of a file that was written alike, whose format may be taken over.
     Raises UnreadableImageError, with what the file is, if it holds no image.
     """
     pixels = header.pixels
+    if kin is not None and pixels is not None and _is_alike(header, pixels, kin):
+        return [
+            Frame(
+                header=header,
+                number=0,
+                frames=1,
+                format=kin.format,
+                position=_position(header),
+                orientation=kin.orientation,
+                spacing=kin.spacing,
+                spacing_source=kin.spacing_source,
+            )
+        ]
     if pixels is None:
         raise UnreadableImageError(
             header.path, _without_pixels(header), "Choose a file that holds an image."
@@ -96,6 +110,17 @@ def frames_of(header: Header) -> list[Frame]:
     if count == 1 and tags.PerFrameFunctionalGroups not in header.raw:
         return [_frame(header, 0, 1, layout)]
     return [_frame(one, i, count, layout) for i, one in enumerate(_per_frame(header, count))]
+
+
+def _is_alike(header: Header, pixels: PixelElement, kin: Frame) -> bool:
+    """Whether nothing differs that shapes a frame, and the pixels are all there."""
+    return (
+        kin.header.pixels is not None
+        and pixels.length == kin.header.pixels.length
+        and pixels.tag == kin.header.pixels.tag
+        and (pixels.length == UNDEFINED or pixels.offset + pixels.length <= header.size)
+        and header.changed.isdisjoint(_SHAPING)
+    )
 
 
 def _without_pixels(header: Header) -> str:
@@ -126,6 +151,25 @@ def _format(header: Header, pixels: PixelElement) -> PixelFormat:
         raise UnreadableImageError(header.path, layout)
     return layout
 
+
+_SHAPING = frozenset(
+    {
+        tags.ImageType,
+        tags.NumberOfFrames,
+        tags.GridFrameOffsetVector,
+        tags.SharedFunctionalGroups,
+        tags.PerFrameFunctionalGroups,
+        tags.ImageOrientationPatient,
+        tags.PixelSpacing,
+        tags.NominalScannedPixelSpacing,
+        tags.ImagerPixelSpacing,
+        tags.SequenceOfUltrasoundRegions,
+    }
+    | {tags.Rows, tags.Columns, tags.SamplesPerPixel, tags.PlanarConfiguration}
+    | {tags.BitsAllocated, tags.BitsStored, tags.HighBit, tags.PixelRepresentation}
+    | {tags.PhotometricInterpretation}
+)
+"""What makes a frame's format, orientation and spacing."""
 
 _FORMAT_TAGS = (
     tags.Rows,
@@ -341,8 +385,12 @@ def _ultrasound_spacing(header: Header) -> tuple[tuple[float, float] | None, str
     return None, ""
 
 
-def _frame(header: Header, number: int, count: int, layout: PixelFormat) -> Frame:
+def _position(header: Header) -> Vector | None:
     position = header.floats(tags.ImagePositionPatient)
+    return (position[0], position[1], position[2]) if len(position) == 3 else None
+
+
+def _frame(header: Header, number: int, count: int, layout: PixelFormat) -> Frame:
     raw = header.raw.get(tags.ImageOrientationPatient)
     orientation = _orientation(raw) if raw else None
     spacing, source = _spacing(header)
@@ -351,7 +399,7 @@ def _frame(header: Header, number: int, count: int, layout: PixelFormat) -> Fram
         number=number,
         frames=count,
         format=layout,
-        position=(position[0], position[1], position[2]) if len(position) == 3 else None,
+        position=_position(header),
         orientation=orientation,
         spacing=spacing,
         spacing_source=source,

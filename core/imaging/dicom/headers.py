@@ -15,7 +15,7 @@ from pathlib import Path
 from core.errors import TooLargeError, UnreadableImageError
 from core.imaging.dicom import tags
 from core.imaging.dicom.encapsulated import Fragment, find_fragments
-from core.imaging.dicom.layout import Layout, follow, learn
+from core.imaging.dicom.layout import Followed, Layout, learn
 from core.imaging.dicom.walk import (
     UNDEFINED,
     Encoding,
@@ -50,8 +50,9 @@ class FileReader:
     """Reads of one open file at given offsets, without buffering."""
 
     def __init__(self, path: Path | str) -> None:
+        self.name = os.fspath(path)
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        self.handle = os.open(path, flags)
+        self.handle = os.open(self.name, flags)
         self.size = os.fstat(self.handle).st_size
 
     def __enter__(self) -> FileReader:
@@ -104,9 +105,11 @@ class Header:
     pixels: where the pixel data lie, None if there are none. In a deflated file the offset
         counts from the start of the inflated data set.
     offset_table, fragments: of encapsulated pixel data, checked against the file's size.
+    kin: number that headers written alike share, 0 if none; changed: tags whose values differ
+        among them.
     """
 
-    path: Path
+    file: str
     size: int
     transfer_syntax: str
     encoding: Encoding
@@ -115,6 +118,13 @@ class Header:
     sop_class: str = ""
     offset_table: bytes = b""
     fragments: tuple[Fragment, ...] = ()
+    kin: int = 0
+    changed: frozenset[int] = frozenset()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.file)
 
     @property
     def is_deflated(self) -> bool:
@@ -267,15 +277,15 @@ class HeaderScanner:
         """How many bytes to read from the beginning of the next file."""
         return self._length
 
-    def parse(self, path: Path, file: FileReader, start: bytes) -> Header:
+    def parse(self, file: FileReader, start: bytes) -> Header:
         """Read the header of an open file that begins with `start`; see `read_header`."""
         for i, layout in enumerate(self._layouts):
-            followed = follow(layout, start)
+            followed = layout.follow(start)
             if followed is not None:
                 if i:
                     self._layouts.insert(0, self._layouts.pop(i))
-                return _followed(path, file, *followed)
-        header = parse_header(path, file, start)
+                return _followed(file, layout, followed)
+        header = parse_header(Path(file.name), file, start)
         self._remember(header, file)
         return header
 
@@ -297,17 +307,27 @@ class HeaderScanner:
             self._length = max(one.reach for one in self._layouts) + 512
 
 
-def _followed(path: Path, file: FileReader, raw: dict[int, bytes], pixels: PixelElement) -> Header:
-    syntax = plain_text(raw.pop(tags.TransferSyntaxUID, b""))
-    sop_class = plain_text(raw.pop(_MEDIA_STORAGE_SOP_CLASS, b""))
+def _followed(file: FileReader, layout: Layout, found: Followed) -> Header:
     table = b""
     fragments: tuple[Fragment, ...] = ()
-    if pixels.length == UNDEFINED:
+    if found.pixels.length == UNDEFINED:
         try:
-            table, fragments = find_fragments(file.read, pixels, file.size)
+            table, fragments = find_fragments(file.read, found.pixels, file.size)
         except MalformedError as error:
-            raise UnreadableImageError(path, str(error)) from error
-    return Header(path, file.size, syntax, _EXPLICIT, raw, pixels, sop_class, table, fragments)
+            raise UnreadableImageError(Path(file.name), str(error)) from error
+    return Header(
+        file=file.name,
+        size=file.size,
+        transfer_syntax=plain_text(found.raw.pop(tags.TransferSyntaxUID, b"")),
+        encoding=_EXPLICIT,
+        raw=found.raw,
+        pixels=found.pixels,
+        sop_class=plain_text(found.raw.pop(_MEDIA_STORAGE_SOP_CLASS, b"")),
+        offset_table=table,
+        fragments=fragments,
+        kin=layout.serial,
+        changed=found.changed,
+    )
 
 
 def parse_header(path: Path, file: FileReader, start: bytes) -> Header:
@@ -363,7 +383,7 @@ def _parse(path: Path, file: FileReader, start: bytes) -> Header:  # noqa: PLR09
     fragments: tuple[Fragment, ...] = ()
     if pixels is not None and pixels.length == UNDEFINED:
         table, fragments = find_fragments(file.read, pixels, file.size, encoding.big_endian)
-    return Header(path, file.size, syntax, encoding, raw, pixels, sop_class, table, fragments)
+    return Header(str(path), file.size, syntax, encoding, raw, pixels, sop_class, table, fragments)
 
 
 def _encoding(syntax: str, first: bytes) -> Encoding:
@@ -417,7 +437,7 @@ def _parse_deflated(path: Path, file: FileReader, body: int, sop_class: str) -> 
                 raise
             raw, pixels = {}, None
         if pixels is not None or len(data) < size:
-            return Header(path, file.size, DEFLATED, encoding, raw, pixels, sop_class)
+            return Header(str(path), file.size, DEFLATED, encoding, raw, pixels, sop_class)
         if size >= _LARGEST_DEFLATED_HEADER:
             raise TooLargeError(path, size, _LARGEST_DEFLATED_HEADER)
         size *= 8

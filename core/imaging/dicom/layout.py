@@ -1,19 +1,20 @@
 """The files of one series are written alike: a header is checked against the one before it.
 
 Walking a hundred elements in Python costs more than reading the file. So the first file of a
-kind is walked and its layout kept: where each element's tag, VR and length stand. For the next
-file all of these bytes are compared at once; where one differs because a value is longer, the
-rest is compared again, shifted. Nothing is assumed: an element is taken only where the bytes
-of its own header say so, and a file that is written differently is walked as usual.
+kind is walked and its layout kept. In the next file most elements hold the same bytes, headers
+and values alike: they are compared in long runs. The few that differ from file to file (UIDs,
+positions, times) are learnt as such and read one by one. Nothing is assumed: every byte from
+the first element to the pixel data is either equal to a byte that was walked, or belongs to an
+element whose tag and VR are what they should be. A file written differently is walked as usual.
 """
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import struct
 from collections.abc import Container
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from core.imaging.dicom.walk import (
     PIXELS,
@@ -26,155 +27,171 @@ from core.imaging.dicom.walk import (
     end_of_sequence,
 )
 
-_MOST_SHIFTS = 24
+_MOST_VARIABLE = 64
 _LITTLE = Encoding()
+_SHORT_LENGTH = struct.Struct("<H").unpack_from
+_LONG_LENGTH = struct.Struct("<I").unpack_from
+_serial = itertools.count(1)
 
 
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """The elements of one explicit little-endian file, from `start` to its pixel data.
+@dataclass(frozen=True, slots=True)
+class _Element:
+    tag: int
+    start: int
+    value: int
+    end: int
+    is_fixed: bool  # a sequence without a stated length: compared, never read anew
+    is_wanted: bool
 
-    tags, values, ends: of each element: its tag, and where its value begins and ends.
-    index, sample: the bytes of all element headers: where they stand, and what they are.
-    owner: index of the element that each of these bytes belongs to.
-    nested: sequences without a stated length: element → its bytes, which must be the same.
-    wanted: indices of the elements to keep.
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A run of equal bytes, and the element behind it that differs from file to file."""
+
+    begin: int
+    run: bytes
+    head: bytes  # tag and VR
+    is_long: bool
+    length: int
+    tag: int
+    is_wanted: bool
+
+
+@dataclass(slots=True)
+class Followed:
+    """A header read by a layout.
+
+    raw: wanted values by tag. changed: tags whose values may differ from the layout's.
     """
 
-    tags: tuple[int, ...]
-    starts: tuple[int, ...]
-    values: tuple[int, ...]
-    ends: tuple[int, ...]
-    index: NDArray[np.intp]
-    sample: NDArray[np.uint8]
-    owner: NDArray[np.intp]
-    firsts: tuple[int, ...]
-    nested: dict[int, bytes]
-    wanted: tuple[int, ...]
-    reach: int
+    raw: dict[int, bytes]
+    changed: frozenset[int]
+    pixels: PixelElement
 
 
-def learn(data: bytes, start: int, pixels_at: int, wanted: Container[int]) -> Layout | None:
+class Layout:
+    """The elements of one explicit little-endian file, and which of them differ in others."""
+
+    def __init__(self, data: bytes, elements: list[_Element], content: dict[int, bytes]) -> None:
+        self.serial = next(_serial)
+        self.reach = elements[-1].value
+        self._data = data
+        self._elements = elements
+        self._starts = [element.start for element in elements]
+        self._content = content
+        self._variable: set[int] = {len(elements) - 1}  # the pixel data's length, always
+        self._plan()
+
+    def _plan(self) -> None:
+        steps: list[_Step] = []
+        begin = self._elements[0].start
+        for index in sorted(self._variable):
+            one = self._elements[index]
+            is_long = one.value - one.start == 12
+            steps.append(
+                _Step(
+                    begin=begin,
+                    run=self._data[begin : one.start],
+                    head=self._data[one.start : one.start + (8 if is_long else 6)],
+                    is_long=is_long,
+                    length=one.end - one.value,
+                    tag=one.tag,
+                    is_wanted=one.is_wanted,
+                )
+            )
+            begin = one.end
+        self._steps = steps
+        self._changed = frozenset(step.tag for step in steps if step.is_wanted)
+
+    def follow(self, data: bytes) -> Followed | None:
+        """Read a file that is written like the layout; None where it is not."""
+        while True:
+            found = self._read(data)
+            if not isinstance(found, int):
+                return found
+            # Bytes differ in an element that was the same so far: from now on it is variable.
+            if found in self._variable or len(self._variable) > _MOST_VARIABLE:
+                return None
+            if self._elements[found].is_fixed:
+                return None
+            self._variable.add(found)
+            self._plan()
+
+    def _read(self, data: bytes) -> Followed | int | None:
+        """The header; or the index of an element that differs; or None."""
+        raw = self._content.copy()
+        shift = 0
+        size = len(data)
+        value = length = 0
+        step = self._steps[-1]
+        for step in self._steps:
+            at = step.begin + shift
+            end = at + len(step.run)
+            if data[at:end] != step.run:
+                return self._first_difference(step, data, at)
+            head = len(step.head)
+            if data[end : end + head] != step.head or end + head + 4 > size:
+                return None
+            if step.is_long:
+                (length,) = _LONG_LENGTH(data, end + 8)
+                value = end + 12
+            else:
+                (length,) = _SHORT_LENGTH(data, end + 6)
+                value = end + 8
+            if step.tag in PIXELS:
+                break
+            if length == UNDEFINED or value + length > size:
+                return None
+            if step.is_wanted:
+                raw[step.tag] = data[value : value + length]
+            shift += length - step.length
+        pixels = PixelElement(step.tag, value, length, step.head[4:6])
+        return Followed(raw, self._changed, pixels)
+
+    def _first_difference(self, step: _Step, data: bytes, at: int) -> int | None:
+        """The element of a run in which a file differs first; None if the file ends there."""
+        there = data[at : at + len(step.run)]
+        low, high = 0, len(there)
+        if there == step.run[:high]:
+            return None
+        while low < high:  # the longest common beginning
+            middle = (low + high + 1) // 2
+            if there[:middle] == step.run[:middle]:
+                low = middle
+            else:
+                high = middle - 1
+        index = bisect.bisect_right(self._starts, step.begin + low) - 1
+        one = self._elements[index]
+        # Another tag or VR is another layout; another length or value is not.
+        head = 8 if one.value - one.start == 12 else 6
+        return index if step.begin + low >= one.start + head else None
+
+
+def learn(data: bytes, begin: int, pixels_at: int, wanted: Container[int]) -> Layout | None:
     """The layout of a file's elements between two offsets; None if it is not worth keeping.
 
     pixels_at: offset of the pixel data element's value.
     """
-    tags: list[int] = []
-    starts: list[int] = []
-    values: list[int] = []
-    ends: list[int] = []
-    nested: dict[int, bytes] = {}
-    at = start
+    elements: list[_Element] = []
+    content: dict[int, bytes] = {}
+    at = begin
     try:
         while at < pixels_at:
             tag, _, value, length, vr = element_at(data, at, _LITTLE)
             if not vr:
                 return None
-            if length == UNDEFINED and tag not in PIXELS:
-                end = end_of_sequence(data, value, vr, _LITTLE)
-                nested[len(tags)] = data[value:end]
+            fixed = length == UNDEFINED and tag not in PIXELS
+            if tag in PIXELS:
+                end = value
             else:
-                end = value if tag in PIXELS else value + length
-            tags.append(tag)
-            starts.append(at)
-            values.append(value)
-            ends.append(end)
+                end = end_of_sequence(data, value, vr, _LITTLE) if fixed else value + length
+            keep = tag in wanted and tag not in PIXELS
+            if keep:
+                content[tag] = data[value : end - 8 if fixed else end]
+            elements.append(_Element(tag, at, value, end, fixed, keep))
             at = end
     except (MalformedError, RanOutError):
         return None
-    if not tags or tags[-1] not in PIXELS or values[-1] != pixels_at:
+    if not elements or elements[-1].tag not in PIXELS or elements[-1].value != pixels_at:
         return None
-    pieces = [np.arange(a, b) for a, b in zip(starts, values, strict=True)]
-    index = np.concatenate(pieces)
-    counts = np.array([len(piece) for piece in pieces])
-    return Layout(
-        tags=tuple(tags),
-        starts=tuple(starts),
-        values=tuple(values),
-        ends=tuple(ends),
-        index=index,
-        sample=np.frombuffer(data, np.uint8)[index],
-        owner=np.repeat(np.arange(len(tags)), counts),
-        firsts=tuple(int(v) for v in np.cumsum(counts) - counts),
-        nested=nested,
-        wanted=tuple(i for i, tag in enumerate(tags) if tag in wanted),
-        reach=pixels_at,
-    )
-
-
-def follow(  # noqa: PLR0911 - each return is one way in which files differ
-    layout: Layout, data: bytes
-) -> tuple[dict[int, bytes], PixelElement] | None:
-    """Read a file that is written like the layout: wanted values, and its pixel element.
-
-    Returns None where it is not written alike, or does not fit into `data`; else the raw
-    values by tag, and the pixel element.
-    """
-    array = np.frombuffer(data, np.uint8)
-    size = len(data)
-    shift, element = 0, 0
-    last = len(layout.tags) - 1
-    # (first element of a stretch, its shift): values are cut out once all headers agree.
-    stretches: list[tuple[int, int]] = [(0, 0)]
-    for _ in range(_MOST_SHIFTS):
-        if layout.reach + shift > size:
-            return None
-        begin = layout.firsts[element]
-        index = layout.index[begin:]
-        if shift:
-            index = index + shift
-        same = array[index] == layout.sample[begin:]
-        position = int(same.argmin())
-        if same[position]:
-            break
-        element = int(layout.owner[begin + position])
-        at = layout.starts[element] + shift
-        try:
-            tag, _, value, length, vr = element_at(data, at, _LITTLE)
-        except RanOutError:
-            return None
-        if (
-            tag != layout.tags[element]
-            or value - at != layout.values[element] - layout.starts[element]
-        ):
-            return None
-        if element == last:
-            if not vr:
-                return None
-            break  # only the length of the pixel data differs
-        if length == UNDEFINED or element in layout.nested or not vr:
-            return None
-        shift += value + length - (layout.ends[element] + shift)
-        element += 1
-        stretches.append((element, shift))
-    else:
-        return None
-    return _cut(layout, data, stretches)
-
-
-def _cut(
-    layout: Layout, data: bytes, stretches: list[tuple[int, int]]
-) -> tuple[dict[int, bytes], PixelElement] | None:
-    found: dict[int, bytes] = {}
-    tags, values, ends = layout.tags, layout.values, layout.ends
-    number = 0
-    shift = 0
-    following = stretches[1] if len(stretches) > 1 else (len(tags), 0)
-    for i, content in layout.nested.items():
-        moved = next(s for first, s in reversed(stretches) if first <= i)
-        if data[values[i] + moved : ends[i] + moved] != content:
-            return None
-    for i in layout.wanted:
-        while i >= following[0]:
-            number += 1
-            shift = following[1]
-            following = stretches[number + 1] if number + 1 < len(stretches) else (len(tags), 0)
-        # The last element before a stretch is the one whose length differs.
-        end = ends[i] + (following[1] if i + 1 == following[0] else shift)
-        found[tags[i]] = data[values[i] + shift : end]
-    for i, content in layout.nested.items():
-        if tags[i] in found:
-            found[tags[i]] = content[:-8]
-    at = layout.starts[-1] + stretches[-1][1]
-    _, _, value, length, vr = element_at(data, at, _LITTLE)
-    return found, PixelElement(tags[-1], value, length, vr)
+    return Layout(data[:pixels_at], elements, content)

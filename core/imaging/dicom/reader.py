@@ -95,6 +95,11 @@ class DicomSeries:
         return tuple(frame.header.path for frame in self._frames)
 
     @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The frame behind each slice."""
+        return self._frames
+
+    @property
     def is_compressed(self) -> bool:
         """Whether any frame needs a codec."""
         return any(frame.header.transfer_syntax not in NATIVE for frame in self._frames)

@@ -7,6 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -50,10 +51,13 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
     groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
     seen: dict[str, list[Header]] = defaultdict(list)
     patients: dict[str, set[str]] = defaultdict(set)
-    for header in sorted(headers, key=lambda h: str(h.path)):
+    kin: dict[int, Frame] = {}
+    for header in sorted(headers, key=lambda h: h.file):
         uid = header.text(tags.SOPInstanceUID)
         try:
-            frames = frames_of(header)
+            frames = frames_of(header, kin.get(header.kin))
+            if header.kin and len(frames) == 1:
+                kin.setdefault(header.kin, frames[0])
             if is_mosaic(header):
                 frames = [tile for frame in frames for tile in tiles(frame)]
         except CoreError as error:
@@ -80,9 +84,14 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
     return found, skipped
 
 
+@lru_cache(maxsize=1 << 16)
+def _folder(file: str) -> str:
+    return os.path.dirname(file)  # noqa: PTH120
+
+
 def folder_of(header: Header) -> str:
     """The folder of a file, as text: cheaper than a Path where there are thousands."""
-    return os.path.dirname(str(header.path))  # noqa: PTH120
+    return _folder(header.file)
 
 
 def _is_copy(one: Header, other: Header) -> bool:
@@ -175,9 +184,9 @@ def _slice_ids(frames: Sequence[Frame]) -> tuple[str, ...]:
 
 
 def _common_folder(frames: Sequence[Frame]) -> Path:
-    first = frames[0].header.path
-    if all(frame.header.path == first for frame in frames):
-        return first
+    first = frames[0].header
+    if all(frame.header.file == first.file for frame in frames):
+        return first.path
     folders = {Path(name) for name in {folder_of(frame.header) for frame in frames}}
     shared = next(iter(folders))
     while not all(folder.is_relative_to(shared) for folder in folders):

@@ -37,12 +37,28 @@ class Part:
 def split(frames: Sequence[Frame]) -> list[Part]:
     """Split the frames of one Series Instance UID into stackable parts, in a stable order."""
     parts = [Part(list(frames))]
+    if _uniform(frames):
+        return _by_repeats(parts[0])
     parts = _by(parts, _size, _size_words, "mixed-size", "images of different sizes")
     parts = _by(parts, _pixel_kind, _kind_words, "mixed-kind", "grey and colour images")
     parts = _by(parts, _is_localiser, _localiser_words, None, "")
     parts = _by_orientation(parts)
     parts = _by(parts, _spacing, _spacing_words, "mixed-spacing", "images of different pixel size")
     return [piece for part in parts for piece in _by_repeats(part)]
+
+
+def _uniform(frames: Sequence[Frame]) -> bool:
+    """Whether all frames share what the splits below look at: the usual case, told quickly."""
+    first = frames[0]
+    kind = first.header.raw.get(tags.ImageType)
+    return all(
+        frame.format is first.format
+        and frame.orientation is first.orientation
+        and frame.spacing == first.spacing
+        and frame.header.raw.get(tags.ImageType) == kind
+        and frame.tile is None
+        for frame in frames
+    )
 
 
 def is_localiser(frame: Frame) -> bool:
@@ -266,7 +282,7 @@ def _by_repeats(part: Part) -> list[Part]:
         return [part]
     most = max(len(place) for place in places)
     if len(places) == 1 and all(
-        f.header is first.header or f.header.path == first.header.path for f in part.frames
+        f.header is first.header or f.header.file == first.header.file for f in part.frames
     ):
         return [part]  # one file's frames at one place: a cine, kept together
     for name, word, key in _KEYS:

@@ -39,6 +39,19 @@ settings.register_profile("house", database=None, deadline=None)
 settings.load_profile("house")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """See to what Qt needs of the system before pytest-qt imports it."""
+    from core.errors import MissingSystemLibraryError
+    from core.sentences import sentence
+    from desktop.system_libraries import ensure
+
+    try:
+        ensure()
+    except MissingSystemLibraryError as error:
+        raise pytest.UsageError(str(sentence(error))) from error
+
+
 # ----------------------------------------------------------------- what tests may use
 
 

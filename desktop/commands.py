@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QMessageBox
 
-from core.errors import CoreError
+from core.errors import BadTableError, CoreError
 from core.labels.schema import LabelClass, LabelSet
 from core.labels.sets import available_label_sets, load_label_set
 from core.sentences import sentence
@@ -160,16 +160,16 @@ class Commands:
     def open_sample(self) -> None:
         """Make the synthetic sample, unless it is there, and open it."""
 
-        def make(_task: Task) -> Path:
+        def make(task: Task) -> Path:
             from core import places
-            from core.errors import BadTableError
             from core.sample import make_sample, sample_truth
 
             folder = places.cache_folder() / "sample"
             try:
                 return sample_truth(folder).images
             except BadTableError:
-                return make_sample(folder).images
+                made = make_sample(folder, progress=task.progress, cancelled=task.cancelled)
+                return made.images
 
         self._do.jobs.submit(
             Job("sample", "Making the sample", make),

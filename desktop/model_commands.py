@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtWidgets import QInputDialog
 
@@ -74,9 +75,9 @@ class ModelCommands:
             self.begin(dialog.recipe)
         dialog.deleteLater()
 
-    def begin(self, recipe: str) -> None:
+    def begin(self, recipe: str, settings: dict[str, Any] | None = None) -> None:
         """Start a training and bring its panel to the front."""
-        self._do.begin(recipe)
+        self._do.begin(recipe, settings)
         self.show_training()
 
     def show_training(self) -> None:

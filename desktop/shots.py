@@ -21,11 +21,12 @@ from core.errors import CoreError
 from core.labels.journal import program
 from core.retraining.promotion import comparison_facts
 from core.retraining.protocol import RunFolder
+from core.sample import SampleTruth
 from core.sentences import sentence
 from desktop.app import Application, make_qt
 from desktop.jobs import Failure
 from desktop.logs import start_logging, tell_defects
-from desktop.tour import RECIPE, Sample, own_profile, prepare_sample
+from desktop.tour import RECIPE, own_profile, prepare_sample
 from desktop.walk import Pace, Walk
 
 SIZE = (1400, 900)
@@ -67,10 +68,12 @@ def _walk(profile: Path, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
     previous = sys.excepthook
     tell_defects(defects.append)
     try:
+        made = time.monotonic()
         sample = prepare_sample(profile / "sample")
+        making = round(time.monotonic() - made, 2)
         app.window.resize(*size)
         app.start()
-        walk = Walk(app, sample.folder, sample.reference, RECIPE)
+        walk = Walk(app, sample.images, sample.reference, RECIPE)
         pace = Pace(walk.steps())
         pictures = []
         while (step := pace.go_on()) is not None:
@@ -85,6 +88,7 @@ def _walk(profile: Path, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
                 pictures.append(_shoot_models(app, folder))
             app.window.banner.dismiss()
         summary = _summary(app, walk, pace, sample)
+        summary["step_seconds"] = {"make-sample": making, **summary["step_seconds"]}
         walk.close()
     finally:
         sys.excepthook = previous
@@ -139,7 +143,7 @@ def _shoot_models(app: Application, folder: Path) -> str:
 # ----------------------------------------------------------------- what was measured
 
 
-def _summary(app: Application, walk: Walk, pace: Pace, sample: Sample) -> dict[str, Any]:
+def _summary(app: Application, walk: Walk, pace: Pace, sample: SampleTruth) -> dict[str, Any]:
     operations = app.operations
     readings = list(app.session)
     labelling = operations.labels.labelling

@@ -12,41 +12,34 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from PySide6.QtCore import QTimer
 
 from core import places
+from core.imaging.volume import Progress
 from core.retraining.protocol import RunFolder, reap
+from core.sample import SampleTruth, make_sample
 from desktop.app import Application, make_qt
 from desktop.jobs import Job, Task, explain
 from desktop.logs import start_logging, tell_defects
-from desktop.notices import Notice
+from desktop.notices import Level, Notice
 from desktop.panels.guide import Guide
 from desktop.run_watcher import known_runs
 from desktop.walk import Pace, Walk
 
 POLL_MS = 100
-RECIPE = "sample"
-"""The short recipe that retrains on the sample."""
+RECIPE = "correction"
+"""The recipe that retrains on the sample."""
+
+PATIENTS = 12
+"""Synthetic patients: enough that training, validation and test each have both classes."""
 
 
-@dataclass(frozen=True)
-class Sample:
-    """The sample on disk. reference: slice id → class id, what the phantoms really show."""
-
-    folder: Path
-    reference: dict[str, str]
-
-
-def prepare_sample(folder: Path) -> Sample:
-    """Make the sample and read what is in it."""
-    from core.sample import make_sample
-
-    made = make_sample(folder)
-    return Sample(made.images, made.reference)
+def prepare_sample(folder: Path, progress: Progress | None = None) -> SampleTruth:
+    """Make the tour's sample; its truth stands in for the reader's."""
+    return make_sample(folder, patients=PATIENTS, progress=progress)
 
 
 @contextmanager
@@ -109,8 +102,8 @@ class Tour:
     def begin(self, profile: Path) -> None:
         """Make the sample, then begin the first step."""
 
-        def make(_task: Task) -> Sample:
-            return prepare_sample(profile / "sample")
+        def make(task: Task) -> SampleTruth:
+            return prepare_sample(profile / "sample", task.progress)
 
         self._app.jobs.submit(
             Job("sample", "Making the sample", make),
@@ -124,8 +117,8 @@ class Tour:
         if self._walk is not None:
             self._walk.close()
 
-    def _made(self, sample: Sample) -> None:
-        self._walk = Walk(self._app, sample.folder, sample.reference, RECIPE)
+    def _made(self, sample: SampleTruth) -> None:
+        self._walk = Walk(self._app, sample.images, sample.reference, RECIPE)
         self._pace = Pace(self._walk.steps())
         self._next()
         self._timer.start()
@@ -147,16 +140,15 @@ class Tour:
             self.guide.allow(self._pace.look())
         except (LookupError, TimeoutError) as error:
             self._timer.stop()
-            self._app.window.tell(Notice.of(explain_stop(error)))
-
-
-def explain_stop(error: Exception) -> object:
-    """Why the walk cannot go on, as a sentence."""
-    from core.sentences import Sentence
-
-    if isinstance(error, LookupError | TimeoutError):
-        return Sentence(f"The tour cannot go on: {error}", "", "End it and start it again.")
-    return explain(error)
+            self._app.window.tell(
+                Notice(
+                    Level.ERROR,
+                    f"The tour cannot go on: {error}. End it and start it again.",
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - told once, not ten times a second
+            self._timer.stop()
+            self._app.window.tell(Notice.of(explain(error)))
 
 
 def show_tour() -> int:

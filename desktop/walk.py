@@ -20,6 +20,10 @@ READ_BY_MODEL = 3
 """Series about which the model is asked in the tour; the others are labelled only."""
 
 
+SHORTENED = {"stopping.epochs": 4, "sampling.slices_per_epoch": 96}
+"""Recipe fields that the tour changes, so that a person need not wait for minutes."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the loop.
@@ -34,7 +38,7 @@ class Step:
     begin: Callable[[], None]
     is_done: Callable[[], bool]
     shot: str = ""
-    patience: float = 90.0
+    patience: float = 240.0
 
 
 @dataclass
@@ -181,7 +185,7 @@ class Walk:
                 self._retrain,
                 self._has_trained_an_epoch,
                 "06-retraining",
-                patience=150.0,
+                patience=600.0,
             ),
             Step(
                 "resume",
@@ -189,7 +193,7 @@ class Walk:
                 "The run was stopped after an epoch and goes on from its last checkpoint.",
                 self._stop_and_resume,
                 self._has_finished,
-                patience=200.0,
+                patience=600.0,
             ),
             Step(
                 "compare",
@@ -199,7 +203,7 @@ class Walk:
                 self._compare,
                 lambda: self.app.window.pages.currentWidget() is self.app.window.comparison,
                 "07-comparison",
-                patience=120.0,
+                patience=300.0,
             ),
             Step(
                 "promote",
@@ -209,7 +213,7 @@ class Walk:
                 self._promote,
                 self._is_promoted,
                 "08-promoted",
-                patience=120.0,
+                patience=300.0,
             ),
             Step(
                 "roll-back",
@@ -342,7 +346,7 @@ class Walk:
         )
 
     def _retrain(self) -> None:
-        self.app.model_commands.begin(self._recipe)
+        self.app.model_commands.begin(self._recipe, SHORTENED)
 
     def _view(self):  # type: ignore[no-untyped-def]
         view = self.app.operations.retraining.watcher.view

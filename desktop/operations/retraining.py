@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from core import places
 from core.errors import RunError
@@ -96,8 +97,10 @@ class Retraining:
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 
-    def begin(self, recipe: str) -> None:
+    def begin(self, recipe: str, settings: dict[str, Any] | None = None) -> None:
         """Make a training set of all labels of the task, and train on it in a child process.
+
+        settings: recipe fields to change, dotted names.
 
         The training starts from the active model. The set is de-identified, and each patient
         stays in the part to which he was once assigned.
@@ -112,7 +115,9 @@ class Retraining:
             data = new_set_folder(places.datasets())
             collected = build_from_labels(standing, label_set, data, progress=task.progress)
             task.check()
-            request = TrainingRequest(recipe=recipe, data=data, base_model=base)
+            request = TrainingRequest(
+                recipe=recipe, data=data, base_model=base, settings=settings or {}
+            )
             return collected, start_training(request, run)
 
         def done(made: tuple[Collected, int]) -> None:

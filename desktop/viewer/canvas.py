@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QPainter, QResizeEvent, QTransform
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QResizeEvent, QTransform
 from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QWidget
 
 from desktop import appearance
 from desktop.viewer.camera import Matrix, invert
+from desktop.viewer.grey import Pixels
+
+
+class _Picture(pg.ImageItem):
+    """Draws (rows, columns) of 0xAARRGGBB as they are: no levels, no table, no copy."""
+
+    def __init__(self, image_format: QImage.Format, parent: pg.GraphicsObject) -> None:
+        super().__init__(axisOrder="row-major")
+        self.setParentItem(parent)
+        self._format = image_format
+        self.hide()
+
+    def render(self) -> None:
+        """See ImageItem.render: make what is painted."""
+        rows, columns = self.image.shape
+        pixels = np.ascontiguousarray(self.image)
+        self._drawn = pixels  # a QImage borrows its memory
+        self.qimage = QImage(pixels.data, columns, rows, 4 * columns, self._format)
+        self._renderRequired = False
+        self._unrenderable = False
 
 
 class Canvas(QGraphicsView):
@@ -40,26 +59,22 @@ class Canvas(QGraphicsView):
         self.setScene(scene)
         self._pixels = pg.ItemGroup()
         scene.addItem(self._pixels)
-        self.image_item = pg.ImageItem(axisOrder="row-major", parent=self._pixels)
-        self.heat_item = pg.ImageItem(axisOrder="row-major", parent=self._pixels)
-        self.image_item.setParentItem(self._pixels)
-        self.heat_item.setParentItem(self._pixels)
+        self.image_item = _Picture(QImage.Format.Format_RGB32, self._pixels)
+        self.heat_item = _Picture(QImage.Format.Format_ARGB32_Premultiplied, self._pixels)
         self.heat_item.setZValue(1)
-        self.image_item.hide()
-        self.heat_item.hide()
         self._transform: Matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
         self.set_smooth(True)
 
     # ---- what is drawn
 
-    def set_image(self, picture: NDArray[np.uint8] | None) -> None:
-        """Draw (rows, columns) grey or (rows, columns, 3) colour; None draws nothing."""
+    def set_image(self, picture: Pixels | None) -> None:
+        """Draw (rows, columns) of 0xffRRGGBB; None draws nothing."""
         self.image_item.setVisible(picture is not None)
         if picture is not None:
             self.image_item.setImage(picture, autoLevels=False)
 
-    def set_heat(self, picture: NDArray[np.uint8] | None, opacity: float) -> None:
-        """Lay (rows, columns, 4) RGBA of the image's size over it; None takes it away."""
+    def set_heat(self, picture: Pixels | None, opacity: float) -> None:
+        """Lay premultiplied 0xAARRGGBB of the image's size over it; None takes it away."""
         self.heat_item.setVisible(picture is not None)
         if picture is not None:
             if picture is not self.heat_item.image:

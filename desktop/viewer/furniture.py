@@ -220,10 +220,7 @@ def draw_colour_bar(
     widest = max(widest, fonts.measure.horizontalAdvance(heading) - area.width())
     backing = QColor(appearance.IMAGE.background)
     backing.setAlpha(150)  # numbers stay readable over bone
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(backing)
-    painter.drawRoundedRect(area.adjusted(-widest - 6, -fonts.line_height - 10, 8, 10), 4, 4)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.fillRect(area.adjusted(-widest - 6, -fonts.line_height - 10, 8, 10), backing)
     painter.drawImage(area, strip)
     painter.setPen(QPen(QColor(appearance.IMAGE.dim), 1))
     painter.drawRect(area)

@@ -1,7 +1,8 @@
-"""From stored values to the picture's bytes, by one table look-up a pixel.
+"""From stored values to the picture's pixels, by one table look-up each.
 
 A table serves every case alike: linear and sigmoid windows, inversion, a rescale that differs
-from slice to slice. It costs 0.35 ms for 512 × 512, a quarter of what drawing it costs.
+from slice to slice. Pixels are 0xffRRGGBB: Qt enlarges such a picture smoothly in a third of
+the time that it takes for bytes of grey, which it converts each time that it draws.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from core.imaging.intensity import Window, apply_window
 from core.imaging.volume import Volume
 
 Bytes = NDArray[np.uint8]
+Pixels = NDArray[np.uint32]
+"""(rows, columns) of 0xAARRGGBB."""
 
 
 def _to_bytes(values: NDArray[np.generic], window: Window, inverted: bool) -> Bytes:
@@ -25,37 +28,41 @@ def _to_bytes(values: NDArray[np.generic], window: Window, inverted: bool) -> By
     return np.nan_to_num(grey, nan=0.0, copy=False).astype(np.uint8)
 
 
+def _packed(grey: Bytes) -> Pixels:
+    return grey.astype(np.uint32) * np.uint32(0x010101) | np.uint32(0xFF000000)
+
+
 class GreyRenderer:
     """Draws planes of volumes; keeps the last table and reuses its buffer."""
 
     def __init__(self) -> None:
         self._key: object = None
-        self._table: Bytes = np.zeros(0, np.uint8)
-        self._buffer: Bytes = np.zeros((0, 0), np.uint8)
+        self._table: Pixels = np.zeros(0, np.uint32)
+        self._buffer: Pixels = np.zeros((0, 0), np.uint32)
 
     def __call__(
         self, volume: Volume, plane: Plane, index: int, window: Window, *, inverted: bool = False
-    ) -> Bytes:
-        """One plane as (rows, columns) or, for colour, (rows, columns, 3) uint8.
+    ) -> Pixels:
+        """One plane as (rows, columns) of 0xffRRGGBB; valid until the next call.
 
-        The grey picture is valid until the next call. Colour is shown as it is, windows do not
-        apply to it; only inversion does.
+        Colour is shown as it is: windows do not apply to it, only inversion does.
         """
         stored = volume.stored(plane, index)
         if volume.is_colour:
-            colour = np.ascontiguousarray(stored).astype(np.uint8, copy=False)
-            return 255 - colour if inverted else colour
+            colour = stored.astype(np.uint32)
+            packed: Pixels = colour[..., 0] << 16 | colour[..., 1] << 8 | colour[..., 2]
+            return (packed ^ np.uint32(0xFFFFFF) if inverted else packed) | np.uint32(0xFF000000)
         if stored.dtype == np.bool_:
             stored = stored.view(np.uint8)
         small_integer = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
         one_scale = plane is Plane.SLICE or volume.has_one_scale()
         if not (small_integer and one_scale):
-            return _to_bytes(volume.values(plane, index), window, inverted)
+            return _packed(_to_bytes(volume.values(plane, index), window, inverted))
         at = index if plane is Plane.SLICE else 0
         self._fill(stored.dtype, float(volume.slope[at]), float(volume.intercept[at]), window,
                    inverted)  # fmt: skip
         if self._buffer.shape != stored.shape:
-            self._buffer = np.empty(stored.shape, np.uint8)
+            self._buffer = np.empty(stored.shape, np.uint32)
         unsigned = np.dtype(f"u{stored.dtype.itemsize}")
         # Every index is in the table, so "clip" changes nothing; it only spares the check.
         if not stored.dtype.isnative:
@@ -75,5 +82,5 @@ class GreyRenderer:
         unsigned = np.dtype(f"u{native.itemsize}")
         every = np.arange(1 << (8 * native.itemsize), dtype=np.uint32).astype(unsigned)
         values = every.view(native).astype(np.float64) * slope + intercept
-        self._table = _to_bytes(values, window, inverted)
+        self._table = _packed(_to_bytes(values, window, inverted))
         self._key = key

@@ -12,6 +12,7 @@ from core.case import Case
 from core.imaging.geometry import Plane
 from core.models.answers import HeatMap
 from desktop.viewer import heat
+from desktop.viewer.grey import Pixels
 
 CACHE_BYTES = 128 * 1024 * 1024
 WEAKEST_TOP = 0.1
@@ -27,8 +28,14 @@ class HeatRange:
     colour_map: str
 
 
+def _packed(picture: NDArray[np.uint8]) -> Pixels:
+    """RGBA bytes as 0xAARRGGBB."""
+    swapped = np.ascontiguousarray(picture[..., [2, 1, 0, 3]])
+    return swapped.view("<u4")[..., 0].astype(np.uint32, copy=False)
+
+
 class HeatPictures:
-    """RGBA pictures of a case's heat maps, least recently used thrown away first.
+    """Pictures of a case's heat maps, least recently used thrown away first.
 
     The range is that of the whole series as far as it is answered, so that a colour means the
     same evidence on every slice.
@@ -37,7 +44,7 @@ class HeatPictures:
     def __init__(self, case: Case, cache_bytes: int = CACHE_BYTES) -> None:
         self._case = case
         self._limit = cache_bytes
-        self._pictures: OrderedDict[object, NDArray[np.uint8]] = OrderedDict()
+        self._pictures: OrderedDict[object, Pixels] = OrderedDict()
         self._bytes = 0
         self._top = 0.0
         self._prediction: object = None
@@ -68,8 +75,10 @@ class HeatPictures:
 
     def picture(
         self, index: int, plane: Plane = Plane.SLICE, *, everything: bool = False
-    ) -> NDArray[np.uint8] | None:
-        """RGBA of a plane's evidence, of that plane's size; None where there is none.
+    ) -> Pixels | None:
+        """A plane's evidence as 0xAARRGGBB, of that plane's size; None where there is none.
+
+        Alpha is 0 or 255, so that the pixels are premultiplied as they are.
 
         everything: draw weak evidence below the cut, too.
         """
@@ -86,7 +95,7 @@ class HeatPictures:
             self._pictures.move_to_end(key)
             return picture
         _, rows, columns = self._case.summary.shape
-        picture = heat.paint(heat.on_slice(item, (rows, columns)), style)
+        picture = _packed(heat.paint(heat.on_slice(item, (rows, columns)), style))
         self._pictures[key] = picture
         self._bytes += picture.nbytes
         while self._bytes > self._limit and len(self._pictures) > 1:
@@ -94,7 +103,7 @@ class HeatPictures:
             self._bytes -= oldest.nbytes
         return picture
 
-    def _across(self, index: int, plane: Plane, style: heat.HeatStyle) -> NDArray[np.uint8] | None:
+    def _across(self, index: int, plane: Plane, style: heat.HeatStyle) -> Pixels | None:
         """A cut through the stack of heat maps; slices without one stay empty."""
         slices, rows, columns = self._case.summary.shape
         length = columns if plane is Plane.ROW else rows
@@ -103,4 +112,4 @@ class HeatPictures:
             item = self.heat_map(k)
             if item is not None:
                 values[k] = heat.line_on_slice(item, (rows, columns), plane, index)
-        return heat.paint(values, style) if np.isfinite(values).any() else None
+        return _packed(heat.paint(values, style)) if np.isfinite(values).any() else None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.retraining.figures import Evaluation
@@ -30,7 +33,14 @@ def interval_text(value: float | None, ci95: tuple[float | None, float | None]) 
 
 def roc(evaluations: Mapping[str, Evaluation]) -> Figure:
     """ROC curves over each other, with AUROC and the operating point of each."""
-    figure, axes = _square()
+    figure, axes = _figure((5.2, 5.0))
+    draw_roc(axes, evaluations)
+    return figure
+
+
+def draw_roc(axes: Axes, evaluations: Mapping[str, Evaluation]) -> None:
+    """As `roc`, into axes."""
+    _square(axes)
     axes.plot([0, 1], [0, 1], color="#9ca3af", linewidth=1, linestyle=(0, (4, 4)), zorder=1)
     for colour, (name, found) in zip(_colours(evaluations), evaluations.items(), strict=True):
         if found.roc is None:
@@ -46,12 +56,18 @@ def roc(evaluations: Mapping[str, Evaluation]) -> Figure:
     axes.set(xlabel="1 − specificity", ylabel="Sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     axes.set_title("ROC; the dot is the operating threshold", fontsize=11, color=_INK)
     axes.legend(loc="lower right", frameon=False, fontsize=9)
-    return figure
 
 
 def precision_recall(evaluations: Mapping[str, Evaluation]) -> Figure:
     """Positive predictive value against sensitivity; the dashed line is the prevalence."""
-    figure, axes = _square()
+    figure, axes = _figure((5.2, 5.0))
+    draw_precision_recall(axes, evaluations)
+    return figure
+
+
+def draw_precision_recall(axes: Axes, evaluations: Mapping[str, Evaluation]) -> None:
+    """As `precision_recall`, into axes."""
+    _square(axes)
     for colour, (name, found) in zip(_colours(evaluations), evaluations.items(), strict=True):
         if found.precision_recall is None:
             continue
@@ -66,12 +82,18 @@ def precision_recall(evaluations: Mapping[str, Evaluation]) -> Figure:
     )  # fmt: skip
     axes.set_title("Precision and recall", fontsize=11, color=_INK)
     axes.legend(loc="best", frameon=False, fontsize=9)
-    return figure
 
 
 def calibration(evaluations: Mapping[str, Evaluation]) -> Figure:
     """Observed share against stated probability; the area of a dot grows with its slices."""
-    figure, axes = _square()
+    figure, axes = _figure((5.2, 5.0))
+    draw_calibration(axes, evaluations)
+    return figure
+
+
+def draw_calibration(axes: Axes, evaluations: Mapping[str, Evaluation]) -> None:
+    """As `calibration`, into axes."""
+    _square(axes)
     axes.plot([0, 1], [0, 1], color="#9ca3af", linewidth=1, linestyle=(0, (4, 4)), zorder=1)
     for colour, (name, found) in zip(_colours(evaluations), evaluations.items(), strict=True):
         bins = found.calibration
@@ -87,17 +109,22 @@ def calibration(evaluations: Mapping[str, Evaluation]) -> Figure:
     )  # fmt: skip
     axes.set_title("Calibration", fontsize=11, color=_INK)
     axes.legend(loc="best", frameon=False, fontsize=9)
-    return figure
 
 
 def confusion(found: Evaluation) -> Figure:
     """The confusion matrix: counts, coloured by the share of their label."""
+    size = max(3.6, 1.0 + 0.9 * len(found.classes))
+    figure, axes = _figure((size + 0.8, size))
+    draw_confusion(axes, found)
+    return figure
+
+
+def draw_confusion(axes: Axes, found: Evaluation) -> None:
+    """As `confusion`, into axes."""
     import numpy as np
 
     table = np.array(found.confusion)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    size = max(3.6, 1.0 + 0.9 * len(found.classes))
-    figure, axes = _figure((size + 0.8, size))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row in range(len(table)):
         for column in range(len(table)):
@@ -115,7 +142,6 @@ def confusion(found: Evaluation) -> Figure:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return figure
 
 
 def learning_curves(histories: Mapping[str, Sequence[tuple[float, float]]], label: str) -> Figure:
@@ -140,21 +166,14 @@ def _colours(things: Mapping[str, Any]) -> list[str]:
     return [COLOURS[index % len(COLOURS)] for index in range(len(things))]
 
 
-def _square() -> tuple[Figure, Axes]:
-    figure, axes = _figure((5.2, 5.0))
+def _square(axes: Axes) -> None:
+    dress(axes)
     axes.grid(color=_GRID, linewidth=0.8)
     axes.set_aspect("equal")
-    return figure, axes
 
 
-def _figure(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    # Without pyplot: it keeps figures alive and a global state that a window shares.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+def dress(axes: Axes) -> None:
+    """Frame and colours that all plots share."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -162,4 +181,34 @@ def _figure(size: tuple[float, float]) -> tuple[Figure, Axes]:
     axes.tick_params(colors=_INK, labelsize=9)
     axes.xaxis.label.set_color(_INK)
     axes.yaxis.label.set_color(_INK)
+
+
+def blank(size: tuple[float, float]) -> Figure:
+    """An empty figure, inches; without pyplot, which keeps figures alive and a global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    _use_fonts()
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+@functools.cache
+def _use_fonts() -> None:
+    """Hangul in class names is drawn, not boxed: the font comes with koreanize-matplotlib."""
+    import matplotlib
+    from matplotlib import font_manager
+
+    spec = importlib.util.find_spec("koreanize_matplotlib")
+    for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+        for file in sorted(Path(folder).rglob("NanumGothic*.ttf")):
+            font_manager.fontManager.addfont(str(file))
+            matplotlib.rcParams["font.family"] = ["DejaVu Sans", "NanumGothic"]
+
+
+def _figure(size: tuple[float, float]) -> tuple[Figure, Axes]:
+    figure = blank(size)
+    axes = figure.add_subplot()
+    dress(axes)
     return figure, axes

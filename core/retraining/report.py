@@ -23,6 +23,7 @@ from core.retraining.dataset import Dataset
 from core.retraining.evaluation import decisions
 from core.retraining.figures import CaseFigure, Evaluation
 from core.retraining.plots import interval_text
+from core.retraining.printing import evaluation_pdf
 
 _STYLE = """
 :root{color-scheme:light}
@@ -58,7 +59,7 @@ def write_evaluation(
     limits: Sequence[str] = (),
     cases: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write metrics.json, predictions.parquet and .csv, the plots and report.html.
+    """Write metrics.json, predictions.parquet and .csv, the plots, report.html and report.pdf.
 
     probabilities: (n, classes) of `rows`, in the set's classes. cases: key of a slice → PNG,
     for the list of worst cases. Raises NotDurableError.
@@ -70,6 +71,7 @@ def write_evaluation(
         durable.write_bytes(folder / f"{name}.png", content)
     page = evaluation_page(found, title, limits, pictures, cases or {})
     durable.write_bytes(folder / "report.html", page.encode())
+    durable.write_bytes(folder / "report.pdf", evaluation_pdf(found, title, limits, cases or {}))
 
 
 def write_predictions(

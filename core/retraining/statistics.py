@@ -69,12 +69,21 @@ def bootstrap_auroc(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """AUROC with its interval over resampled groups; 0 to 1 where groups are too few to tell."""
+    """AUROC with its interval over resampled groups; 0 to 1 where groups are too few to tell.
+
+    Where the AUROC is exactly 0 or 1 resampling never leaves it; then Wilson's interval on the
+    number of groups with, or without, the finding, whichever is smaller.
+    """
     truth, values = binary(labels), np.asarray(scores, np.float64)
     drawn = np.concatenate(
         [_weighted_auroc(truth, values, w) for w in _weights(groups, resamples, seed)]
     )
-    return _or_nothing_known(Estimate(auroc(truth, values), interval(drawn)), Interval(0.0, 1.0))
+    value, spread = auroc(truth, values), interval(drawn)
+    if value in (0.0, 1.0) and np.isfinite(spread.low):
+        number = np.asarray(groups)
+        fewest = min(len(np.unique(number[truth == kind])) for kind in (0, 1))
+        spread = wilson(int(value) * fewest, fewest)
+    return _or_nothing_known(Estimate(value, spread), Interval(0.0, 1.0))
 
 
 def bootstrap_auroc_difference(

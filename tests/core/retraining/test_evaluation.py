@@ -12,6 +12,7 @@ import pytest
 from core.errors import CoreError, NotComparableError, RunError, UnusableDatasetError
 from core.models.card import Card, Preprocessing, read_card
 from core.models.catalogue import Catalogue
+from core.retraining import plots
 from core.retraining.building import build_from_table
 from core.retraining.comparison import compare, figures_in_words
 from core.retraining.dataset import Dataset
@@ -246,12 +247,15 @@ def test_a_report_stands_alone_and_names_nobody(tmp_path: Path, dataset: Dataset
     out = tmp_path / "report"
     write_evaluation(
         out, found, dataset, rows, chances, title="<b>Title</b>", limits=("Only for tests.",),
-        cases={found.worst[0].key: b"\x89PNG"},
+        cases={found.worst[0].key: plots.png(plots.confusion(found))},
     )  # fmt: skip
     assert {path.name for path in out.iterdir()} == {
         "metrics.json", "predictions.csv", "predictions.parquet", "report.html", "roc.png",
-        "confusion.png", "calibration.png", "precision_recall.png",
+        "confusion.png", "calibration.png", "precision_recall.png", "report.pdf",
     }  # fmt: skip
+    printed = (out / "report.pdf").read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert b"CreationDate" not in printed
     page = (out / "report.html").read_text()
     assert "&lt;b&gt;" in page
     assert "<b>Title" not in page

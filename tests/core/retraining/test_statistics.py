@@ -213,3 +213,10 @@ def test_two_patients_tell_nothing() -> None:
     assert found.ci95 == (0.0, 1.0)
     few = stats.bootstrap_auroc([0, 1, 0, 1], [0.2, 0.8, 0.1, 0.3], [0, 0, 0, 0])
     assert few.ci95.low <= few.value <= few.ci95.high
+
+
+def test_perfect_separation_of_few_patients_is_not_certainty() -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    found = stats.bootstrap_auroc(labels, labels / 2, np.arange(8))
+    assert found.value == found.ci95.high == 1.0
+    assert 0.4 < found.ci95.low < 0.6

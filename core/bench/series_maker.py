@@ -114,7 +114,7 @@ def _set_pixels(dataset: Any, pixels: NDArray[np.int16], syntax: str) -> None:
     from pydicom.encaps import encapsulate
 
     if syntax == "rle":
-        from pydicom.pixels.encoders import RLELosslessEncoder
+        from pydicom.pixels.encoders.base import RLELosslessEncoder
 
         coded: bytes | bytearray = RLELosslessEncoder.encode(
             pixels,

@@ -139,6 +139,9 @@ class Card(_Frozen):
     """Further targets that the network was trained on and whose answers are not shown."""
     flip_averaging: bool = False
     """Whether a slice and its mirror image are both asked, and their logits averaged."""
+    context: tuple[float, ...] = (1.0,)
+    """Weights of the logits of the slices around one, itself in the middle; see
+    `core.models.context`. One weight: each slice is answered alone."""
     calibration: Calibration = Calibration()
     threshold: float = Field(gt=0, lt=1)
     """Operating threshold on the calibrated probability of `positive`."""
@@ -158,6 +161,8 @@ class Card(_Frozen):
     def _positive_is_a_class(self) -> Card:
         if self.positive not in self.classes:
             raise ValueError(f"positive class {self.positive!r} is not among the classes")
+        if len(self.context) % 2 == 0 or min(self.context) < 0 or sum(self.context) <= 0:
+            raise ValueError("context needs an odd number of weights, none negative, not all zero")
         heads = 1 if len(self.classes) == 2 else len(self.classes)
         if self.architecture.outputs != heads + len(self.auxiliary):
             raise ValueError("outputs do not match classes and auxiliary targets")

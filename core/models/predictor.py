@@ -16,6 +16,7 @@ from torch import Tensor
 from core.errors import DamagedModelError
 from core.imaging.intensity import Quantity
 from core.imaging.volume import Cancelled, Volume
+from core.models import context
 from core.models.answers import HeatMap, SlicePrediction
 from core.models.architectures.classifier import Classifier, build, normalise
 from core.models.card import Calibration, Card, Preprocessing, check_weights, read_card
@@ -68,24 +69,10 @@ class Predictor:
             card.flip_averaging,
         )
 
-    def probabilities(self, logits: Tensor) -> Probabilities:
-        """Calibrated probabilities (n, classes) in the card's order of classes."""
-        return calibrated(self.card, logits.cpu().double().numpy())
-
-    def answer(
-        self, prepared: Sequence[Prepared], indices: Sequence[int], *, explain: bool = True
-    ) -> list[SlicePrediction]:
-        """Answers for a batch of prepared slices."""
-        logits, maps = self.run(np.stack([item.pixels for item in prepared]))
-        heat = self._heat(maps, [item.box for item in prepared]) if explain else None
-        return [
-            SlicePrediction(
-                index,
-                dict(zip(self.card.classes, (float(p) for p in row), strict=True)),
-                heat[k] if heat else None,
-            )
-            for k, (index, row) in enumerate(zip(indices, self.probabilities(logits), strict=True))
-        ]
+    def heat_map(self, prepared: Prepared) -> HeatMap:
+        """What speaks for the positive class on one slice, taken alone."""
+        _, maps = self.run(prepared.pixels[None])
+        return self._heat(maps, [prepared.box])[0]
 
     def _heat(self, maps: Tensor, boxes: Iterable[Box]) -> list[HeatMap]:
         # The explanation is of the positive class; calibration scales it as it scales the logit.
@@ -103,14 +90,40 @@ class Predictor:
         explain: bool = True,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[SlicePrediction]:
-        """Answers for every slice: slice `first` alone, then its neighbours outwards."""
+        """Answers for every slice, slice `first` before all others, then outwards from it.
+
+        A slice is answered as soon as its context is computed: `first` after its own
+        neighbours, which is the first batch.
+        """
+        spec, reach = self.card.preprocessing, len(self.card.context) // 2
         order = outwards(volume.slices, volume.slices // 2 if first is None else first)
-        batches = [order[:1], *(order[k : k + BATCH] for k in range(1, len(order), BATCH))]
-        for batch in batches:
+        start = 2 * reach + 1
+        batches = [order[:start], *(order[k : k + BATCH] for k in range(start, len(order), BATCH))]
+        logits: dict[int, Probabilities] = {}
+        heat: dict[int, HeatMap] = {}
+        waiting = list(order)
+        for batch in filter(None, batches):
             if cancelled():
                 return
-            prepared = [prepare_slice(volume, index, self.card.preprocessing) for index in batch]
-            yield from self.answer(prepared, batch, explain=explain)
+            prepared = [prepare_slice(volume, index, spec) for index in batch]
+            found, maps = self.run(np.stack([item.pixels for item in prepared]))
+            logits |= dict(zip(batch, found.cpu().double().numpy(), strict=True))
+            if explain:
+                boxes = [item.box for item in prepared]
+                heat |= dict(zip(batch, self._heat(maps, boxes), strict=True))
+            for index in list(waiting):
+                near = context.around(index, volume.slices, reach)
+                if all(other in logits for other in near):
+                    waiting.remove(index)
+                    yield self._answer(index, [logits[other] for other in near], heat.get(index))
+
+    def _answer(
+        self, index: int, logits: Sequence[Probabilities], heat: HeatMap | None
+    ) -> SlicePrediction:
+        mean = context.average(np.stack(logits), self.card.context)
+        shares = calibrated(self.card, mean[None])[0]
+        named = dict(zip(self.card.classes, (float(share) for share in shares), strict=True))
+        return SlicePrediction(index, named, heat)
 
     def predict_dataset(
         self,
@@ -127,16 +140,20 @@ class Predictor:
         rows: NDArray[np.int64],
         progress: Callable[[int, int], None] | None = None,
     ) -> Probabilities:
-        """Uncalibrated logits (n, outputs), float64, for rows of a training set."""
-        spec = self.card.preprocessing
-        found = np.zeros((len(rows), self.card.architecture.outputs))
-        for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
-            pixels = np.stack([prepare_row(dataset, int(row), spec).pixels for row in batch])
-            found[start : start + len(batch)] = self.run(pixels)[0].cpu().double().numpy()
-            if progress:
-                progress(start + len(batch), len(rows))
-        return found
+        """Uncalibrated logits (n, outputs), float64, for rows of a training set, in context."""
+
+        def score(needed: NDArray[np.int64]) -> Probabilities:
+            spec = self.card.preprocessing
+            found = np.zeros((len(needed), self.card.architecture.outputs))
+            for start in range(0, len(needed), BATCH):
+                batch = needed[start : start + BATCH]
+                pixels = np.stack([prepare_row(dataset, int(row), spec).pixels for row in batch])
+                found[start : start + len(batch)] = self.run(pixels)[0].cpu().double().numpy()
+                if progress:
+                    progress(start + len(batch), len(needed))
+            return found
+
+        return context.score_in_context(rows, dataset.neighbours, self.card.context, score)
 
 
 @torch.inference_mode()

@@ -131,6 +131,7 @@ def make_card(
         positive=manifest.classes[positive],
         auxiliary=auxiliary,
         flip_averaging=recipe.flip_averaging,
+        context=recipe.context,
         calibration=calibration,
         threshold=threshold,
         operating_point=OperatingPoint(

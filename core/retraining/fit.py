@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from core.models.architectures.classifier import Classifier, normalise
 from core.models.card import Preprocessing
+from core.models.context import score_in_context
 from core.models.predictor import look
 from core.retraining import checkpoint
 from core.retraining.augmentation import augment
@@ -37,12 +38,14 @@ class Material:
     """What a fit learns from.
 
     pixels: uint8 (n, channels, size, size), mapped. groups: int64 (n,), patients.
-    train, validation: rows of them; validation may be empty.
+    neighbours: row, reach → rows around it in its series. train, validation: rows of them;
+    validation may be empty.
     """
 
     pixels: NDArray[np.uint8]
     targets: Targets
     groups: Rows
+    neighbours: Callable[[int, int], list[int]]
     train: Rows
     validation: Rows
 
@@ -161,7 +164,7 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
         kept = checkpoint.load(place / "best")
         if kept is not None:
             averaged.load_state_dict(kept[0]["averaged"])
-    logits = scores(averaged, material.pixels, material.validation, recipe)
+    logits = scores(averaged, material, material.validation, recipe)
     state = {name: tensor.cpu().clone() for name, tensor in averaged.state_dict().items()}
     return Fitted(state, logits, progress.history)
 
@@ -194,23 +197,21 @@ def rate(part: float, warmup: float) -> float:
 
 
 def scores(
-    model: Classifier, pixels: NDArray[np.uint8], rows: Rows, recipe: Recipe
+    model: Classifier, material: Material, rows: Rows, recipe: Recipe
 ) -> NDArray[np.float64]:
-    """Logits (n, outputs) of rows, computed as the predictor computes them."""
+    """Logits (n, outputs) of rows in their context, computed as the predictor computes them."""
     device = next(model.parameters()).device
-    found = [
-        look(
-            model,
-            torch.from_numpy(pixels[rows[k : k + _EVALUATION_BATCH]]).to(device),
-            recipe.preprocessing,
-            recipe.flip_averaging,
-        )[0]
-        for k in range(0, len(rows), _EVALUATION_BATCH)
-    ]
-    if not found:
-        return np.zeros((0, model.head.out_features))
-    logits: NDArray[np.float64] = torch.cat(found).cpu().double().numpy()
-    return logits
+
+    def score(needed: Rows) -> NDArray[np.float64]:
+        found = np.zeros((len(needed), model.head.out_features))
+        for start in range(0, len(needed), _EVALUATION_BATCH):
+            batch = needed[start : start + _EVALUATION_BATCH]
+            pixels = torch.from_numpy(material.pixels[batch]).to(device)
+            logits, _ = look(model, pixels, recipe.preprocessing, recipe.flip_averaging)
+            found[start : start + len(batch)] = logits.cpu().double().numpy()
+        return found
+
+    return score_in_context(rows, material.neighbours, recipe.context, score)
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def _validate(model: Classifier, material: Material, recipe: Recipe) -> _Validat
     rows = material.validation
     if len(rows) == 0:
         return _Validation(None, None)
-    logits = scores(model, material.pixels, rows, recipe)
+    logits = scores(model, material, rows, recipe)
     targets = material.targets
     loss = targets.loss(torch.from_numpy(logits).float(), torch.from_numpy(rows), 0.0, 0.0)
     truth = (targets.label[torch.from_numpy(rows)] == targets.positive).numpy()

@@ -45,7 +45,7 @@ def explained(
         maps: dict[int, Any] = {}
         for row in rows:  # one by one: a handful, and colour pictures may differ in channels
             prepared = prepare_row(dataset, row, subject.card.preprocessing)
-            maps[row] = predictor.answer([prepared], [row])[0].heat_map
+            maps[row] = predictor.heat_map(prepared)
         top = heat.series_top([found for found in maps.values() if found is not None])
         style = heat.HeatStyle(top=top, cut=CUT)
         for row, found in maps.items():

@@ -157,6 +157,9 @@ class Recipe(_Section):
     gate: Gate = Gate()
     flip_averaging: bool = True
     """Average a slice's answer with that of its mirror image."""
+    context: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    """Weights with which the logits of the slices around one are averaged, itself in the middle;
+    [1] answers each slice alone."""
     folds: int = Field(0, ge=0, le=20)
     """0: train once, validate on the validation part. k: cross-validate over all patients that
     are not in the test part, grouped and stratified, then train once on all of them."""

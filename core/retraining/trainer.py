@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ class _Run:
         labelled = dataset.labels >= 0
         train = np.flatnonzero(labelled & (dataset.splits == "train"))
         validation = np.flatnonzero(labelled & (dataset.splits == "validation"))
-        material = Material(pixels, targets, dataset.groups, train, validation)
+        material = Material(pixels, targets, dataset.groups, dataset.neighbours, train, validation)
         self._check_enough(dataset, material)
         if self.recipe.folds:
             outcome = self._cross_validate(dataset, material)
@@ -142,16 +143,14 @@ class _Run:
         truth = (dataset.labels == material.targets.positive)[rows]
         folds = grouped_folds(truth, dataset.groups[rows], self.recipe.folds, self.recipe.seed)
         for number, held in enumerate(folds):
-            part = Material(
-                material.pixels, material.targets, dataset.groups, rows[~held], rows[held]
-            )
+            part = replace(material, train=rows[~held], validation=rows[held])
             # A fold's validation patients score it; they must not choose its weights as well.
             fitted = self._fit(part, self.recipe.seed + number, f"fold-{number}", {"fold": number})
             if fitted is None:
                 return None
             logits[held], fold_of[held] = fitted.logits, number
         self._write_out_of_fold(dataset, rows, fold_of, logits)
-        everything = Material(material.pixels, material.targets, dataset.groups, rows, rows[:0])
+        everything = replace(material, train=rows, validation=rows[:0])
         final = self._fit(everything, self.recipe.seed, "final", {"fold": "final"})
         return None if final is None else (final, rows, logits)
 
@@ -193,6 +192,7 @@ class _Run:
                     "network": network,
                     "preprocessing": self.base.preprocessing,
                     "flip_averaging": self.base.flip_averaging,
+                    "context": self.base.context,
                     "accepts": recipe.accepts or self.base.accepts,
                 }
             )

@@ -101,6 +101,7 @@ class _Entry:
     on_partial: Callable[[Any], None] | None
     started: float
     cancelled: bool = False
+    cancel_hook: Callable[[], None] | None = None
     running: Running | None = None
     future: Future[None] | None = None
 
@@ -121,6 +122,12 @@ class Task:
         """Raise CancelledError if the work is no longer wanted."""
         if self._entry.cancelled:
             raise CancelledError(self._entry.job.title.lower() or "work")
+
+    def when_cancelled(self, act: Callable[[], None]) -> None:
+        """Have something done, on the GUI thread, as soon as the work is no longer wanted."""
+        self._entry.cancel_hook = act
+        if self._entry.cancelled:
+            act()
 
     def progress(self, done: int, total: int) -> None:
         """Tell how far the work is; told to the window at most 20 times a second."""
@@ -194,6 +201,8 @@ class Jobs(QObject):
         if entry is None or entry.job.lane:
             return
         entry.cancelled = True
+        if entry.cancel_hook is not None:
+            entry.cancel_hook()
         if entry.future is not None and entry.future.cancel():
             self._entries.pop(number, None)
         self.changed.emit()

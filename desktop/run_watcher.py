@@ -125,6 +125,7 @@ class RunWatcher(QObject):
         self._folder: RunFolder | None = None
         self._seen = 0
         self._pid: int | None = None
+        self._is_first_look = True
         self.view: RunView | None = None
 
     def watch(self, path: Path, pid: int | None = None) -> None:
@@ -134,6 +135,7 @@ class RunWatcher(QObject):
         """
         self._folder = RunFolder(path)
         self._pid = pid
+        self._is_first_look = True
         self._seen = 0
         self.view = RunView(path, "new", of=planned_epochs(self._folder))
         self._timer.start()
@@ -163,10 +165,14 @@ class RunWatcher(QObject):
         self.view = view
         if view != before:
             self.changed.emit(view)
+        # A run that had ended before it was looked at is no news.
+        is_old = self._is_first_look and self._pid is None
+        self._is_first_look = False
         was_at_work = before.state in ("new", "running")
         if was_at_work and view.state in ("stopped", "failed", "finished"):
             self._timer.stop()
-            self.ended.emit(view)
+            if not is_old:
+                self.ended.emit(view)
 
 
 def known_runs(folder: Path) -> list[RunFolder]:

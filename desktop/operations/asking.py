@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Protocol
 
-from core.errors import CancelledError, EngineDiedError, UnsuitableInputError
+from core.errors import CancelledError, CoreError, EngineDiedError, UnsuitableInputError
 from core.events import Signal
 from core.imaging.geometry import Plane
 from core.imaging.volume import Volume
@@ -24,7 +24,7 @@ from core.models.messages import (
 )
 from core.sentences import sentence
 from core.session import AnswerState, LoadState, Reading, Session
-from desktop.jobs import Job, Jobs, Mailbox, Task, explain
+from desktop.jobs import Failure, Job, Jobs, Mailbox, Task, explain
 from desktop.notices import Notice, Tell
 
 _TRIES = 2
@@ -78,6 +78,7 @@ class Asking:
         self._tries: dict[str, int] = {}
         self._chosen: str | None = None
         self._entries: list[CatalogueEntry] = []
+        self._problem: Failure | None = None
         self.words = ""
         self._read_catalogue()
         catalogue.changed.connect(self._catalogue_changed)
@@ -87,6 +88,8 @@ class Asking:
 
     def start(self) -> None:
         """Start the engine process; called when the window is visible."""
+        if self._problem is not None:
+            self._tell(Notice.of(self._problem))
         self._say_engine("Model engine: starting…")
         self._in_engine_lane(self._engine.start)
 
@@ -136,7 +139,12 @@ class Asking:
         self._model_changed(ask=True)
 
     def _read_catalogue(self) -> None:
-        self._entries = self._catalogue.list()
+        try:
+            self._entries = self._catalogue.list()
+        except CoreError as error:
+            # Without a readable catalogue there is no model; reading and labelling go on.
+            self._entries = []
+            self._problem = explain(error)
 
     def _catalogue_changed(self) -> None:
         before = self.model

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import JournalBusyError
+from core.errors import JournalBusyError, NotDurableError
 from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
 from core.labels.schema import ModelOpinion
+from core.places import journal_file
 from core.retraining.sources import Sources
 from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
@@ -57,6 +58,7 @@ class LabelOperations:
         self._make_journal: Callable[..., Journal] = journal
         self._labelling: Labelling | None = None
         self._sources = Sources()
+        self._broken: Failure | None = None
         self.saved = Saved()
         session.added.connect(self.refresh)
         session.label_set_changed.connect(self._refresh_all)
@@ -93,6 +95,7 @@ class LabelOperations:
         self._refresh_all()
 
     def _cannot_open(self, failure: Failure) -> None:
+        self._broken = failure
         self._say(Saved(failed=True))
         self._tell(Notice.of(failure))
 
@@ -172,9 +175,13 @@ class LabelOperations:
             )
             return
 
+        if self._broken is not None:
+            self._tell(Notice.of(self._broken))
+            return
+
         def change() -> None:
-            if self._labelling is None:
-                return
+            if self._labelling is None:  # the lane opens it first; it could not
+                raise NotDurableError(journal_file(), "the label journal could not be opened")
             if reading is not None:
                 # A training set opens the study again: note its place before the first label.
                 self._sources.remember(reading.summary)

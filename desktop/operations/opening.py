@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,9 +39,11 @@ class Opening:
     # ---- finding series
 
     def open_paths(self, paths: Iterable[Path], *, remember: bool = True) -> None:
-        """Look for images under each path; the first new series is shown."""
-        for path in paths:
-            absolute = path.expanduser().resolve()
+        """Look for images under each path; the first new series is shown.
+
+        Several files of one folder are taken as what they are part of: the folder is opened.
+        """
+        for absolute in whole_folders(path.expanduser().resolve() for path in paths):
 
             def look(task: Task, at: Path = absolute) -> Opened:
                 return open_path(at, progress=task.progress, cancelled=task.cancelled)
@@ -155,6 +158,17 @@ class Opening:
             self._jobs.cancel_key("load")
         self._session.close(reading)
         self.show(self._session.current)
+
+
+def whole_folders(paths: Iterable[Path]) -> list[Path]:
+    """Each path once; two or more files of one folder are replaced by the folder."""
+    given = list(dict.fromkeys(paths))
+    files = Counter(path.parent for path in given if path.is_file())
+    return list(
+        dict.fromkeys(
+            path.parent if path.is_file() and files[path.parent] > 1 else path for path in given
+        )
+    )
 
 
 def _nothing(path: Path, opened: Opened) -> Failure:

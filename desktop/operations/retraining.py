@@ -113,7 +113,7 @@ class Retraining:
 
         def work(task: Task) -> tuple[Collected, int]:
             data = new_set_folder(places.datasets())
-            collected = build_from_labels(standing, label_set, data, progress=task.progress)
+            collected = build_from_labels(standing, label_set, data, progress=_or_stop(task))
             task.check()
             request = TrainingRequest(
                 recipe=recipe, data=data, base_model=base, settings=settings or {}
@@ -252,6 +252,16 @@ class Retraining:
         )
 
 
+def _or_stop(task: Task) -> Callable[[int, int], None]:
+    """Progress that ends the work where it is no longer wanted."""
+
+    def tell(done: int, total: int) -> None:
+        task.check()
+        task.progress(done, total)
+
+    return tell
+
+
 def _left_out(collected: Collected) -> Notice:
     labels = sum(item.labels for item in collected.left_out)
     return Notice(
@@ -273,20 +283,14 @@ def _ask_in_child(run: Path, task: Task) -> None:
         encoding="utf-8",
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )
-    try:
+    task.when_cancelled(child.terminate)
+    with child:
         assert child.stdout is not None and child.stderr is not None  # noqa: S101 - pipes
         for line in child.stdout:
             numbers = line.split()
             if len(numbers) == 2 and all(word.isdigit() for word in numbers):
                 task.progress(int(numbers[0]), int(numbers[1]))
-            if task.cancelled():
-                child.terminate()
         told = child.stderr.read().strip().splitlines()
-    finally:
-        child.wait()
-        for stream in (child.stdout, child.stderr):
-            if stream is not None:
-                stream.close()
     task.check()
     if child.returncode != 0:
         raise RunError(run, told[-1] if told else "the models could not be asked", "Try again.")

@@ -75,6 +75,19 @@ def test_the_life_of_a_run_is_told_once_each(qtbot: QtBot, tmp_path: Path) -> No
     watcher.close()
 
 
+def test_a_run_that_ended_long_ago_is_no_news(qtbot: QtBot, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "one")
+    run.append("started", recipe="x")
+    run.append("stopped")
+    watcher = RunWatcher()
+    ends: list[RunView] = []
+    watcher.ended.connect(ends.append)
+    watcher.watch(run.path)
+    assert watcher.view is not None and watcher.view.state == "stopped"
+    assert ends == []
+    watcher.close()
+
+
 def test_a_trainer_that_dies_before_it_begins_is_a_failure(qtbot: QtBot, tmp_path: Path) -> None:
     run = make_run(tmp_path / "one")
     watcher = RunWatcher()

@@ -10,11 +10,12 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.errors import NotDurableError, UnreadableImageError
+from core.errors import DamagedJournalError, NotDurableError, UnreadableImageError
 from core.labels.journal import Journal
 from core.session import AnswerState, LoadState, Reading
 from desktop.actions import Command
 from desktop.notices import Level
+from desktop.operations.opening import whole_folders
 from desktop.panels.footer import DISCLAIMER
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
@@ -253,3 +254,37 @@ def test_closing_the_window_is_no_loss(qtbot: QtBot, bench: Bench, profile: Path
     bench.app.close()
     with Journal(profile / "data" / "labels.db", read_only=True) as journal:
         assert len(journal.events()) == 1
+
+
+def test_a_damaged_journal_is_told_and_told_again_when_labelling(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = bench.app.operations.labels
+    reading = opened(qtbot, bench)
+    error = DamagedJournalError(Path("labels.db"), "its chain is broken", 3)
+
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    assert labels.labelling is not None
+    labels.labelling.journal.close()
+    monkeypatch.setattr(labels, "_make_journal", broken)
+    labels.start()
+    banner = bench.app.window.banner
+    qtbot.waitUntil(lambda: banner.notice is not None and "chain is broken" in banner.notice.text)
+    banner.dismiss()
+    labels.label(reading, "hemorrhage")
+    assert banner.notice is not None and "chain is broken" in banner.notice.text
+    assert reading.case.label_at(6) is None
+
+
+def test_several_files_of_a_folder_are_opened_as_the_folder(tmp_path: Path) -> None:
+    one, two, other = tmp_path / "a" / "1", tmp_path / "a" / "2", tmp_path / "b" / "3"
+    for file in (one, two, other):
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    assert whole_folders([one, other, two, tmp_path / "b"]) == [
+        tmp_path / "a",
+        other,
+        tmp_path / "b",
+    ]

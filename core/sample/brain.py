@@ -75,15 +75,15 @@ def _sulci(plane: Plane, pia: Field, noises: tuple[Field, Field, Field], age: fl
     along = (plane.y - 16) / (84 * np.sqrt(reach))
     around = np.arctan2(along, across)
     walls = np.full_like(pia, FAR)
-    for turns, bend, deep in ((10.0, 2.4, 17.0), (17.0, 2.2, 9.0)):
+    for turns, bend, deep in ((8.0, 2.6, 15.0), (15.0, 2.4, 8.0)):
         phase = around * np.float32(turns / 2) + noises[0] * np.float32(bend)
         phase = (phase + noises[1] * np.float32(0.7)) * np.float32(1 / np.pi)
         off = phase - np.rint(phase)
         gradient_y, gradient_x = np.gradient(phase, plane.edge)
         steep = np.sqrt(gradient_x**2 + gradient_y**2) + np.float32(0.012)
         line = np.abs(off) / steep + (steep > 0.5) * np.float32(9)  # where the angle wraps
-        past = np.clip(pia - deep * (1 + 0.5 * noises[2]), 0, None)
-        width = np.float32(0.75 + 0.8 * age) * (1 + np.float32(0.35) * noises[2])
+        past = np.clip(pia - deep * (0.85 + 0.55 * noises[2]), 0, None)
+        width = np.float32(0.55 + 0.7 * age) * (1 + np.float32(0.45) * noises[1])
         wall = np.sqrt(line * line + past * past) - width
         walls = np.minimum(walls, wall)
     # The base of the brain is smoother, and its fluid spaces are painted for themselves.
@@ -91,7 +91,7 @@ def _sulci(plane: Plane, pia: Field, noises: tuple[Field, Field, Field], age: fl
 
 
 def _sylvian(plane: Plane, age: float) -> Field:
-    width = 0.5 + 1.5 * age
+    width = 0.9 + 1.4 * age
     insula = tube(
         plane,
         ((37, -24, -6, width), (41, -6, 0, width + 0.3), (39, 16, 7, width)),
@@ -124,7 +124,7 @@ def _paint_deep_grey(tissue: Field, plane: Plane) -> None:
 
 
 def _ventricles(plane: Plane, age: float) -> Field:
-    grow = 0.62 + 0.75 * age
+    grow = 0.72 + 0.70 * age
     joints = (
         (6.5, -35, -1, 1.6),
         (8.0, -27, 6, 4.0),
@@ -161,8 +161,9 @@ def _grown(
 def _paint_hindbrain(tissue: Field, plane: Plane, fine: Field, age: float) -> Field:
     """Paint cerebellum, brain stem and the cisterns around them; returns their fluid."""
     ax, y, z, edge = plane.ax, plane.y, plane.z, plane.edge
-    tent = 7 - 0.58 * ax - 0.011 * (y - 54) ** 2
-    behind = curve(z, ((-70, 30), (-35, 31), (-10, 36), (10, 44)))
+    ahead = np.where(y < 54, np.float32(0.028), np.float32(0.011))
+    tent = 7 - 0.56 * ax - ahead * (y - 54) ** 2 + fine * 1.2
+    behind = curve(z, ((-70, 26), (-35, 28), (-10, 33), (10, 42)))
     posterior = np.maximum((z - tent) * 0.75, behind - y).astype(np.float32)
     stem = ellipsoid(plane, (0, 27, -33), (15.5, 13.5, 17), mirrored=False)
     midbrain = np.minimum(
@@ -188,8 +189,8 @@ def _paint_hindbrain(tissue: Field, plane: Plane, fine: Field, age: float) -> Fi
         fluid = np.maximum(fluid, soft(space, edge))
     blend(tissue, fluid, FLUID)
 
-    folds = np.sin((np.sqrt(ax * ax + (y - 38) ** 2) + fine * 2.2) * np.float32(1.35))
-    leaves = 36.0 + 3.0 * np.clip(folds, -0.6, 1)
+    folds = np.sin((np.sqrt(ax * ax + (y - 38) ** 2) + fine * 2.2) * np.float32(1.05))
+    leaves = 35.5 + 5.0 * np.clip(folds, -0.9, 0.4)
     core = soft(ellipsoid(plane, (17, 58, -32), (13, 17, 11)), 6.0)
     leaves = leaves - 4.0 * core
     cerebellum = soft(posterior, edge)

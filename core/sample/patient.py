@@ -110,7 +110,7 @@ def draw_patient(number: int, seed: int) -> Patient:
         centre = near(side * 27, 6, 8)
         findings = (
             Finding("intraparenchymal", centre, float(rng.uniform(15, 19)), 68.0),
-            Finding("intraventricular", (side, 48, -2), 1.0, 58.0),
+            Finding("intraventricular", (side, 44, -2), 1.0, 60.0),
             calcified[1],
         )
     elif turn == 4:

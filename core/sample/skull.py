@@ -103,7 +103,7 @@ def swelling(plane: Plane, patient: Patient) -> Field:
 
 def _face(plane: Plane) -> Field:
     drop = np.clip((-plane.z - 4) / 18, 0, 1)
-    face = ellipsoid(plane, (0, -42, -50), (61, 47, 62), mirrored=False)
+    face = ellipsoid(plane, (0, -40, -50), (66, 51, 62), mirrored=False)
     nose = tube(plane, ((0, -84, -22, 5), (0, -96, -44, 9), (0, -100, -58, 11)), mirrored=False)
     ear = ellipsoid(plane, (77, 24, -32), (2.6, 13, 24), turn=-28)
     hollow = ellipsoid(plane, (80, 25, -32), (2.8, 9, 18), turn=-28)
@@ -149,7 +149,8 @@ def _paint_front_base(image: Field, plane: Plane, grain: Field, edge: float) -> 
     roof = -21.5 + 9.5 * bulge + grain * 0.8
     base = np.maximum(y - front, z - roof).astype(np.float32)
     blend(image, soft(base, edge), BASE_BONE + grain * np.float32(150))
-    within = np.maximum(base + np.float32(3.2), -(ax - 14))
+    beside = np.maximum(ax - 14, -74 - y)
+    within = np.maximum(base + np.float32(3.2), -beside)
     outside = np.maximum(np.maximum(within, y + 34), plane.z + 24)
     blend(image, soft(outside.astype(np.float32), edge), MUSCLE + grain * np.float32(6))
     clivus = tube(plane, ((0, -2, -24, 5), (0, 12, -48, 8), (0, 18, -60, 8)), mirrored=False)
@@ -162,7 +163,8 @@ def _paint_petrous(image: Field, plane: Plane, fine: Field, edge: float) -> None
     ridge = tube(
         plane, ((13, 6, -37, 4.5), (34, 15, -33, 7.5), (54, 27, -34, 12), (62, 32, -44, 14))
     )
-    blend(image, soft(ridge, edge), 1500.0)
+    foot = tube(plane, ((12, 12, -50, 7), (36, 18, -48, 9), (58, 30, -48, 14)))
+    blend(image, soft(np.minimum(ridge, foot), edge), 1500.0)
     cells = np.maximum(
         ellipsoid(plane, (60, 30, -42), (11, 13, 17), turn=25), np.float32(0.35) - fine * 1.0
     )
@@ -174,21 +176,21 @@ def _paint_petrous(image: Field, plane: Plane, fine: Field, edge: float) -> None
 
 
 def _paint_orbits(image: Field, plane: Plane, edge: float) -> None:
-    orbit = tube(plane, ((18, -37, -31, 4), (25, -52, -32, 12.5), (31, -74, -34, 19.5)))
-    lid = np.maximum(orbit, -(plane.y + 86))
-    blend(image, soft(orbit - np.float32(2.4), edge) * np.clip((plane.y + 76) / 5, 0, 1), 1050.0)
+    orbit = tube(plane, ((18, -35, -31, 4), (25, -50, -32, 12.5), (31, -70, -34, 19.5)))
+    lid = np.maximum(orbit, -(plane.y + 83))
+    blend(image, soft(orbit - np.float32(2.4), edge) * np.clip((plane.y + 74) / 5, 0, 1), 1050.0)
     blend(image, soft(lid, edge), FAT + 8)
     for muscle in (
-        ((15.5, -40, -32, 1.6), (17.5, -58, -33, 2.2), (22, -72, -34, 1.3)),
-        ((19, -40, -32, 1.6), (37, -55, -33, 2.2), (43.5, -71, -34, 1.3)),
+        ((15.5, -40, -32, 1.6), (17.5, -58, -33, 2.2), (21, -68, -34, 1.3)),
+        ((19, -40, -32, 1.6), (37, -55, -33, 2.2), (43, -67, -34, 1.3)),
     ):
         blend(image, soft(tube(plane, muscle, flat=(1, 1, 0.45)), edge), MUSCLE)
-    nerve = tube(plane, ((16.5, -36, -31, 1.7), (24, -50, -32.5, 2.0), (30.5, -63, -34, 2.1)))
+    nerve = tube(plane, ((16.5, -36, -31, 1.7), (24, -50, -32.5, 2.0), (30.5, -59, -34, 2.1)))
     blend(image, soft(nerve, edge), 36.0)
-    globe = ellipsoid(plane, (31.5, -74, -34), (12.2, 12.6, 12.2))
+    globe = ellipsoid(plane, (31.5, -70, -34), (12.2, 12.6, 12.2))
     blend(image, soft(globe, edge), 50.0)
     blend(image, soft(globe + np.float32(1.5), edge), 9.0)
-    lens = ellipsoid(plane, (31.5, -83, -34), (4.8, 2.1, 4.8))
+    lens = ellipsoid(plane, (31.5, -79, -34), (4.8, 2.1, 4.8))
     blend(image, soft(lens, edge), 95.0)
 
 

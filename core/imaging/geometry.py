@@ -89,8 +89,12 @@ class Geometry:
     def to_index(self, patient: Matrix) -> Matrix:
         """Map (…, 3) LPS millimetres to (…, 3) fractional indices (slice, row, column)."""
         offset = np.asarray(patient, float) - self.affine[:3, 3]
-        solved = np.linalg.solve(self.affine[:3, :3], offset[..., None])[..., 0]
-        return np.asarray(solved, np.float64)
+        return np.asarray(offset @ self._inverse.T, np.float64)
+
+    @cached_property
+    def _inverse(self) -> Matrix:
+        inverse: Matrix = np.linalg.inv(self.affine[:3, :3])
+        return inverse
 
     def letters(self, plane: Plane) -> tuple[str, str, str, str] | None:
         """Patient letters at the (left, right, top, bottom) edge of a plane as displayed.

@@ -26,6 +26,8 @@ from core.labels.lock import WriterLock
 
 KEPT = 10
 
+_SUFFIXES = ("", "-journal")
+
 _NAME = re.compile(r".+-(\d{12})-\d{8}T\d{6}Z\.db")
 
 
@@ -71,6 +73,8 @@ def keep(
     temporary = folder / f".{name}.part"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        for left in folder.glob(".*.part*"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600))
         with closing(sqlite3.connect(temporary)) as target:
             source.backup(target)
@@ -114,14 +118,19 @@ def restore(journal: Path, now: datetime) -> Restored:
         source = next((file for file in found(journal) if _is_whole(file)), None)
         if source is None:
             raise DamagedJournalError(journal, "and none of its backups is whole")
+        remove(temporary)
         durable.write_bytes(temporary, source.read_bytes())
         salvaged = _salvage(journal, temporary)
         set_aside = _free_name(journal, now) if journal.exists() else None
-        # The damaged file keeps its bytes under another name, its rollback journal beside it.
-        for suffix in ("", "-journal"):
-            old = journal.with_name(journal.name + suffix)
-            if old.exists() and set_aside is not None:
-                old.replace(set_aside.with_name(set_aside.name + suffix))
+        if set_aside is not None:
+            # Copied, not moved: at no moment is there no journal, or one that is new and empty.
+            durable.write_bytes(set_aside, journal.read_bytes())
+            set_aside.chmod(0o600)
+        hot = journal.with_name(f"{journal.name}-journal")
+        if hot.exists():
+            # SQLite would roll it back into the file that takes the damaged one's place.
+            hot.replace(hot.with_name(f"{(set_aside or journal).name}-journal-damaged"))
+            durable.fsync_folder(journal.parent)
         temporary.chmod(0o600)
         temporary.replace(journal)
         durable.fsync_folder(journal.parent)
@@ -129,10 +138,19 @@ def restore(journal: Path, now: datetime) -> Restored:
         raise NotDurableError(journal, str(error)) from error
     finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            remove(temporary)
         lock.release()
     head = _head(journal)
     return Restored(source, head[0] if head else 0, salvaged, set_aside)
+
+
+def remove(database: Path) -> None:
+    """Delete a SQLite file that may be there, with the rollback journal that a crash left.
+
+    The journal first: alone, it would be rolled back into the next file of that name.
+    """
+    for suffix in reversed(_SUFFIXES):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
 
 
 def _free_name(journal: Path, now: datetime) -> Path:
@@ -145,7 +163,7 @@ def _head(file: Path) -> tuple[int, str] | None:
     try:
         with closing(_reading(file)) as connection:
             row = connection.execute("SELECT sequence, digest FROM head WHERE id = 1").fetchone()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return None
     return (row[0], row[1]) if row and isinstance(row[0], int) else None
 
@@ -160,7 +178,7 @@ def _is_whole(file: Path) -> bool:
             for sequence, _, _, digest in _continuation(connection, last):
                 last = (sequence, digest)
             return last == _head(file)
-    except (sqlite3.Error, TypeError):
+    except (sqlite3.Error, TypeError, UnicodeDecodeError):
         return False
 
 
@@ -170,11 +188,22 @@ def _salvage(damaged: Path, into: Path) -> int:
     if head is None or not damaged.exists():
         return 0
     rescued: list[tuple[int, str, str, str]] = []
+    # Read from a copy: a rollback journal that a killed writer left is rolled back in reading.
+    scratch = damaged.with_name(f".{damaged.name}.salvage")
     try:
-        with closing(_reading(damaged)) as connection:
+        remove(scratch)
+        for suffix in _SUFFIXES:
+            part = damaged.with_name(damaged.name + suffix)
+            if part.exists():
+                durable.write_bytes(scratch.with_name(scratch.name + suffix), part.read_bytes())
+        with closing(sqlite3.connect(scratch)) as connection:
+            # A flaw in the text of one trigger or index must not hide the entries.
+            connection.execute("PRAGMA writable_schema=ON")
             rescued.extend(_continuation(connection, head))
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         pass  # what was read up to the flaw counts
+    finally:
+        remove(scratch)
     if rescued:
         with closing(sqlite3.connect(into, isolation_level=None)) as target:
             target.execute("PRAGMA synchronous=EXTRA")

@@ -85,7 +85,7 @@ class SqliteStore:
         """
         beside = self.path.with_name(f".{self.path.name}.new")
         try:
-            beside.unlink(missing_ok=True)
+            backups.remove(beside)
             # Made here rather than by SQLite, so that nobody else can ever read it.
             os.close(os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             engine = _engine(lambda: sqlite3.connect(beside, isolation_level=None))
@@ -103,7 +103,7 @@ class SqliteStore:
             durable.fsync_folder(self.path.parent)
         finally:
             with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
+                backups.remove(beside)
 
     def _connect(self) -> sqlite3.Connection:
         # A reader opens for writing, too, where it may: a rollback journal left by a killed

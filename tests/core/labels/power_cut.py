@@ -104,8 +104,9 @@ def _name(names: dict[str, File], name: str, file: File | None) -> None:
 class Replay:
     """The traced calls, carried out on the model."""
 
-    def __init__(self, folder: Path) -> None:
-        self.disk = Disk()
+    def __init__(self, folder: Path, before: dict[str, bytes]) -> None:
+        self.disk = Disk({name: File(content) for name, content in before.items()})
+        self.disk.now = dict(self.disk.certain)
         self.acknowledged = ""
         self._folder = str(folder)
         self._files: dict[int, File] = {}
@@ -171,12 +172,18 @@ class Replay:
         return True
 
 
-def replay(trace: str, folder: Path) -> Iterator[tuple[Disk, str]]:
+def content_of(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, by their full names."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def replay(trace: str, folder: Path, before: dict[str, bytes]) -> Iterator[tuple[Disk, str]]:
     """The disk after each call that changes it, and what was acknowledged so far.
 
-    trace: of strace with -xx (all strings in hexadecimal) and CALLS.
+    trace: of strace with -xx (all strings in hexadecimal) and CALLS. before: what the folder
+    held when the traced run began.
     """
-    run = Replay(folder)
+    run = Replay(folder, before)
     for line in trace.splitlines():
         call = _CALL.match(line)
         if call is None or int(call[3]) < 0:

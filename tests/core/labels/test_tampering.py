@@ -278,6 +278,25 @@ def test_restoring_twice_keeps_both_damaged_files(path: Path) -> None:
     assert aside == [b"first", b"second"]
 
 
+def test_a_rollback_journal_is_not_applied_to_what_was_restored(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.append(draft(1), reader="lee")
+    before = everything(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE big AS SELECT hex(randomblob(20000)) FROM entries")
+        hot = path.with_name("labels.db-journal").read_bytes()
+        torn = path.read_bytes()  # half a transaction, as a power cut leaves it
+        connection.execute("ROLLBACK")
+    path.write_bytes(torn)
+    path.with_name("labels.db-journal").write_bytes(hot)
+    done = backups.restore(path, Clock()())
+    assert (done.entries, done.salvaged) == (9, 1)
+    assert everything(path) == before
+    assert not path.with_name("labels.db-journal").exists()
+
+
 def test_entries_of_another_journal_are_not_taken_over(path: Path, tmp_path: Path) -> None:
     Journal(path).close()
     other = tmp_path / "other.db"

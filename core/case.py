@@ -64,6 +64,7 @@ class Display:
     inverted: bool = False
     heat_map: bool = False
     three_panels: bool = False
+    planes: bool = False
     opacity: float = 0.45
     annotations: bool = True
     heat_cut: float = 0.25

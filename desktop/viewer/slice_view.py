@@ -6,12 +6,25 @@ import contextlib
 from collections.abc import Callable
 from enum import Enum
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSizeF, Qt, QTimer, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QLineF,
+    QPoint,
+    QPointF,
+    QRect,
+    QRectF,
+    QSizeF,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtGui import (
+    QColor,
     QContextMenuEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
+    QPen,
     QResizeEvent,
     QShowEvent,
     QWheelEvent,
@@ -33,6 +46,9 @@ from desktop.viewer.words import number, say
 
 NOTCH = 120
 """Eighths of a degree that one step of a wheel turns."""
+
+CROSS_HAIR_GAP = 12.0
+"""Logical pixels that stay free on each side of the cross-hair's middle."""
 
 PROBE_AREA = QSizeF(320, 150)
 """Lower right corner that is drawn anew when only the mouse moves."""
@@ -59,6 +75,8 @@ class SliceView(Canvas):
     """Double click."""
     context_menu_requested = Signal(QPoint)
     """Right click without a drag; global position."""
+    pressed = Signal()
+    """A mouse button went down here."""
 
     def __init__(
         self,
@@ -77,6 +95,7 @@ class SliceView(Canvas):
         self.language = "en"
         self.tool = tools.Tool.WINDOW
         self.placeholder = ""
+        self.cross_hair = False
         self.banners = Banners(self.viewport())
         self.banners.resized.connect(self._mark)
         self.shows_banners = content is Content.READING
@@ -154,7 +173,7 @@ class SliceView(Canvas):
         self._connected = []
 
     def _moved(self, plane: Plane, index: int) -> None:
-        if plane is self.plane:
+        if plane is self.plane or self.cross_hair:
             self._mark()
 
     def _loaded(self, index: int) -> None:
@@ -246,7 +265,7 @@ class SliceView(Canvas):
             )
         if not case.display.annotations:
             return made
-        main = self.content in (Content.READING, Content.ORIGINAL)
+        main = self.plane is Plane.SLICE and self.content in (Content.READING, Content.ORIGINAL)
         if main:
             made.top_left = captions.study(case)
         if self.plane is Plane.SLICE and self.content in (Content.READING, Content.OVERLAY):
@@ -274,9 +293,34 @@ class SliceView(Canvas):
 
     def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:
         size = QSizeF(*self.area)
+        if self.cross_hair and self._case is not None and self._frame is not None:
+            self._draw_cross_hair(painter, self._case, self._frame)
         self._painter.draw(painter, size, self.furniture, self.banners.taken)
-        if self._case is not None and self._heat is not None and self._draws_heat():
+        if self._heat is not None and self.plane is Plane.SLICE and self._draws_heat():
             self._draw_colour_bar(painter, size, self._heat.range)
+
+    def _draw_cross_hair(self, painter: QPainter, case: Case, frame: PlaneFrame) -> None:
+        """Where the other planes cut this one, open in the middle so as to hide nothing."""
+        down, across = [plane for plane in Plane if plane is not self.plane]
+        x, y = case.navigation.index(across) + 0.5, case.navigation.index(down) + 0.5
+        centre = self.to_screen(x, y)
+        colour = QColor(appearance.IMAGE.cross_hair)
+        colour.setAlpha(170)
+        painter.setPen(QPen(colour, 1))
+        for end in ((x, 0), (x, frame.rows), (0, y), (frame.columns, y)):
+            line = QLineF(self.to_screen(*end), centre)
+            if line.length() > CROSS_HAIR_GAP:
+                line.setLength(line.length() - CROSS_HAIR_GAP)
+                painter.drawLine(line)
+
+    def _put_cross_hair(self, at: QPointF) -> None:
+        """Let the other planes cut where the mouse is."""
+        if self._case is None:
+            return
+        down, across = [plane for plane in Plane if plane is not self.plane]
+        x, y = self.to_pixel(at)
+        self._case.navigation.go(int(y // 1), down)
+        self._case.navigation.go(int(x // 1), across)
 
     def _draw_colour_bar(self, painter: QPainter, size: QSizeF, shown: HeatRange) -> None:
         if self.content is Content.OVERLAY or not self.heat_item.isVisible():
@@ -325,6 +369,7 @@ class SliceView(Canvas):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
+        self.pressed.emit()
         scene = self._scene()
         event.accept()
         if scene is None or self._drag is not None:
@@ -344,6 +389,8 @@ class SliceView(Canvas):
             if self._has_moved:
                 control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
                 self._drag.move(at, tools.FASTER if control else 1.0)
+        elif self.cross_hair and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._put_cross_hair(at)
         self._refresh_probe()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -352,6 +399,8 @@ class SliceView(Canvas):
         self._drag = None
         if clicked and event.button() == Qt.MouseButton.RightButton:
             self.context_menu_requested.emit(event.globalPosition().toPoint())
+        elif clicked and event.button() == Qt.MouseButton.LeftButton and self.cross_hair:
+            self._put_cross_hair(event.position())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         event.accept()

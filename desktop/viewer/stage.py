@@ -24,6 +24,7 @@ from core.imaging.intensity import (
 )
 from desktop.viewer.camera import Viewpoint
 from desktop.viewer.overlay import HeatPictures
+from desktop.viewer.planes import PlanesView, can_be_cut
 from desktop.viewer.slice_view import SliceView
 from desktop.viewer.strip import PredictionStrip
 from desktop.viewer.three_panel import ThreePanel
@@ -52,10 +53,12 @@ class Stage(QWidget):
         self.viewpoint = Viewpoint()
         self.single = SliceView(viewpoint=self.viewpoint)
         self.three = ThreePanel(self.viewpoint)
+        self.planes = PlanesView()
         self.strip = PredictionStrip()
         self._images = QStackedWidget()
         self._images.addWidget(self.single)
         self._images.addWidget(self.three)
+        self._images.addWidget(self.planes)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -69,6 +72,7 @@ class Stage(QWidget):
         self.three.maximise_requested.connect(self.toggle_three_panels)
         self.single.context_menu_requested.connect(self.context_menu_requested)
         self.three.context_menu_requested.connect(self.context_menu_requested)
+        self.planes.context_menu_requested.connect(self.context_menu_requested)
         self.setFocusProxy(self.single)
         self.destroyed.connect(self._forget)
 
@@ -81,8 +85,10 @@ class Stage(QWidget):
 
     @property
     def view(self) -> SliceView:
-        """The view that the single layout shows, or the leftmost of the three."""
-        return self.three.original if self._is_three() else self.single
+        """The view that keys act on: the single one, the leftmost of three, the active plane."""
+        if self._is_three():
+            return self.three.original
+        return self.planes.active if self._is_planes() else self.single
 
     def set_case(self, case: Case | None) -> None:
         """Show a case from its own slice and display, upright and fitted; None for none."""
@@ -100,6 +106,7 @@ class Stage(QWidget):
         self.viewpoint.reset()
         self.single.set_case(case, self._heat)
         self.three.set_case(case, self._heat)
+        self.planes.set_case(case, self._heat)
         self.strip.set_case(case)
         self._arrange()
 
@@ -120,8 +127,15 @@ class Stage(QWidget):
     def _is_three(self) -> bool:
         return self._case is not None and self._case.display.three_panels
 
+    def _is_planes(self) -> bool:
+        return self._case is not None and self._case.display.planes and can_be_cut(self._case)
+
     def _arrange(self, *_: object) -> None:
-        shown: QWidget = self.three if self._is_three() else self.single
+        shown: QWidget = self.single
+        if self._is_three():
+            shown = self.three
+        elif self._is_planes():
+            shown = self.planes
         if self._images.currentWidget() is not shown:
             self._images.setCurrentWidget(shown)
             self.setFocusProxy(self.view)
@@ -149,24 +163,26 @@ class Stage(QWidget):
         """Say class names and captions in a language: "en" or "ko"."""
         self.single.language = self.strip.language = language
         self.three.set_language(language)
+        self.planes.set_language(language)
         self.set_case(self._case)
 
     # ---- slices
 
     def step(self, slices: int) -> None:
-        """Move by whole slices."""
+        """Move by whole slices, in the plane that keys act on."""
         if self._case is not None:
-            self._case.navigation.step(slices)
+            self._case.navigation.step(slices, self.view.plane)
 
     def first(self) -> None:
         """Show the first slice."""
         if self._case is not None:
-            self._case.navigation.go(0)
+            self._case.navigation.go(0, self.view.plane)
 
     def last(self) -> None:
         """Show the last slice."""
         if self._case is not None:
-            self._case.navigation.go(self._case.navigation.count() - 1)
+            plane = self.view.plane
+            self._case.navigation.go(self._case.navigation.count(plane) - 1, plane)
 
     def next_suspicious(self, direction: int = 1) -> bool:
         """Go to the next (−1: previous) run of suspicious slices; whether there is one."""
@@ -226,38 +242,38 @@ class Stage(QWidget):
 
     def rotate(self, quarter_turns: int = 1) -> None:
         """Turn clockwise."""
-        self.viewpoint.look(self.viewpoint.camera.rotated(quarter_turns))
+        self.view.viewpoint.look(self.view.viewpoint.camera.rotated(quarter_turns))
 
     def flip_horizontally(self) -> None:
         """Mirror left and right as seen on the screen."""
-        self.viewpoint.look(self.viewpoint.camera.flipped(horizontally=True))
+        self.view.viewpoint.look(self.view.viewpoint.camera.flipped(horizontally=True))
 
     def flip_vertically(self) -> None:
         """Mirror top and bottom as seen on the screen."""
-        self.viewpoint.look(self.viewpoint.camera.flipped(horizontally=False))
+        self.view.viewpoint.look(self.view.viewpoint.camera.flipped(horizontally=False))
 
     def zoom(self, factor: float) -> None:
         """Zoom about the middle; over 1 is larger."""
         frame = self.view.frame
         if frame is not None:
-            camera = self.viewpoint.camera
-            self.viewpoint.look(camera.zoomed(factor, frame, self.view.area))
+            camera = self.view.viewpoint.camera
+            self.view.viewpoint.look(camera.zoomed(factor, frame, self.view.area))
 
     def fit(self) -> None:
         """Fit the image into the view; rotation and mirroring stay."""
-        self.viewpoint.fit()
+        self.view.viewpoint.fit()
 
     def actual_pixels(self) -> None:
         """Show one image pixel on one logical screen pixel, measured across."""
         frame = self.view.frame
         if frame is not None:
-            camera = self.viewpoint.camera
+            camera = self.view.viewpoint.camera
             now = camera.scale(frame, self.view.area) * float(frame.matrix[0, 0])
-            self.viewpoint.look(replace(camera, zoom=camera.zoom / now))
+            self.view.viewpoint.look(replace(camera, zoom=camera.zoom / now))
 
     def neutral(self) -> None:
         """Back to neutral: fitted and upright, not inverted, the window tool."""
-        self.viewpoint.reset()
+        self.view.viewpoint.reset()
         self.tool = Tool.WINDOW
         if self._case is not None:
             self._case.show(inverted=False)
@@ -277,7 +293,14 @@ class Stage(QWidget):
     def toggle_three_panels(self) -> None:
         """Swap the single view and original | heat map | overlay."""
         if self._case is not None:
-            self._case.show(three_panels=not self._case.display.three_panels)
+            self._case.show(three_panels=not self._case.display.three_panels, planes=False)
+
+    def toggle_planes(self) -> bool:
+        """Swap the single view and the three planes; whether this case has planes."""
+        if self._case is None or not can_be_cut(self._case):
+            return False
+        self._case.show(planes=not self._case.display.planes, three_panels=False)
+        return True
 
     def toggle_smooth(self) -> None:
         """Interpolate between pixels, or show each as a square."""
@@ -296,9 +319,11 @@ class Stage(QWidget):
         self._tool = tool
         self.single.tool = tool
         self.three.set_tool(tool)
+        self.planes.set_tool(tool)
 
     def picture(self) -> QPixmap:
         """What is shown now, strip and texts included, to copy or save."""
-        for view in self.three.views if self._is_three() else (self.single,):
-            view.redraw()
+        for view in (self.single, *self.three.views, *self.planes.views):
+            if view.isVisible():
+                view.redraw()
         return self.grab()

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, Qt
 
+from core.imaging.geometry import Plane
 from core.imaging.intensity import CT_PRESETS, Quantity, Window
 from core.imaging.volume import ImageWarning
 from core.models.answers import HeatMap
@@ -208,3 +209,72 @@ def test_fonts_have_latin_and_hangul(qapp):
     metrics = QFontMetrics(appearance.font())
     assert metrics.horizontalAdvance("출혈") > 0 and metrics.inFont("A")
     assert "NanumGothic" in appearance.font().families()
+
+
+# ----------------------------------------------------------------- planes
+
+
+def test_three_planes_and_their_cross_hair(stage):
+    voxels = np.zeros((10, 30, 20), np.int16)
+    voxels[3, 12, 5] = 255
+    case = make_case(voxels)
+    stage.set_case(case)
+    case.show(annotations=False, smooth=False)
+    assert stage.toggle_planes()
+    settle()
+    slices, rows, columns = stage.planes.views
+    case.navigation.go(3)
+    settle()
+    at = slices.to_screen(5.5, 12.5)
+    drag(slices.viewport(), (at.x(), at.y()), (0, 0))  # a click
+    settle()
+    assert [case.navigation.index(plane) for plane in Plane] == [3, 12, 5]
+    for view, pixel in ((slices, (5.5, 12.5)), (rows, (5.5, 3.5)), (columns, (12.5, 3.5))):
+        at = view.to_screen(*pixel)
+        assert view.image_item.isVisible()
+        shown = grab(view)[int(at.y()), int(at.x())]
+        assert shown.min() > 200, view.plane  # one voxel, in all three planes, under the cross
+    mouse(
+        columns.viewport(), QEvent.Type.MouseMove,
+        (columns.to_screen(20.5, 7.5).x(), columns.to_screen(20.5, 7.5).y()),
+        modifiers=Qt.KeyboardModifier.ShiftModifier,
+    )  # fmt: skip
+    assert [case.navigation.index(plane) for plane in Plane] == [7, 20, 5]
+
+
+def test_planes_are_hung_and_named_as_readers_expect(stage):
+    case = make_case(np.zeros((10, 30, 20), np.int16))
+    stage.set_case(case)
+    stage.toggle_planes()
+    settle()
+    views = stage.planes.views
+    assert [view.title for view in views] == ["Axial", "Coronal", "Sagittal"]
+    assert [view.furniture.letters for view in views] == [
+        ("R", "L", "A", "P"), ("R", "L", "H", "F"), ("A", "P", "H", "F"),
+    ]  # fmt: skip
+
+
+def test_keys_act_on_the_plane_that_was_clicked(stage):
+    case = make_case(np.zeros((10, 30, 20), np.int16))
+    stage.set_case(case)
+    stage.toggle_planes()
+    settle()
+    rows = stage.planes.views[1]
+    drag(rows.viewport(), (30, 30), (0, 0))
+    before = case.navigation.index(Plane.ROW)
+    stage.step(2)
+    stage.rotate()
+    assert case.navigation.index(Plane.ROW) == before + 2
+    assert rows.viewpoint.camera != stage.planes.views[0].viewpoint.camera
+    left = Qt.MouseButton.LeftButton
+    mouse(rows.viewport(), QEvent.Type.MouseButtonDblClick, (30, 30), left, left)
+    assert [view.isVisible() for view in stage.planes.views] == [False, True, False]
+    mouse(rows.viewport(), QEvent.Type.MouseButtonDblClick, (30, 30), left, left)
+    assert all(view.isVisible() for view in stage.planes.views)
+
+
+def test_pictures_have_no_planes(stage):
+    stage.set_case(make_case(np.zeros((1, 20, 20), np.int16)))
+    assert not stage.toggle_planes()
+    settle()
+    assert stage.single.isVisible()

@@ -18,7 +18,7 @@ from core.imaging.opening import open_path
 from core.imaging.volume import Volume
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
-from core.retraining.manifest import DatasetManifest, Provenance, Split
+from core.retraining.manifest import SPLITS, DatasetManifest, Provenance, Split
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, comparable_stored, refuse_occupied
 from core.retraining.splits import ALIASES, draw_linked, name_digest
 from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table
@@ -123,11 +123,33 @@ def _draw(
     groups = _findings(table)
     part = {} if earlier is None else assignments(earlier)
     known = {name: part[code] for name, code in codes.items() if code in part}
+    if earlier is not None:
+        known = _known_by_pixels(earlier, codes, writer) | known
     names = list(groups)
     of_code = {codes[name]: index for index, name in enumerate(names)}
     sides = np.array([of_code[code] for code in writer.groups])
     links = substantial_links(prints.duplicates(sides, writer.comparable), sides)
     return draw_linked(groups, [(names[one], names[two]) for one, two in links], known)
+
+
+def _known_by_pixels(
+    earlier: Dataset, codes: dict[str, str], writer: SnapshotWriter
+) -> dict[str, Split]:
+    """Group name → part of the earlier set in which its pictures are, under whatever code.
+
+    Another site's codes, or a patient under a new number, would otherwise be drawn anew.
+    """
+    part_of = {
+        digest: ALIASES[str(split)]
+        for digest, split in zip(earlier.pixel_sha256, earlier.splits, strict=True)
+    }
+    name_of = {code: name for name, code in codes.items()}
+    known: dict[str, Split] = {}
+    for code, digest in zip(writer.groups, writer.pixel_digests, strict=True):
+        if digest in part_of:
+            name = name_of[code]
+            known[name] = max(known.get(name, "train"), part_of[digest], key=SPLITS.index)
+    return known
 
 
 def _findings(table: Table) -> dict[str, bool]:

@@ -161,6 +161,11 @@ class SnapshotWriter:
         """Group code of each slice added so far."""
         return [row.group for row in self._rows]
 
+    @property
+    def pixel_digests(self) -> list[str]:
+        """Pixel SHA-256 of each slice added so far."""
+        return [row.pixel_sha256 for row in self._rows]
+
     def comparable(self, index: int) -> NDArray[Any]:
         """A slice added before, read back for comparison; flushes what waits in memory."""
         self._write_all()

@@ -140,6 +140,23 @@ def test_extending_keeps_every_earlier_assignment(tmp_path: Path) -> None:
     assert grown.extends == one.manifest.id
 
 
+def test_extending_another_sites_set_goes_by_the_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, rows = table_of_patients(tmp_path / "source", 10)
+    build_from_table(request(table, tmp_path / "one"))
+    for row in rows:
+        row["patient"] = f"renumbered {row['patient']}"
+    write_table(table, rows)
+    monkeypatch.setenv("SLICELOOP_HOME", str(tmp_path / "another site"))
+    build_from_table(request(table, tmp_path / "two", extends=tmp_path / "one"))
+    one, two = Dataset.open(tmp_path / "one"), Dataset.open(tmp_path / "two")
+    assert set(one.group_codes).isdisjoint(two.group_codes)
+    assert dict(zip(one.pixel_sha256, one.splits, strict=True)) == dict(
+        zip(two.pixel_sha256, two.splits, strict=True)
+    )
+
+
 def test_text_labels_become_classes(tmp_path: Path) -> None:
     table, rows = table_of_patients(tmp_path / "source", 6)
     kinds = ["Free", "crack", "blow hole"]

@@ -21,6 +21,8 @@ FIRST_LEVEL = -46.0
 """Head z of the lowest slice's middle, in mm."""
 SAMPLES_PER_SLICE = 2
 """Thin planes averaged into one slice: partial volume along z."""
+VISIBLE_BLOOD = (46.0, 100.0)
+"""Hounsfield units between which a voxel with blood in it looks like blood."""
 HEAD_CENTRE = (0.0, 14.0)
 """Head (x, y) that stands in the middle of the image."""
 
@@ -29,7 +31,8 @@ HEAD_CENTRE = (0.0, 14.0)
 class Slice:
     """One reconstructed slice.
 
-    hounsfield: (rows, columns) int16. blood: kind → coverage in [0, 1], (rows, columns).
+    hounsfield: (rows, columns) int16. blood: kind → coverage in [0, 1], (rows, columns), 0 where
+    so much else is in the voxel that nobody could see it.
     """
 
     hounsfield: NDArray[np.int16]
@@ -80,7 +83,10 @@ class Scanner:
             total += thin * share
             for kind, cover in bled.items():
                 blood[kind] = blood.get(kind, np.zeros_like(cover)) + cover * share
-        return Slice(self._reconstruct(total), blood)
+        seen = (total > VISIBLE_BLOOD[0]) & (total < VISIBLE_BLOOD[1])
+        return Slice(
+            self._reconstruct(total), {kind: cover * seen for kind, cover in blood.items()}
+        )
 
     def _thin_plane(self, scanner_z: float, height: float) -> tuple[Field, dict[str, Field]]:
         """The head without noise on an infinitely thin plane."""

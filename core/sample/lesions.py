@@ -138,7 +138,7 @@ def _subarachnoid(
     size = finding.size
     away = ((plane.x - cx * 0.75) / size) ** 2 + ((plane.y - cy) / size) ** 2
     away = away + ((plane.z - cz) / (size * 0.62)) ** 2
-    spread = np.clip(1.6 * np.exp(-away * np.float32(0.9)) - 0.15, 0, 1)
+    spread = np.clip(2.6 * np.exp(-away * np.float32(0.9)) - 0.6, 0, 1)
     cover: Field = spaces.subarachnoid * spread
     return cover
 

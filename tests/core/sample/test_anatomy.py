@@ -120,7 +120,7 @@ def test_boxes_lie_around_dense_blood(sample: SampleTruth) -> None:
         assert item.box is not None
         top, left, height, width = item.box
         inside = _pixels(sample, item.file)[top : top + height, left : left + width]
-        assert ((inside > 45) & (inside < 90)).sum() * (232 / 128) ** 2 > 15
+        assert ((inside > 40) & (inside < 95)).sum() * (232 / 128) ** 2 > 15
 
 
 def test_patients_without_hemorrhage_have_look_alikes() -> None:
@@ -128,16 +128,16 @@ def test_patients_without_hemorrhage_have_look_alikes() -> None:
     assert looks == {"choroid-plexus", "pineal", "falx", "beam-hardening"}
 
 
-def test_a_finding_changes_pixels_around_itself_only() -> None:
-    patient = draw_patient(4, 7)
-    calm = replace(patient, noise=0.0)
-    with_blood = scan(calm, slices=24)
-    without = scan(replace(calm, findings=()), slices=24)
-    changed = [
-        np.abs(a.hounsfield - b.hounsfield).max() for a, b in zip(with_blood, without, strict=True)
-    ]
+def test_blood_changes_the_brain_around_it_and_no_bone() -> None:
+    calm = replace(draw_patient(4, 7), noise=0.0)
+    pairs = list(zip(scan(calm), scan(replace(calm, findings=())), strict=True))
+    changed = [int(np.abs(a.hounsfield - b.hounsfield).max()) for a, b in pairs]
     assert max(changed) > 30
-    assert changed[-1] == 0
+    assert max(changed[-3:]) < 20, "far away only the mass effect is left"
+    for with_blood, without in pairs[8:]:
+        bone = without.hounsfield > 900
+        moved = np.abs(with_blood.hounsfield - without.hounsfield)[bone]
+        assert moved.max() < 30, "only what the blur carries over from the brain"
 
 
 def test_the_series_opens_sorted_synthetic_and_without_warnings(sample: SampleTruth) -> None:

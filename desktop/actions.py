@@ -45,6 +45,9 @@ class Command(Enum):
     PREVIOUS_SUSPICIOUS = auto()
     HEAT_MAP = auto()
     THREE_PANELS = auto()
+    PLANES = auto()
+    CINE = auto()
+    SMOOTH = auto()
     PRESET_1 = auto()
     PRESET_2 = auto()
     PRESET_3 = auto()
@@ -172,6 +175,15 @@ SPECS: tuple[Spec, ...] = (
         ("T",),
         checkable=True,
     ),
+    Spec(
+        Command.PLANES,
+        Menu.VIEW,
+        "Three p&lanes with a cross-hair",
+        ("P",),
+        "A click, or moving with Shift held, puts the cross-hair there",
+        checkable=True,
+    ),
+    Spec(Command.CINE, Menu.VIEW, "&Cine", ("C",), checkable=True),
     Spec(Command.PRESET_1, Menu.VIEW, "Window: preset 1", ("1",), separator=True),
     Spec(Command.PRESET_2, Menu.VIEW, "Window: preset 2", ("2",)),
     Spec(Command.PRESET_3, Menu.VIEW, "Window: preset 3", ("3",)),
@@ -184,6 +196,14 @@ SPECS: tuple[Spec, ...] = (
     Spec(Command.FLIP_HORIZONTAL, Menu.VIEW, "Flip left and right", ("H",)),
     Spec(Command.FLIP_VERTICAL, Menu.VIEW, "Flip top and bottom", ("V",)),
     Spec(Command.NEUTRAL, Menu.VIEW, "Back to neutral", ("Esc",)),
+    Spec(
+        Command.SMOOTH,
+        Menu.VIEW,
+        "Smooth between pixels",
+        ("B",),
+        "Off shows each pixel as a square",
+        checkable=True,
+    ),
     Spec(Command.ANNOTATIONS, Menu.VIEW, "Text on the image", ("Space",), checkable=True),
     Spec(
         Command.STUDIES_PANEL,
@@ -241,8 +261,10 @@ SPECS: tuple[Spec, ...] = (
 MOUSE = (
     ("Wheel", "one slice"),
     ("Ctrl + wheel, right drag", "zoom"),
-    ("Middle drag", "move the image"),
-    ("Left drag", "window: right is wider, up is darker"),
+    ("Middle drag, Shift + left drag", "move the image"),
+    ("Left drag", "window: right is wider, up is brighter; five times faster with Ctrl"),
+    ("Double click", "three panels and back; in three planes, one plane alone and back"),
+    ("Shift + move in three planes", "cross-hair"),
     ("Click or drag on the strip", "go to a slice"),
     ("Drop a folder or files", "open them"),
 )

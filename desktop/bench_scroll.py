@@ -125,7 +125,7 @@ def measure() -> dict[str, object]:
         view.set_case(case)
     planes.resize(*VIEW)
     planes.show()
-    planes.set_case(three, None)
+    planes.set_case(three)
     app.processEvents()
     works = {
         "bare": bare,

@@ -87,6 +87,9 @@ class Commands:
             Command.PREVIOUS_SUSPICIOUS: partial(self._suspicious, -1),
             Command.HEAT_MAP: stage.toggle_heat_map,
             Command.THREE_PANELS: stage.toggle_three_panels,
+            Command.PLANES: self._planes,
+            Command.CINE: stage.toggle_cine,
+            Command.SMOOTH: stage.toggle_smooth,
             Command.WINDOW_AUTOMATIC: stage.automatic_window,
             Command.WINDOW_HEADER: stage.header_window,
             Command.INVERT: stage.invert,
@@ -106,6 +109,7 @@ class Commands:
             Command.ABOUT: self.show_about,
         }.items():
             actions.bind(command, act)
+        stage.cine_changed.connect(partial(actions.show_checked, Command.CINE))
         for key, command in enumerate(PRESETS, start=1):
             actions.bind(command, partial(self._preset, key))
         for command, panel in (
@@ -253,6 +257,18 @@ class Commands:
             if there:
                 action.setText(f"Window: {window_words(presets[place])}")
 
+    def _planes(self) -> None:
+        there = self._window.stage.toggle_planes()
+        self._actions.show_checked(Command.PLANES, there and self._shows_planes())
+        if not there:
+            self._window.tell(
+                Notice(Level.INFO, "These images do not form a volume; there are no other planes.")
+            )
+
+    def _shows_planes(self) -> bool:
+        case = self._window.stage.case
+        return case is not None and case.display.planes
+
     def _context_menu(self, place: object) -> None:
         menu = QMenu(self._window)
         for action in self._class_actions:
@@ -262,6 +278,7 @@ class Commands:
         for command in (
             Command.HEAT_MAP,
             Command.THREE_PANELS,
+            Command.PLANES,
             Command.INVERT,
             Command.NEUTRAL,
             Command.COPY_PICTURE,

@@ -223,6 +223,8 @@ class MainWindow(QMainWindow):
         for command, shown in (
             (Command.HEAT_MAP, display is not None and display.heat_map),
             (Command.THREE_PANELS, display is not None and display.three_panels),
+            (Command.PLANES, display is not None and display.planes),
+            (Command.SMOOTH, display is not None and display.smooth),
             (Command.INVERT, display is not None and display.inverted),
             (Command.ANNOTATIONS, display is not None and display.annotations),
         ):

@@ -84,7 +84,7 @@ class PlanesView(QWidget):
         self._right.setVisible(self._alone is not self.views[0])
         self._active = view
 
-    def set_case(self, case: Case | None, heat: HeatPictures | None) -> None:
+    def set_case(self, case: Case | None, heat: HeatPictures | None = None) -> None:
         """Show the planes of a case, each the way readers hang it."""
         if case is not None and not can_be_cut(case):
             case = heat = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 
-from PySide6.QtCore import QPoint, Signal
+from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
@@ -30,6 +30,9 @@ from desktop.viewer.strip import PredictionStrip
 from desktop.viewer.three_panel import ThreePanel
 from desktop.viewer.tools import Tool
 
+CINE_MILLISECONDS = 80
+"""Between two slices of cine: 12.5 a second."""
+
 
 def starting_window(quantity: Quantity, header: tuple[Window, ...] = ()) -> Window:
     """The window that a series opens with: the header's, else one that fits what it is."""
@@ -47,6 +50,8 @@ class Stage(QWidget):
     """Right click on an image; global position."""
     heat_map_wanted = Signal(int)
     """A heat map should be shown on this slice, whose answer came without one."""
+    cine_changed = Signal(bool)
+    """Cine has started or ended."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,6 +73,8 @@ class Stage(QWidget):
         self._heat: HeatPictures | None = None
         self._tool = Tool.WINDOW
         self._asked: tuple[object, int] | None = None
+        self._cine = QTimer(self, interval=CINE_MILLISECONDS)
+        self._cine.timeout.connect(self._next_picture)
         self.single.maximise_requested.connect(self.toggle_three_panels)
         self.three.maximise_requested.connect(self.toggle_three_panels)
         self.single.context_menu_requested.connect(self.context_menu_requested)
@@ -93,6 +100,7 @@ class Stage(QWidget):
     def set_case(self, case: Case | None) -> None:
         """Show a case from its own slice and display, upright and fitted; None for none."""
         self._forget()
+        self.stop_cine()
         self._case = case
         self._heat = HeatPictures(case) if case is not None else None
         self._asked = None
@@ -194,6 +202,34 @@ class Stage(QWidget):
         self._case.navigation.go(index)
         return True
 
+    @property
+    def plays_cine(self) -> bool:
+        """Whether the slices are shown one after another by themselves."""
+        return self._cine.isActive()
+
+    def toggle_cine(self) -> None:
+        """Show the slices one after another, from the last back to the first; or stop."""
+        if self.plays_cine:
+            self.stop_cine()
+        elif self._case is not None and self._case.navigation.count(self.view.plane) > 1:
+            self._cine.start()
+            self.cine_changed.emit(True)
+
+    def stop_cine(self) -> None:
+        """End cine, if it plays."""
+        if self.plays_cine:
+            self._cine.stop()
+            self.cine_changed.emit(False)
+
+    def _next_picture(self) -> None:
+        case, plane = self._case, self.view.plane
+        if case is None or not self.isVisible():
+            self.stop_cine()
+            return
+        following = (case.navigation.index(plane) + 1) % case.navigation.count(plane)
+        if plane is not Plane.SLICE or case.has(following):  # else wait for it to arrive
+            case.navigation.go(following, plane)
+
     # ---- grey levels
 
     def presets(self) -> tuple[Window, ...]:
@@ -272,7 +308,8 @@ class Stage(QWidget):
             self.view.viewpoint.look(replace(camera, zoom=camera.zoom / now))
 
     def neutral(self) -> None:
-        """Back to neutral: fitted and upright, not inverted, the window tool."""
+        """Back to neutral: fitted and upright, not inverted, no cine, the window tool."""
+        self.stop_cine()
         self.view.viewpoint.reset()
         self.tool = Tool.WINDOW
         if self._case is not None:

@@ -278,3 +278,18 @@ def test_pictures_have_no_planes(stage):
     assert not stage.toggle_planes()
     settle()
     assert stage.single.isVisible()
+
+
+def test_cine_goes_round_and_stops(stage, case, qtbot):
+    stage.set_case(case)
+    stage.last()
+    told = []
+    stage.cine_changed.connect(told.append)
+    stage.toggle_cine()
+    qtbot.waitUntil(lambda: case.navigation.index() == 1)
+    stage.toggle_cine()
+    here = case.navigation.index()
+    assert told == [True, False] and not stage.plays_cine
+    stage.toggle_cine()
+    stage.set_case(None)
+    assert told == [True, False, True, False] and case.navigation.index() == here

@@ -74,7 +74,7 @@ def test_the_kernel_sees_the_same_order(tmp_path: Path) -> None:
     done = subprocess.run(
         ["strace", "-f", "-y", "-e", "trace=write,fsync,rename,renameat,renameat2",
          sys.executable, "-c", code, str(target)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
     )  # fmt: skip
     trace = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
     if not trace:
@@ -117,7 +117,7 @@ assert [p.name for p in path.parent.iterdir()] == [path.name]
     folder = tmp_path / "small"
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder / "x")],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

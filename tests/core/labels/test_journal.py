@@ -48,7 +48,7 @@ def run_child(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         check=False,
     )
 
@@ -391,7 +391,7 @@ def test_a_read_only_mount_is_said(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
         check=False,
     )
     if "unshare" in done.stderr or "mount:" in done.stderr:
@@ -434,7 +434,7 @@ def test_a_label_is_flushed_before_it_is_acknowledged(path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=250,
         check=False,
     )
     if "BEGIN" not in done.stderr:

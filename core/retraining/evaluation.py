@@ -198,7 +198,7 @@ def _with_positive(
     rates = stats.rates(truth, calls)
     spread = stats.bootstrap_rates(truth, calls, groups, resamples, seed)
     error = stats.bootstrap_mean((scores - truth) ** 2, groups, resamples, seed)
-    fpr, tpr, _ = stats.roc_curve(truth, scores)
+    false_rate, tpr, _ = stats.roc_curve(truth, scores)
     recall, precision = stats.precision_recall_curve(truth, scores)
     facts: dict[str, Any] = {
         "auroc": area.value,
@@ -209,7 +209,7 @@ def _with_positive(
         "brier_ci95": error.ci95,
         "patients": _patients(truth, scores, groups, threshold, resamples, seed),
         "calibration": [vars(item) for item in calibration_bins(truth, scores)],
-        "roc": {"x": tuple(fpr), "y": tuple(tpr)},
+        "roc": {"x": tuple(false_rate), "y": tuple(tpr)},
         "precision_recall": {"x": tuple(recall), "y": tuple(precision)},
     }
     for name in stats.Rates.__dataclass_fields__:

@@ -35,11 +35,13 @@ def test_curves_agree_with_scikit_learn(seed: int, ties: bool) -> None:
     assert calibration.brier(labels, scores) == pytest.approx(
         metrics.brier_score_loss(labels, scores)
     )
-    fpr, tpr, thresholds = stats.roc_curve(labels, scores)
+    false_rate, tpr, thresholds = stats.roc_curve(labels, scores)
     theirs = np.stack(metrics.roc_curve(labels, scores, drop_intermediate=False), axis=1)
     every = {tuple(point) for point in theirs.round(9)}
-    assert {tuple(point) for point in np.stack([fpr, tpr, thresholds], axis=1).round(9)} <= every
-    assert metrics.auc(fpr, tpr) == pytest.approx(stats.auroc(labels, scores))
+    assert {
+        tuple(point) for point in np.stack([false_rate, tpr, thresholds], axis=1).round(9)
+    } <= every
+    assert metrics.auc(false_rate, tpr) == pytest.approx(stats.auroc(labels, scores))
 
 
 def test_rates_agree_with_scikit_learn() -> None:

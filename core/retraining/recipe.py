@@ -155,9 +155,9 @@ class Recipe(_Section):
     stopping: Stopping = Stopping()
     threshold: Threshold = Threshold()
     gate: Gate = Gate()
-    flip_averaging: bool = True
+    flip_averaging: bool = False
     """Average a slice's answer with that of its mirror image."""
-    context: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    context: tuple[float, ...] = (1.0,)
     """Weights with which the logits of the slices around one are averaged, itself in the middle;
     [1] answers each slice alone."""
     folds: int = Field(0, ge=0, le=20)

@@ -107,5 +107,5 @@ def build(architecture: Architecture, channels: int) -> Classifier:
 
 def normalise(pixels: Tensor, mean: float, std: float) -> Tensor:
     """8-bit prepared pixels (n, channels, size, size) → float32 network input, channels last."""
-    image = pixels.to(torch.float32).div_(255.0).sub_(mean).div_(std)
+    image = (pixels.to(torch.float32) / 255.0 - mean) / std
     return image.contiguous(memory_format=torch.channels_last)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,9 +49,12 @@ def own_profile() -> Iterator[Path]:
     before = os.environ.get(places.HOME_VARIABLE)
     folder = Path(tempfile.mkdtemp(prefix="sliceloop-tour-"))
     os.environ[places.HOME_VARIABLE] = str(folder)
+    # Asked to end from outside, the tour still tidies up behind itself.
+    terminated = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         yield folder
     finally:
+        signal.signal(signal.SIGTERM, terminated)
         end_training()
         if before is None:
             os.environ.pop(places.HOME_VARIABLE, None)

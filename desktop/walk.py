@@ -250,8 +250,8 @@ class Walk:
         best = max(self._wanted, key=self._interest)
         if self.app.session.current is not best:
             self.app.operations.opening.show(best)
-        if not best.case.is_suspicious(best.case.navigation.index()):
-            best.case.navigation.go(0)
+        best.case.navigation.go(0)
+        if best.case.next_suspicious() is not None:
             self._press(Command.NEXT_SUSPICIOUS)
         self._go_to_strongest(best)
         return True

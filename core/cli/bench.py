@@ -14,6 +14,7 @@ import typer
 BENCHES: dict[str, tuple[str, str]] = {
     "load": ("core.bench.load", "measure"),
     "first": ("core.bench.load", "measure_first_only"),
+    "scroll": ("desktop.bench_scroll", "measure"),
 }
 """Name → (module, function without required arguments that returns what JSON shall hold)."""
 

@@ -20,11 +20,8 @@ from core.models.answers import SlicePrediction
 from core.models.card import Card
 from core.models.catalogue import Catalogue
 
-app = typer.Typer(help="Ask a model about every slice of every series under a path.")
 
-
-@app.callback(invoke_without_command=True)
-def predict(
+def command(
     path: Annotated[Path, typer.Argument(help="File or folder with images.")],
     out: Annotated[Path, typer.Option(help="Folder for predictions.json, slices.csv, overlays.")],
     model: Annotated[str, typer.Option(help="Id of a model, or its folder.")] = "",

@@ -13,11 +13,8 @@ from core.errors import BadRecipeError, RunError
 from core.retraining.protocol import Event, RunFolder, TrainingRequest
 from core.retraining.recipe import load_recipe
 
-app = typer.Typer(help="Train a model by a recipe, on a training set.")
 
-
-@app.callback(invoke_without_command=True)
-def train(
+def command(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a path to a YAML file.")],
     data: Annotated[Path, typer.Option(help="Folder of the training set.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; must be empty unless --resume.")],

@@ -23,8 +23,16 @@ import psutil
 import pytest
 from hypothesis import settings
 
+from core.errors import MissingSystemLibraryError
+from core.sentences import sentence
+from desktop.system_libraries import ensure
+
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before anything imports Qt
 os.environ.setdefault("MPLBACKEND", "Agg")
+try:
+    ensure()  # here, not in a hook: the conftest of a subfolder may import Qt before any hook runs
+except MissingSystemLibraryError as missing:
+    raise SystemExit(f"pytest: {sentence(missing)}") from None
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -37,19 +45,6 @@ RESIDENT = ("multiprocessing.resource_tracker", "core.imaging.decoder_process")
 # No database: it would be written into the source tree. No deadline: the machine may be busy.
 settings.register_profile("house", database=None, deadline=None)
 settings.load_profile("house")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure() -> None:
-    """See to what Qt needs of the system before pytest-qt imports it."""
-    from core.errors import MissingSystemLibraryError
-    from core.sentences import sentence
-    from desktop.system_libraries import ensure
-
-    try:
-        ensure()
-    except MissingSystemLibraryError as error:
-        raise pytest.UsageError(str(sentence(error))) from error
 
 
 # ----------------------------------------------------------------- what tests may use

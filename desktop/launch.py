@@ -47,6 +47,11 @@ def run(words: Sequence[str]) -> int:
         from core.retraining.worker import main as work
 
         return work(list(words[1:]))
+    if words and words[0] == "--decoder-process":  # core.imaging.decoding.FROZEN_FLAG
+        from core.imaging.decoder_process import main as decode
+
+        decode()
+        return DONE
     rest, problem = _take_profile(list(words))
     if problem:
         sys.stderr.write(f"sliceloop: {problem}\n")

@@ -46,9 +46,8 @@ def size_of(task: Task) -> int:
     return count
 
 
-def main(arguments: list[str]) -> None:
-    """Serve until standard input ends. arguments: the slot's handle or name."""
-    slot_name = arguments[0]
+def main() -> None:
+    """Serve until standard input ends."""
     requests = os.fdopen(0, "rb", buffering=1 << 16)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -61,11 +60,11 @@ def main(arguments: list[str]) -> None:
         if len(prefix) < 16:
             return
         length, slot_size = struct.unpack("<QQ", prefix)
-        task: Task = pickle.loads(requests.read(length))  # noqa: S301 - written by our parent
+        name, task = pickle.loads(requests.read(length))  # noqa: S301 - written by our parent
         if slot is None or len(slot) != slot_size:
             if slot is not None:
                 slot.close()
-            slot = open_slot(slot_name, slot_size)
+            slot = open_slot(name, slot_size)
         _limit_memory(size_of(task) * 4)
         _answer(replies, _serve(task, slot))
 
@@ -117,4 +116,4 @@ def _limit_memory(extra: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -14,6 +14,7 @@ import mmap
 import os
 import pickle
 import queue
+import secrets
 import select
 import signal
 import struct
@@ -35,7 +36,7 @@ from core.imaging.decoder_process import Task, open_slot, size_of
 from core.imaging.volume import Cancelled
 
 FROZEN_FLAG = "--decoder-process"
-"""First argument with which a frozen program calls `decoder_process.main` on the rest."""
+"""Only argument with which a frozen program calls `decoder_process.main()` and ends."""
 
 DEADLINE_SECONDS = 8.0
 """For one picture, besides a tenth of a second for each MB of it."""
@@ -44,7 +45,7 @@ START_SECONDS = 60.0
 _LARGEST_REPLY = 1 << 14
 _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from core.imaging.decoder_process import main; main(sys.argv[1:])"
+    "from core.imaging.decoder_process import main; main()"
 )
 
 
@@ -66,15 +67,15 @@ class _Worker:
         self._slot: mmap.mmap | None = None
         if sys.platform == "win32":
             self._handle = -1
-            self._name = f"sliceloop-{os.getpid()}-{id(self):x}"
+            self._name = ""  # a larger slot is another mapping: named when it is made
         else:
             self._handle = _anonymous_file()
             self._name = str(self._handle)
         root = str(Path(__file__).resolve().parents[2])
         command = (
-            [sys.executable, FROZEN_FLAG, self._name]
+            [sys.executable, FROZEN_FLAG]
             if getattr(sys, "frozen", False)
-            else [sys.executable, "-c", _START, root, self._name]
+            else [sys.executable, "-c", _START, root]
         )
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -94,7 +95,7 @@ class _Worker:
         """Run one task and copy its result. Raises CoreError; then ask `is_alive`."""
         size = size_of(job.task)
         slot = self._reserve(size)
-        payload = pickle.dumps(job.task, pickle.HIGHEST_PROTOCOL)
+        payload = pickle.dumps((self._name, job.task), pickle.HIGHEST_PROTOCOL)
         deadline = DEADLINE_SECONDS + size / 10e6
         try:
             if not self._ready:
@@ -125,6 +126,8 @@ class _Worker:
             self._slot.close()
         if self._handle >= 0:
             os.ftruncate(self._handle, wanted)
+        else:
+            self._name = f"sliceloop-{os.getpid()}-{secrets.token_hex(8)}"
         self._size = wanted
         self._slot = open_slot(self._name, wanted)
         return self._slot

@@ -93,7 +93,7 @@ class Geometry:
 
     @cached_property
     def _inverse(self) -> Matrix:
-        inverse: Matrix = np.linalg.inv(self.affine[:3, :3])
+        inverse: Matrix = np.asarray(np.linalg.inv(self.affine[:3, :3]), np.float64)
         return inverse
 
     def letters(self, plane: Plane) -> tuple[str, str, str, str] | None:

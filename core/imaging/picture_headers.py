@@ -169,11 +169,15 @@ def _tiff(path: Path) -> list[Picture]:
             size = file.filehandle.size
             spacing = _tiff_spacing(file)
             found: list[Picture] = []
+            last: Any = None
             for listed in file.pages:
                 page: Any = listed.aspage()
+                last = page
                 if page.subfiletype & 1 and found:
                     continue  # a reduced copy of another page
                 found.append(_tiff_page(path, page, size, spacing))
+            if last is not None and _next_directory(file, last):
+                raise UnreadableImageError(path, "the file ends before its last page")
             stacked = _one_directory(file, found, size)
     except UnreadableImageError:
         raise
@@ -222,6 +226,15 @@ def _tiff_page(
         is_palette=photometric == "PALETTE",
         spacing=spacing,
     )
+
+
+def _next_directory(file: Any, page: Any) -> int:
+    """Offset of the directory behind the last that could be read: 0 in a whole file."""
+    kind, handle = file.tiff, file.filehandle
+    handle.seek(page.offset)
+    (count,) = struct.unpack(kind.tagnoformat, handle.read(kind.tagnosize))
+    handle.seek(page.offset + kind.tagnosize + count * kind.tagsize)
+    return int(struct.unpack(kind.offsetformat, handle.read(kind.offsetsize))[0])
 
 
 def _one_directory(file: object, found: list[Picture], size: int) -> list[Picture]:

@@ -290,6 +290,8 @@ class Journal:
         return end
 
     def _check(self) -> Verified:
+        # Asked first: an end noted while the chain is being read would be beyond it.
+        witnesses = list(self._store.witnesses())
         with self._transaction() as connection:
             if damage := self._store.damage(connection):
                 raise DamagedJournalError(self.path, damage)
@@ -302,7 +304,7 @@ class Journal:
                     raise DamagedJournalError(self.path, "this entry is missing", expected)
                 chain.append(self._link(row, chain[-1]))
             sequence, digest = self._head(connection)
-        self._hear(self._store.witnesses(), chain)
+        self._hear(witnesses, chain)
         return Verified(sequence, digest)
 
     def _link(self, row: Any, previous: str) -> str:

@@ -21,14 +21,21 @@ def patient_position(point: tuple[float, float, float]) -> str:
     )
 
 
+def iso_date(stated: str) -> str:
+    """A DICOM date, 20260131, as 2026-01-31; anything else as it is."""
+    if len(stated) == 8 and stated.isdigit():
+        return f"{stated[:4]}-{stated[4:6]}-{stated[6:]}"
+    return stated
+
+
 def study(case: Case) -> list[Line]:
     """Who and what: upper left."""
     summary = case.summary
     dim = appearance.IMAGE.dim
-    who = "  ".join(part for part in (summary.patient_name, summary.patient_id) if part)
-    what = "  ".join(
-        part for part in (summary.modality, summary.study_description, summary.study_date) if part
-    )
+    name = " ".join(part for part in summary.patient_name.split("^") if part)
+    who = "  ".join(part for part in (name, summary.patient_id) if part)
+    date = iso_date(summary.study_date)
+    what = "  ".join(part for part in (summary.modality, summary.study_description, date) if part)
     lines = [Line(who)] if who else []
     lines += [Line(what, dim)] if what else []
     lines += [Line(summary.description, dim)] if summary.description else []

@@ -243,6 +243,11 @@ class SliceView(Canvas):
             picture = self._heat.picture(index, self.plane, everything=alone)
         self.set_heat(picture, 1.0 if alone else display.opacity)
         self.furniture = self._compose(case, frame, index, present, picture is not None)
+        if picture is not None and display.annotations and not picture.any():
+            words = (
+                say("Heat map: nothing here") if alone else say("Heat map: nothing above the cut")
+            )
+            self.furniture.top_right.append(Line(words, appearance.IMAGE.dim))
         if self.shows_banners:
             self.banners.set_messages(captions.warnings(case))
         self.viewport().update()

@@ -231,7 +231,7 @@ class PredictionStrip(QWidget):
         self._draw_ticks(painter, case)
         if prediction is not None:
             y = whole.bottom() - whole.height() * prediction.threshold
-            painter.setPen(QPen(QColor(theme.text), 1, Qt.PenStyle.DashLine))
+            painter.setPen(QPen(QColor(appearance.IMAGE.text), 1, Qt.PenStyle.DashLine))
             painter.drawLine(QPointF(whole.left(), y), QPointF(whole.right(), y))
         painter.setPen(QPen(QColor(theme.line), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -7,6 +7,7 @@ from core.imaging.intensity import Window
 from core.imaging.volume import ImageWarning
 from core.models.answers import HeatMap
 from desktop.viewer import tools
+from desktop.viewer.captions import iso_date
 from desktop.viewer.slice_view import Content, SliceView
 from tests.desktop.viewer.making import (
     drag,
@@ -418,3 +419,19 @@ def test_a_view_lets_go_of_a_case(show):
     first.show(inverted=True)
     assert all(len(s) == 0 for s in (first.navigation.moved, first.display_changed, first.loaded))
     assert len(second.navigation.moved) == 1
+
+
+def test_a_heat_map_without_evidence_says_so(show):
+    weak = HeatMap(np.full((4, 4), 0.01, np.float32), (0, 0, 40, 40), "hemorrhage")
+    case = make_case(np.zeros((1, 40, 40), np.int16))
+    predict(case, [0.1], {0: weak})
+    view = show(case)
+    assert "nothing above the cut" not in words(view)
+    case.show(heat_map=True)
+    settle()
+    assert "nothing above the cut" in words(view)
+
+
+def test_names_and_dates_are_written_for_people():
+    assert iso_date("20260131") == "2026-01-31"
+    assert iso_date("2019-04-02") == "2019-04-02"

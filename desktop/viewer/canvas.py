@@ -63,6 +63,7 @@ class Canvas(QGraphicsView):
         self.heat_item = _Picture(QImage.Format.Format_ARGB32_Premultiplied, self._pixels)
         self.heat_item.setZValue(1)
         self._transform: Matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        self._heat_shown: Pixels | None = None
         self.set_smooth(True)
 
     # ---- what is drawn
@@ -73,13 +74,12 @@ class Canvas(QGraphicsView):
         if picture is not None:
             self.image_item.setImage(picture, autoLevels=False)
 
-    def set_heat(self, picture: Pixels | None, opacity: float) -> None:
+    def set_heat(self, picture: Pixels | None) -> None:
         """Lay premultiplied 0xAARRGGBB of the image's size over it; None takes it away."""
         self.heat_item.setVisible(picture is not None)
-        if picture is not None:
-            if picture is not self.heat_item.image:
-                self.heat_item.setImage(picture, autoLevels=False)
-            self.heat_item.setOpacity(opacity)
+        if picture is not None and picture is not self._heat_shown:
+            self.heat_item.setImage(picture, autoLevels=False)
+        self._heat_shown = picture
 
     def set_smooth(self, smooth: bool) -> None:
         """Interpolate between pixels, or show each as a square."""

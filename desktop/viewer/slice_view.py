@@ -218,7 +218,7 @@ class SliceView(Canvas):
         case, frame = self._case, self._frame
         if case is None or frame is None:
             self.set_image(None)
-            self.set_heat(None, 0.0)
+            self.set_heat(None)
             self.banners.set_messages(())
             self.furniture = Furniture(
                 centre=self.placeholder or say("Drop a folder or an image here"), title=self.title
@@ -240,8 +240,9 @@ class SliceView(Canvas):
         alone = self.content is Content.HEAT_MAP
         picture = None
         if present and self._draws_heat() and self._heat is not None:
-            picture = self._heat.picture(index, self.plane, everything=alone)
-        self.set_heat(picture, 1.0 if alone else display.opacity)
+            opacity = 1.0 if alone else display.opacity
+            picture = self._heat.picture(index, self.plane, opacity=opacity, everything=alone)
+        self.set_heat(picture)
         self.furniture = self._compose(case, frame, index, present, picture is not None)
         if picture is not None and display.annotations and not picture.any():
             words = (

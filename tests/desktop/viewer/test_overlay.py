@@ -122,3 +122,13 @@ def test_planes_cut_through_the_stack():
     assert row[0, 44] >> 24 == 255 and not row[1].any() and row[2, 44] == 0
     column = pictures.picture(44, Plane.COLUMN)
     assert column[0, 20] >> 24 == 255 and column[2, 52] >> 24 == 255
+
+
+def test_opacity_is_the_same_wherever_something_is_drawn():
+    case = make_case(np.zeros((1, 64, 64), np.int16))
+    predict(case, [0.9], {0: one_cell(2, 5)})
+    pictures = HeatPictures(case)
+    pictures.answers_changed(None)
+    full, half = parts(pictures.picture(0)), parts(pictures.picture(0, opacity=0.5))
+    assert set(np.unique(half[..., 3])) == {0, 128}
+    assert np.abs(half.astype(int) - full / 2).max() <= 1  # premultiplied

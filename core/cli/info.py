@@ -38,7 +38,10 @@ def _series(summary: SeriesSummary) -> dict[str, Any]:
         "modality": summary.modality,
         "description": summary.description,
         "shape": list(summary.shape),
-        "spacing_mm": list(summary.geometry.spacing) if summary.geometry.has_spacing else None,
+        # Three numbers (slice, row, column), or three nulls where the source states none.
+        "spacing_mm": list(summary.geometry.spacing)
+        if summary.geometry.has_spacing
+        else [None, None, None],
         "affine_lps": summary.geometry.affine.tolist(),
         "transfer_syntax": summary.transfer_syntax,
         "warnings": [

@@ -194,7 +194,8 @@ class _Worker:
             with contextlib.suppress(OSError):
                 stream.close()
         if self._slot is not None:
-            self._slot.close()
+            with contextlib.suppress(BufferError):  # a failed copy may still look at it
+                self._slot.close()
             self._slot = None
         if self._handle >= 0:
             os.close(self._handle)

@@ -206,6 +206,8 @@ class DicomSeries:
 
     def _fragments(self, frame: Frame) -> tuple[Fragment, ...]:
         header = frame.header
+        if frame.frames == 1 or frame.tile is not None:
+            return header.fragments
         if header.path not in self._per_file:
             try:
                 with FileReader(header.path) as file:
@@ -214,11 +216,11 @@ class DicomSeries:
                         header.offset_table,
                         header.raw.get(tags.ExtendedOffsetTable, b""),
                         header.fragments,
-                        frame.frames if frame.tile is None else 1,
+                        frame.frames,
                     )
             except (MalformedError, OSError) as error:
                 raise UnreadableImageError(header.path, _why(error)) from error
-        return self._per_file[header.path][frame.number if frame.tile is None else 0]
+        return self._per_file[header.path][frame.number]
 
     # ---- native
 
@@ -247,7 +249,7 @@ class DicomSeries:
         if target.dtype != voxel_type(layout) or not target.flags.c_contiguous:
             own = np.empty(target.shape, voxel_type(layout))
         size = own.nbytes
-        file = source.open(frame.header.path)
+        file = source.open(frame.header.file)
         offset = _pixels(frame).offset + frame.number * size
         if file.read_into(offset, own.reshape(-1).view(np.uint8).data) < size:
             raise ValueError("the file ends before its pixel data are complete")
@@ -303,11 +305,11 @@ class _Source:
     """The file being read now: frames of one file come one after the other."""
 
     def __init__(self) -> None:
-        self._path: Path | None = None
+        self._path = ""
         self._file: FileReader | None = None
         self._inflated: bytes | None = None
 
-    def open(self, path: Path) -> FileReader:
+    def open(self, path: str) -> FileReader:
         if self._path != path or self._file is None:
             self.close()
             self._file = FileReader(path)
@@ -328,7 +330,7 @@ class _Source:
 
     def _bytes(self, frame: Frame, begin: int, end: int) -> bytes:
         header, pixels = frame.header, _pixels(frame)
-        file = self.open(header.path)
+        file = self.open(header.file)
         if header.is_deflated:
             if self._inflated is None:
                 whole = pixels.offset + pixels.length
@@ -344,4 +346,5 @@ class _Source:
     def close(self) -> None:
         if self._file is not None:
             self._file.__exit__()
-        self._file = self._path = self._inflated = None
+        self._file = self._inflated = None
+        self._path = ""

@@ -6,6 +6,7 @@ The series are made by `series_maker`: 512², int16, private tags, shuffled name
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -138,7 +139,7 @@ def _sitk_load(folder: Path) -> Work:
 
 def _dicomsdl_load(folder: Path) -> Work | None:
     try:
-        import dicomsdl  # type: ignore[import-untyped]
+        dicomsdl = importlib.import_module("dicomsdl")
     except ImportError:
         return None
     names = [str(path) for path in folder.iterdir()]

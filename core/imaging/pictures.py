@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,12 +134,16 @@ def _grey_stacks(stacks: list[list[Picture]]) -> list[bool]:
         for begin in starts
         if _fits(asked[begin : begin + _PROBES_A_TASK])
     ]
-    for job in jobs:
+
+    def ask(job: Job) -> None:
         size = job.task.shape[0]
         try:
             answers[job.index : job.index + size] = decode_one(job.path, job.task)
         except CoreError:
-            answers[job.index : job.index + size] = 0
+            answers[job.index : job.index + size] = 0  # in doubt, in colour
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as executor:
+        list(executor.map(ask, jobs))
     for i in set(owner):
         mine = [int(answers[k]) for k, one in enumerate(owner) if one == i]
         grey[i] = all(answer != 0 for answer in mine) and 1 in mine

@@ -118,9 +118,9 @@ def _intraparenchymal(
         mirrored=False,
     )
     clot = clot + noises[1] * np.float32(2.2) + noises[2] * np.float32(1.4)
-    oedema = soft(clot - np.float32(5.5) - noises[0] * np.float32(2.0), 5.0)
+    oedema = soft(clot - np.float32(6.5) - noises[0] * np.float32(2.0), 5.0)
     oedema = oedema * soft(inner + np.float32(4), 3.0) * (1 - spaces.ventricles)
-    blend(image, oedema * np.float32(0.85), 20.0)
+    blend(image, oedema * np.float32(0.95), 19.0)
     return soft(clot, plane.edge * 1.6)
 
 

@@ -62,8 +62,8 @@ def paint_outside(
     if plane.level < 5:
         skin = np.minimum(skin, _face(plane))
     blend(image, soft(skin, edge), SKIN)
-    blend(image, soft(skin + np.float32(2.3), edge), FAT + grain * np.float32(8))
-    blend(image, soft(inner - thickness - temple - np.float32(1.7), edge), MUSCLE)
+    blend(image, soft(skin + np.float32(2.6), edge), FAT + grain * np.float32(8))
+    blend(image, soft(inner - thickness - temple - np.float32(2.2), edge), MUSCLE)
     swollen = swelling(plane, patient)
     if swollen.any():
         depth = inner - thickness - swollen * np.float32(0.8)

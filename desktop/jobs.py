@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -228,7 +229,8 @@ class Jobs(QObject):
     def _work(self, entry: _Entry) -> None:
         def send(kind: _Kind, value: Any) -> None:
             if not self._closed:
-                self._arrived.emit(entry.number, kind, value)
+                with suppress(RuntimeError):  # Qt has gone already; there is nobody to tell
+                    self._arrived.emit(entry.number, kind, value)
 
         try:
             result = entry.job.work(Task(entry, send))
@@ -285,7 +287,8 @@ class Mailbox(QObject):
     def post(self, value: Any) -> None:
         """Called on any thread."""
         if not self._closed:
-            self._arrived.emit(value)
+            with suppress(RuntimeError):  # Qt has gone already; there is nobody to tell
+                self._arrived.emit(value)
 
     def close(self) -> None:
         """Hand nothing over any more."""

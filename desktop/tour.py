@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,8 +48,15 @@ def own_profile() -> Iterator[Path]:
     before = os.environ.get(places.HOME_VARIABLE)
     folder = Path(tempfile.mkdtemp(prefix="sliceloop-tour-"))
     os.environ[places.HOME_VARIABLE] = str(folder)
-    # Asked to end from outside, the tour still tidies up behind itself.
-    terminated = signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+    def tidy_and_end(number: int, _frame: object) -> None:
+        # An exception would be lost inside Qt's callbacks: tidy up here, then end as asked.
+        end_training()
+        shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    terminated = signal.signal(signal.SIGTERM, tidy_and_end)
     try:
         yield folder
     finally:

@@ -16,7 +16,7 @@ from desktop.actions import Command
 from desktop.app import Application
 from desktop.notices import Level
 
-READ_BY_MODEL = 3
+READ_BY_MODEL = 4
 """Series about which the model is asked in the tour; the others are labelled only."""
 
 
@@ -257,13 +257,16 @@ class Walk:
         return True
 
     def _interest(self, reading: Reading) -> float:
-        """How much a series has to show: flagged slices, and slices to correct."""
+        """How much a series has to show: a bleeding that is found, and slices to correct."""
         prediction = reading.case.prediction
         if prediction is None:
             return -1.0
-        flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
-        wrong = len(self._wrong(reading))
-        return min(flagged, 10) + (20.0 if flagged and wrong else 0.0)
+        found = [
+            answer.probabilities[prediction.positive]
+            for index, answer in prediction.slices.items()
+            if self._truth(reading, index) == prediction.positive
+        ]
+        return max(found, default=0.0) + (0.1 if self._wrong(reading) else 0.0)
 
     def _wrong(self, reading: Reading) -> list[int]:
         """Slices on which the model errs, the surest errors first."""

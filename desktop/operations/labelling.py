@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import JournalBusyError, NotDurableError
+from core.errors import CoreError, JournalBusyError, NotDurableError
 from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
@@ -76,22 +76,25 @@ class LabelOperations:
 
     # ---- opening the journal
 
-    def _open(self) -> JournalBusyError | None:
-        busy = None
+    def _open(self) -> CoreError | None:
+        """Open the journal, to read only where it cannot be written; returns why not."""
+        unwritable: CoreError | None = None
         try:
             journal = self._make_journal()
-        except JournalBusyError as error:
-            busy = error
+        except (JournalBusyError, NotDurableError) as error:
+            unwritable = error
             journal = self._make_journal(read_only=True)
         self._labelling = Labelling(journal, self._reader)
-        return busy
+        return unwritable
 
-    def _opened(self, busy: JournalBusyError | None) -> None:
+    def _opened(self, unwritable: CoreError | None) -> None:
         from core.sentences import sentence
 
-        self._say(Saved(is_ready=True, can_write=busy is None))
-        if busy is not None:
-            self._tell(Notice(Level.CAUTION, str(sentence(busy))))
+        self._say(Saved(is_ready=True, can_write=unwritable is None))
+        no_backup = self._labelling.journal.backup_problem if self._labelling else None
+        for problem in (unwritable, no_backup):
+            if problem is not None:
+                self._tell(Notice(Level.CAUTION, str(sentence(problem))))
         self._refresh_all()
 
     def _cannot_open(self, failure: Failure) -> None:

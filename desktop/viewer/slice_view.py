@@ -41,7 +41,7 @@ from desktop.viewer.camera import PlaneFrame, Viewpoint, edge_letters
 from desktop.viewer.canvas import Canvas
 from desktop.viewer.furniture import Furniture, Line, Painter, choose_scale_bar, draw_colour_bar
 from desktop.viewer.grey import GreyRenderer
-from desktop.viewer.overlay import HeatPictures, HeatRange
+from desktop.viewer.overlay import HeatPictures, HeatRange, lay_over
 from desktop.viewer.words import number, say
 
 NOTCH = 120
@@ -96,6 +96,7 @@ class SliceView(Canvas):
         self.tool = tools.Tool.WINDOW
         self.placeholder = ""
         self.cross_hair = False
+        self.shows_heat = False
         self.banners = Banners(self.viewport())
         self.banners.resized.connect(self._mark)
         self.shows_banners = content is Content.READING
@@ -219,6 +220,7 @@ class SliceView(Canvas):
         if case is None or frame is None:
             self.set_image(None)
             self.set_heat(None)
+            self.shows_heat = False
             self.banners.set_messages(())
             self.furniture = Furniture(
                 centre=self.placeholder or say("Drop a folder or an image here"), title=self.title
@@ -231,22 +233,25 @@ class SliceView(Canvas):
         present = volume is not None and (self.plane is not Plane.SLICE or case.has(index))
         self.set_smooth(display.smooth)
         self.set_transform(self.viewpoint.camera.transform(frame, self.area))
+        image = None
         if volume is not None and present and self.content is not Content.HEAT_MAP:
-            self.set_image(
-                self._grey(volume, self.plane, index, display.window, inverted=display.inverted)
-            )
-        else:
-            self.set_image(None)
-        alone = self.content is Content.HEAT_MAP
-        picture = None
+            image = self._grey(volume, self.plane, index, display.window, inverted=display.inverted)
+        picture, opacity = None, display.opacity if image is not None else 1.0
         if present and self._draws_heat() and self._heat is not None:
-            opacity = 1.0 if alone else display.opacity
-            picture = self._heat.picture(index, self.plane, opacity=opacity, everything=alone)
-        self.set_heat(picture)
+            picture = self._heat.picture(
+                index, self.plane, opacity=opacity, everything=image is None
+            )
+        if image is not None and picture is not None:
+            lay_over(image, picture, opacity)
+        self.set_image(image)
+        self.set_heat(picture if image is None else None)
+        self.shows_heat = picture is not None
         self.furniture = self._compose(case, frame, index, present, picture is not None)
         if picture is not None and display.annotations and not picture.any():
             words = (
-                say("Heat map: nothing here") if alone else say("Heat map: nothing above the cut")
+                say("Heat map: nothing here")
+                if image is None
+                else say("Heat map: nothing above the cut")
             )
             self.furniture.top_right.append(Line(words, appearance.IMAGE.dim))
         if self.shows_banners:
@@ -329,7 +334,7 @@ class SliceView(Canvas):
         self._case.navigation.go(int(x // 1), across)
 
     def _draw_colour_bar(self, painter: QPainter, size: QSizeF, shown: HeatRange) -> None:
-        if self.content is Content.OVERLAY or not self.heat_item.isVisible():
+        if self.content is Content.OVERLAY or not self.shows_heat:
             return  # the panel beside it has the bar
         tall = min(size.height() * 0.35, 180.0)
         area = QRectF(size.width() - 26 - 24, (size.height() - tall) / 2, 10, tall)

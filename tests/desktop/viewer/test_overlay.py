@@ -4,7 +4,7 @@ import pytest
 from core.imaging.geometry import Plane
 from core.models import heat
 from core.models.answers import HeatMap
-from desktop.viewer.overlay import WEAKEST_TOP, HeatPictures
+from desktop.viewer.overlay import WEAKEST_TOP, HeatPictures, lay_over
 from tests.desktop.viewer.making import make_case, predict
 
 
@@ -130,5 +130,24 @@ def test_opacity_is_the_same_wherever_something_is_drawn():
     pictures = HeatPictures(case)
     pictures.answers_changed(None)
     full, half = parts(pictures.picture(0)), parts(pictures.picture(0, opacity=0.5))
-    assert set(np.unique(half[..., 3])) == {0, 128}
+    assert set(np.unique(half[..., 3])) == {0, 127}
     assert np.abs(half.astype(int) - full / 2).max() <= 1  # premultiplied
+
+
+@pytest.mark.parametrize("opacity", [0.05, 0.45, 0.999, 1.0])
+def test_blending_is_the_textbook_s_and_no_channel_runs_over(opacity):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (64, 64, 4)).astype(np.uint8)
+    image[:8] = 255
+    image[..., 3] = 255
+    case = make_case(np.zeros((1, 64, 64), np.int16))
+    predict(case, [0.9], {0: HeatMap(rng.random((8, 8)).astype(np.float32), (0, 0, 64, 64), "x")})
+    pictures = HeatPictures(case)
+    pictures.answers_changed(None)
+    full = parts(pictures.picture(0))[..., :3].astype(float)
+    has = parts(pictures.picture(0))[..., 3:] > 0
+    blended = image.view("<u4")[..., 0].astype(np.uint32)
+    lay_over(blended, pictures.picture(0, opacity=opacity), opacity)
+    expected = np.where(has, full * opacity + image[..., :3] * (1 - opacity), image[..., :3])
+    assert np.abs(parts(blended)[..., :3] - expected).max() <= 3
+    assert (parts(blended)[..., 3] == 255).all()

@@ -136,7 +136,7 @@ def test_heat_follows_the_content(show):
     seen = {}
     for content in Content:
         view = show(case, content=content)
-        seen[content] = (view.image_item.isVisible(), view.heat_item.isVisible())
+        seen[content] = (view.image_item.isVisible(), view.shows_heat)
     assert seen == {
         Content.READING: (True, False),
         Content.ORIGINAL: (True, False),
@@ -146,14 +146,14 @@ def test_heat_follows_the_content(show):
     view = show(case)
     case.show(heat_map=True)
     settle()
-    assert view.heat_item.isVisible()
+    assert view.shows_heat
     case.show(answers=False)
     settle()
-    assert not view.heat_item.isVisible()
+    assert not view.shows_heat
     case.show(answers=True)
     case.navigation.go(1)
     settle()
-    assert not view.heat_item.isVisible()
+    assert not view.shows_heat
 
 
 # ----------------------------------------------------------------- the mouse

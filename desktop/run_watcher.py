@@ -154,25 +154,37 @@ class RunWatcher(QObject):
         events = self._folder.events(self._seen)
         before = self.view
         view = before
+        was_started = self._pid is not None
         for event in events:
             view = follow(view, event)
         self._seen += len(events)
-        view = replace(view, state=self._folder.state)
-        if view.state == "new" and self._pid is not None and not psutil.pid_exists(self._pid):
-            log = self._folder.path / "trainer.log"
-            words = f"The trainer ended before it began; what it said is in {log}."
-            view = replace(view, state="failed", failure=words)
+        view = self._judged(replace(view, state=self._folder.state))
         self.view = view
         if view != before:
             self.changed.emit(view)
         # A run that had ended before it was looked at is no news.
-        is_old = self._is_first_look and self._pid is None
+        is_old = self._is_first_look and not was_started
         self._is_first_look = False
         was_at_work = before.state in ("new", "running")
         if was_at_work and view.state in ("stopped", "failed", "finished"):
             self._timer.stop()
             if not is_old:
                 self.ended.emit(view)
+
+    def _judged(self, view: RunView) -> RunView:
+        """The state, where the files do not tell yet that a trainer was just started."""
+        if view.state in ("running", "finished"):
+            self._pid = None
+        if self._pid is None or self._folder is None:
+            return view
+        if psutil.pid_exists(self._pid):
+            return replace(view, state="new")
+        self._pid = None
+        if view.state == "new":
+            log = self._folder.path / "trainer.log"
+            words = f"The trainer ended before it began; what it said is in {log}."
+            return replace(view, state="failed", failure=words)
+        return view
 
 
 def known_runs(folder: Path) -> list[RunFolder]:

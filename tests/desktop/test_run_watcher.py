@@ -102,6 +102,28 @@ def test_a_trainer_that_dies_before_it_begins_is_a_failure(qtbot: QtBot, tmp_pat
     watcher.close()
 
 
+def test_a_resumed_run_is_followed_although_its_files_still_say_stopped(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "one")
+    run.append("epoch", epoch=1, of=2, train_loss=0.4)
+    run.append("stopped")
+    watcher = RunWatcher()
+    ends: list[RunView] = []
+    watcher.ended.connect(ends.append)
+    watcher.watch(run.path, pid=os.getpid())  # started, and nothing written yet
+    assert watcher.view is not None and watcher.view.state == "new"
+    assert watcher._timer.isActive() and ends == []
+    run.take()
+    watcher.poll()
+    assert watcher.view.state == "running"
+    run.finish({})
+    run.leave()
+    watcher.poll()
+    assert [view.state for view in ends] == ["finished"]
+    watcher.close()
+
+
 def test_earlier_runs_are_found_again_newest_first(tmp_path: Path) -> None:
     for name in ("20260101-a", "20260102-b"):
         make_run(tmp_path / name)

@@ -60,7 +60,8 @@ def _case() -> Case:
     prediction = SeriesPrediction(ModelIdentity("bench", "1", "0" * 64), "yes", 0.5)
     rng = np.random.default_rng(1)
     for index in range(SLICES):
-        values = rng.random((8, 8)).astype(np.float32)
+        values = 0.2 * rng.random((8, 8)).astype(np.float32) - 0.1
+        values[3:6, 1:4] += rng.random((3, 3)).astype(np.float32)  # evidence is local
         heat = HeatMap(values, (20.0, 20.0, 470.0, 470.0), "yes")
         prediction.slices[index] = SlicePrediction(index, {"yes": 0.7, "no": 0.3}, heat)
     case.expect(prediction)

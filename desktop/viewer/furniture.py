@@ -233,7 +233,7 @@ class Painter:
         return self.line_height + 12
 
 
-def draw_colour_bar(
+def _draw_colour_bar(
     painter: QPainter, area: QRectF, fonts: Painter, *, colour_map: str, top: float, cut: float
 ) -> None:
     """A vertical colour bar with numbers: evidence in log-odds, the cut marked.
@@ -268,3 +268,36 @@ def draw_colour_bar(
     across = fonts.measure.horizontalAdvance(heading)
     painter.setPen(QColor(appearance.IMAGE.dim))
     painter.drawText(QPointF(area.right() - across, area.top() - 10), heading)
+
+
+class ColourBar:
+    """A vertical colour bar with numbers, drawn once for each range and then only stamped."""
+
+    LEFT, ABOVE, RIGHT, BELOW = 64, 40, 14, 14
+    """Room that numbers and heading take around the bar."""
+
+    def __init__(self, fonts: Painter) -> None:
+        self._fonts = fonts
+        self._key: object = None
+        self._stamp = QPixmap()
+
+    def draw(
+        self, painter: QPainter, area: QRectF, *, colour_map: str, top: float, cut: float
+    ) -> None:
+        """Draw the bar into `area`, moved to whole pixels; numbers stand at its left."""
+        device = painter.device()
+        ratio = device.devicePixelRatio() if device is not None else 1.0
+        tall, wide = round(area.height()), round(area.width())
+        key = (colour_map, top, cut, tall, wide, ratio)
+        if key != self._key:
+            size = (self.LEFT + wide + self.RIGHT, self.ABOVE + tall + self.BELOW)
+            self._stamp = QPixmap(ceil(size[0] * ratio), ceil(size[1] * ratio))
+            self._stamp.setDevicePixelRatio(ratio)
+            self._stamp.fill(Qt.GlobalColor.transparent)
+            with QPainter(self._stamp) as inner:
+                bar = QRectF(self.LEFT, self.ABOVE, wide, tall)
+                _draw_colour_bar(inner, bar, self._fonts, colour_map=colour_map, top=top, cut=cut)
+            self._key = key
+        x = round((area.left() - self.LEFT) * ratio) / ratio
+        y = round((area.top() - self.ABOVE) * ratio) / ratio
+        painter.drawPixmap(QPointF(x, y), self._stamp)

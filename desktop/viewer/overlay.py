@@ -43,13 +43,13 @@ def lay_over(image: Pixels, heat_map: Pixels, opacity: float) -> None:
     and only where there is evidence, which takes a fraction of drawing a second picture.
     """
     where = np.flatnonzero(heat_map)
-    below, above = image.ravel().take(where), heat_map.ravel().take(where)
+    below, above = image.reshape(-1)[where], heat_map.reshape(-1)[where]
     # Both parts are rounded down, so that no channel's sum runs over into the next.
     rest = np.uint32(int((1 - opacity) * 256))
     red_blue = (below & np.uint32(0xFF00FF)) * rest >> np.uint32(8) & np.uint32(0xFF00FF)
     green = (below & np.uint32(0xFF00)) * rest >> np.uint32(8) & np.uint32(0xFF00)
     colours = (above & np.uint32(0xFFFFFF)) + red_blue + green
-    np.put(image, where, colours | np.uint32(0xFF000000))
+    image.reshape(-1)[where] = colours | np.uint32(0xFF000000)
 
 
 class HeatPictures:

@@ -39,7 +39,7 @@ from desktop.viewer import captions, tools
 from desktop.viewer.banners import Banners
 from desktop.viewer.camera import PlaneFrame, Viewpoint, edge_letters
 from desktop.viewer.canvas import Canvas
-from desktop.viewer.furniture import Furniture, Line, Painter, choose_scale_bar, draw_colour_bar
+from desktop.viewer.furniture import ColourBar, Furniture, Line, Painter, choose_scale_bar
 from desktop.viewer.grey import GreyRenderer
 from desktop.viewer.overlay import HeatPictures, HeatRange, lay_over
 from desktop.viewer.words import number, say
@@ -106,6 +106,7 @@ class SliceView(Canvas):
         self._grey = GreyRenderer()
         self.furniture = Furniture()
         self._painter = Painter()
+        self._colour_bar = ColourBar(self._painter)
         self._connected: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._drag: tools.Drag | None = None
         self._pressed_at = QPointF()
@@ -339,9 +340,7 @@ class SliceView(Canvas):
         tall = min(size.height() * 0.35, 180.0)
         area = QRectF(size.width() - 26 - 24, (size.height() - tall) / 2, 10, tall)
         cut = 0.0 if self.content is Content.HEAT_MAP else shown.cut
-        draw_colour_bar(
-            painter, area, self._painter, colour_map=shown.colour_map, top=shown.top, cut=cut
-        )
+        self._colour_bar.draw(painter, area, colour_map=shown.colour_map, top=shown.top, cut=cut)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

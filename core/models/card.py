@@ -23,7 +23,7 @@ WEIGHTS_FILE = "model.safetensors"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Preprocessing(_Frozen):

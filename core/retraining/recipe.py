@@ -19,7 +19,7 @@ from core.models.card import Accepts, Preprocessing
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Network(_Section):
@@ -208,6 +208,25 @@ def parse_recipe(name: str, content: dict[str, Any]) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise BadRecipeError(name, tuple(_problem(item) for item in error.errors())) from error
+
+
+def reference() -> str:
+    """All fields with meaning, unit and default, as Markdown; docs/recipes.md holds it."""
+    lines: list[str] = []
+    for name, field in Recipe.model_fields.items():
+        section: Any = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+    XX
+            lines += [_row(f"{name}.{inner}", f) for inner, f in section.model_fields.items()]
+        else:
+            lines.append(_row(name, field))
+    return "\n".join(lines).strip() + "\n"
+
+
+def _row(name: str, field: Any) -> str:
+    meaning = " ".join((field.description or "").split())
+    default = "required" if field.is_required() else f"default `{field.default!r}`"
+    return f"- `{name}` — {meaning} ({default})"
 
 
 def _no_such(name: str) -> str:

@@ -16,7 +16,7 @@ from core.models.predictor import load_predictor
 from core.models.verification import verify_model
 from core.retraining.dataset import Dataset
 from core.retraining.protocol import Event, RunFolder, TrainingRequest, start_training
-from core.retraining.recipe import Recipe, available, load_recipe
+from core.retraining.recipe import Recipe, available, load_recipe, reference
 from core.retraining.trainer import grouped_folds, train_in_folder
 from tests.core.retraining.making import small_dataset
 
@@ -227,3 +227,10 @@ def test_a_wrong_key_is_told_with_the_right_one(tmp_path: Path) -> None:
     with pytest.raises(BadRecipeError) as caught:
         load_recipe("head-ct-hemorhage")
     assert "did you mean head-ct-hemorrhage?" in caught.value.problems[0]
+
+
+def test_the_page_on_recipes_lists_every_field_as_it_is() -> None:
+    page = Path(__file__).parents[3] / "docs" / "recipes.md"
+    assert page.read_text("utf-8").split("# Fields\n\n")[1] == reference()
+    for name in available():
+        assert f"`{name}`" in page.read_text("utf-8")

@@ -216,7 +216,7 @@ def reference() -> str:
     for name, field in Recipe.model_fields.items():
         section: Any = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
-    XX
+            lines += ["", f"## {name}", "", (section.__doc__ or "").split("\n")[0], ""]
             lines += [_row(f"{name}.{inner}", f) for inner, f in section.model_fields.items()]
         else:
             lines.append(_row(name, field))

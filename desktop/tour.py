@@ -33,7 +33,7 @@ POLL_MS = 100
 RECIPE = "correction"
 """The recipe that retrains on the sample."""
 
-PATIENTS = 12
+PATIENTS = 18
 """Synthetic patients: enough that training, validation and test each have both classes."""
 
 

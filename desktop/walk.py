@@ -20,7 +20,7 @@ READ_BY_MODEL = 4
 """Series about which the model is asked in the tour; the others are labelled only."""
 
 
-SHORTENED = {"stopping.epochs": 4, "sampling.slices_per_epoch": 96}
+SHORTENED = {"stopping.epochs": 4, "sampling.slices_per_epoch": 128}
 """Recipe fields that the tour changes, so that a person need not wait for minutes."""
 
 
@@ -198,8 +198,8 @@ class Walk:
             Step(
                 "compare",
                 "Champion against challenger",
-                "Both models on the same test patients, whom neither has learnt from. Look at "
-                "the interval of the difference, and at the slices that got worse.",
+                "Both models on the same test patients. Look at the interval of the difference, "
+                "and at the slices that got worse. Few patients tell little: the page says so.",
                 self._compare,
                 lambda: self.app.window.pages.currentWidget() is self.app.window.comparison,
                 "07-comparison",
@@ -386,7 +386,12 @@ class Walk:
 
     def _promote(self) -> None:
         page = self.app.window.comparison
-        page.reason.setText("Guided tour: learnt from the corrections")
+        advised = page.view is not None and page.view.advises_promotion
+        page.reason.setText(
+            "Guided tour: the gate advises it"
+            if advised
+            else "Guided tour: to show the step, although the gate advises against it"
+        )
         page.promote.click()
 
     def _is_promoted(self) -> bool:

@@ -291,6 +291,13 @@ class ComparisonPage(QFrame):
             matrix.show_counts(title, names, model.confusion)
         self._fill_figures(view)
         self._fill_cases(view)
+        # Nobody is kept from promoting, but a promotion against advice is called one.
+        self.promote.setText(
+            "Promote challenger" if view.advises_promotion else "Promote against advice"
+        )
+        self.promote.setProperty("role", "primary" if view.advises_promotion else "")
+        self.promote.style().unpolish(self.promote)
+        self.promote.style().polish(self.promote)
         self.reason.clear()
         self._reason_changed("")
 

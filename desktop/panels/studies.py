@@ -238,15 +238,15 @@ class _StudyDelegate(QStyledItemDelegate):
 
         taken = draw_right(0, f"⚠ {warnings}", theme().warning) if warnings else 0
         draw(0, series_title(reading), theme().text, bold, taken)
-        draw(1, _patient(reading), theme().dim, font)
         taken = 0
         if reading.labelled:
             count = reading.labelled
-            taken = draw_right(2, f"{count} label{'s' if count > 1 else ''}", theme().text)
-        draw(2, _facts(reading), theme().dim, font, taken)
+            taken = draw_right(1, f"{count} label{'s' if count > 1 else ''}", theme().text)
+        draw(1, _patient(reading), theme().dim, font, taken)
+        draw(2, _facts(reading), theme().dim, font)
         words, colour = answer_words(reading)
         if is_stale(reading):
-            words, colour = f"stale: {words}", theme().dim
+            words, colour = f"{words} (stale)", theme().dim
         draw(3, words, colour, font)
 
 

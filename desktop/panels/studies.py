@@ -118,7 +118,10 @@ class StudiesModel(QAbstractListModel):
             return self._thumbnails.get(reading.key)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             words, _ = answer_words(reading)
-            return f"{series_title(reading)}, {_patient(reading)}, {_facts(reading)}, {words}"
+            labels = f"{reading.labelled} labelled"
+            return ", ".join(
+                (series_title(reading), _patient(reading), _facts(reading), words, labels)
+            )
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tool_tip(reading)
         return None
@@ -168,6 +171,7 @@ class StudiesModel(QAbstractListModel):
                 if summary.geometry.has_spacing
                 else " · no spacing stated"
             ),
+            f"{reading.labelled} of {slices} slices have a label",
             *(f"⚠ {warning.message}" for warning in summary.warnings),
             *([reading.note] if reading.note else []),
         ]
@@ -240,13 +244,12 @@ class _StudyDelegate(QStyledItemDelegate):
         draw(0, series_title(reading), theme().text, bold, taken)
         taken = 0
         if reading.labelled:
-            count = reading.labelled
-            taken = draw_right(1, f"{count} label{'s' if count > 1 else ''}", theme().text)
+            taken = draw_right(1, f"✓ {reading.labelled}", theme().text)
         draw(1, _patient(reading), theme().dim, font, taken)
         draw(2, _facts(reading), theme().dim, font)
         words, colour = answer_words(reading)
         if is_stale(reading):
-            words, colour = f"{words} (stale)", theme().dim
+            words, colour = f"stale: {words.replace(' slices', '')}", theme().dim
         draw(3, words, colour, font)
 
 

@@ -181,7 +181,8 @@ class FindingsPanel(QFrame):
         label_set = reading.case.label_set if reading is not None else None
         if label_set is not None and label_set != self._bar_set:
             self._make_classes(label_set)
-        self.setEnabled(reading is not None)
+        for button in self._label_buttons.values():
+            button.setEnabled(reading is not None)
         self.refresh_answer()
         self.refresh_label()
 

@@ -36,9 +36,9 @@ class Guide(QFrame):
 
     def show_step(self, number: int, of: int, title: str, text: str) -> None:
         """Show a step; it goes on when `allow` says so."""
-        self._title.setText(f"{number} of {of}  ·  {title}")
+        self._title.setText(f"{number} of {of}  ·  {title}" if number else title)
         self._text.setText(text)
-        self._next.setText("Finish" if number == of else "Next")
+        self._next.setText("Finish" if number and number == of else "Next")
         self.allow(False)
 
     def allow(self, ready: bool) -> None:

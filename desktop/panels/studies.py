@@ -244,9 +244,9 @@ class _StudyDelegate(QStyledItemDelegate):
         draw(0, series_title(reading), theme().text, bold, taken)
         taken = 0
         if reading.labelled:
-            taken = draw_right(1, f"✓ {reading.labelled}", theme().text)
-        draw(1, _patient(reading), theme().dim, font, taken)
-        draw(2, _facts(reading), theme().dim, font)
+            taken = draw_right(2, f"✓ {reading.labelled}", theme().text)
+        draw(1, _patient(reading), theme().dim, font)
+        draw(2, _facts(reading), theme().dim, font, taken)
         words, colour = answer_words(reading)
         if is_stale(reading):
             words, colour = f"stale: {words.replace(' slices', '')}", theme().dim

@@ -14,8 +14,8 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPixmap
 
+from core.models.heat import colour_table
 from desktop import appearance
-from desktop.viewer.heat import colour_table
 from desktop.viewer.words import number, say
 
 MARGIN = 10.0

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.case import Case
 from core.imaging.geometry import Plane
+from core.models import heat
 from core.models.answers import HeatMap
-from desktop.viewer import heat
 from desktop.viewer.grey import Pixels
 
 CACHE_BYTES = 128 * 1024 * 1024

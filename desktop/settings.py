@@ -6,6 +6,7 @@ import getpass
 import json
 import logging
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +16,21 @@ from core.errors import NotDurableError
 _log = logging.getLogger(__name__)
 
 RECENT_LIMIT = 10
+
+
+class OpenSeries(BaseModel):
+    """A series that was open when the window was closed, as far as it can be found again.
+
+    path: of the folder or file that was opened, on this computer. key: of the reading in it.
+    index: slice looked at. is_current: the one that was shown.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    path: str
+    key: str = ""
+    index: int = 0
+    is_current: bool = False
 
 
 class Settings(BaseModel):
@@ -27,6 +43,13 @@ class Settings(BaseModel):
     heat_opacity: of the heat map over the image, 0 to 1.
     recipe: chosen last for a retraining. task: id of the label set that is read for.
     window_geometry, splitter: Qt's own base64 state of the main window.
+    language: "en", "ko", or "" for the desktop's own. theme: "dark", "light", or "" for the
+        desktop's own.
+    industry: words and habits for objects instead of patients: µm, percentile windows.
+    keys: command's name → keys in Qt's portable form that replace its own; an empty list is none.
+    restore_session: whether what was open is opened again at the next start.
+    session: what was open, see `OpenSeries`.
+    queue_seed: of the random audit, so that it is drawn again as it was.
     """
 
     model_config = ConfigDict(extra="ignore", validate_assignment=True)
@@ -41,6 +64,13 @@ class Settings(BaseModel):
     task: str = ""
     window_geometry: str = ""
     splitter: list[int] = Field(default_factory=list)
+    language: Literal["", "en", "ko"] = ""
+    theme: Literal["", "dark", "light"] = "dark"
+    industry: bool = False
+    keys: dict[str, list[str]] = Field(default_factory=dict)
+    restore_session: bool = True
+    session: list[OpenSeries] = Field(default_factory=list)
+    queue_seed: int = 0
 
     @property
     def reader_name(self) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication
+from desktop.language import say
 
-
-def say(text: str, **facts: object) -> str:
-    """A sentence in the language now chosen, with its facts filled in."""
-    return QCoreApplication.translate("viewer", text).format(**facts)
+__all__ = ["level", "number", "percent", "say"]
 
 
 def number(value: float, digits: int = 1) -> str:

@@ -1,0 +1,190 @@
+"""The language of the window: every visible string goes through here.
+
+English is written in the code and is the key; the other languages are catalogues in gettext's
+format, `resources/translations/<code>.po`, read when they are wanted. Three ways in:
+
+- `say("Slice {number}", number=3)` for the window's own words;
+- `say_count(n, "{count} slice", "{count} slices")` where one and many differ;
+- `say_core(text)` for finished English that core wrote: warnings, reasons, cautions. Its entries
+  are marked `msgctxt "core"` and may hold placeholders, which are matched against the text.
+
+Words of a table that is made while a module is imported are marked with `later("…")` and said
+when they are shown. A window follows another language by being built again: no widget keeps its
+words (see `MainWindow.rebuild`).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PySide6.QtCore import QLocale
+
+from core import places
+from core.sentences import Sentence
+
+LANGUAGES = {"en": "English", "ko": "한국어"}
+"""Code → the language's own name, as menus show it in every language."""
+
+CORE = "core"
+"""The msgctxt of what core writes."""
+
+_PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The words of one language. own, core: English → translation, templates included."""
+
+    own: dict[str, str] = field(default_factory=dict)
+    core: dict[str, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def patterns(self) -> tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...]:
+        """(what a rendered text looks like, its placeholders, the translation), longest first.
+
+        The template with the most letters of its own is tried first, so that the particular
+        wins over the general.
+        """
+        made = []
+        for template, said in self.core.items():
+            names = tuple(_PLACEHOLDER.findall(template))
+            if names:
+                parts = _PLACEHOLDER.split(template)[::2]
+                pattern = "(.+?)".join(re.escape(part) for part in parts)
+                letters = sum(len(part) for part in parts)
+                made.append((letters, re.compile(pattern, re.DOTALL), names, said))
+        made.sort(key=lambda item: -item[0])
+        return tuple(item[1:] for item in made)
+
+
+_current = "en"
+_catalogue = Catalogue()
+
+
+def current() -> str:
+    """Code of the language now spoken."""
+    return _current
+
+
+def system() -> str:
+    """Code of the desktop's language if there is a catalogue for it, else English."""
+    code = QLocale.system().name()[:2]
+    return code if code in LANGUAGES else "en"
+
+
+def use(code: str) -> None:
+    """Speak a language from now on; "" is the desktop's own. What is shown must be built again.
+
+    Raises KeyError for a language that there is none of.
+    """
+    global _current, _catalogue  # noqa: PLW0603 - the application speaks one language
+    code = code or system()
+    if code not in LANGUAGES:
+        raise KeyError(code)
+    _catalogue = catalogue(code)
+    _current = code
+    _core_words.cache_clear()
+
+
+@functools.cache
+def catalogue(code: str) -> Catalogue:
+    """The words of a language; none for English, which is in the code."""
+    if code == "en":
+        return Catalogue()
+    return read_catalogue(places.resources() / "translations" / f"{code}.po")
+
+
+def later(text: str) -> str:
+    """Mark words of a table, to be said when they are shown. Returns them as they are."""
+    return text
+
+
+def say(text: str, **facts: object) -> str:
+    """A sentence in the language now spoken, with its facts filled in."""
+    return _filled(_catalogue.own.get(text, text), facts)
+
+
+def say_count(count: int, one: str, many: str, **facts: object) -> str:
+    """`say` of the form that fits a count; {count} is filled in as well.
+
+    A language without a plural, such as Korean, has the entry of `many` alone.
+    """
+    template = many if count != 1 or _current != "en" else one
+    return say(template, count=count, **facts)
+
+
+def say_core(text: str) -> str:
+    """English that core wrote, in the language now spoken; as it is where nothing is known."""
+    return text if _current == "en" else _core_words(text)
+
+
+def say_sentence(sentence: Sentence) -> str:
+    """What a person reads of an error: what happened, where, and what to do."""
+    return str(Sentence(say_core(sentence.what), sentence.where, say_core(sentence.remedy)))
+
+
+def _filled(text: str, facts: dict[str, object]) -> str:
+    return text.format(**facts) if facts else text
+
+
+@functools.lru_cache(maxsize=4096)
+def _core_words(text: str) -> str:
+    found = _catalogue.core.get(text)
+    if found is not None:
+        return found
+    for pattern, names, said in _catalogue.patterns:
+        match = pattern.fullmatch(text)
+        if match is not None:
+            parts = (_core_words(part) for part in match.groups())
+            return said.format(**dict(zip(names, parts, strict=True)))
+    for joint in ("; ", "\n"):
+        if joint in text:
+            return joint.join(_core_words(part) for part in text.split(joint))
+    return text
+
+
+# ----------------------------------------------------------------- gettext's format
+
+_LINE = re.compile(r'(?:(msgctxt|msgid|msgstr)\s+)?"((?:[^"\\]|\\.)*)"\s*')
+_ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
+
+
+def read_catalogue(file: Path) -> Catalogue:
+    """Read a .po file: msgctxt, msgid and msgstr, each on one or several lines.
+
+    Entries without a translation and those marked fuzzy are left out. Raises OSError if the file
+    is not there, ValueError with the line's number if it is not such a file.
+    """
+    made = Catalogue()
+    entry: dict[str, str] = {}
+    fuzzy = False
+    key = ""
+
+    def finish() -> None:
+        if entry.get("msgid") and entry.get("msgstr") and not fuzzy:
+            into = made.core if entry.get("msgctxt") == CORE else made.own
+            into[entry["msgid"]] = entry["msgstr"]
+
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        bare = line.strip()
+        if not bare or bare.startswith("#"):
+            if entry:
+                finish()
+                entry, fuzzy = {}, False
+            fuzzy = fuzzy or (bare.startswith("#,") and "fuzzy" in bare)
+            continue
+        match = _LINE.fullmatch(bare)
+        if match is None or not (match[1] or key):
+            raise ValueError(f"{file.name}, line {number}: {bare}")
+        if match[1]:
+            key = match[1]
+            if key == "msgctxt" or (key == "msgid" and "msgid" in entry):
+                finish()
+                entry = {}
+        text = re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[1]), match[2])
+        entry[key] = entry.get(key, "") + text
+    finish()
+    return made

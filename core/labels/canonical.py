@@ -19,6 +19,7 @@ from core.labels.schema import (
     LabelEvent,
     ModelOpinion,
     Region,
+    RegionShape,
 )
 
 
@@ -106,15 +107,38 @@ def to_body(event: LabelEvent) -> str:
         "target": draft.target,
     }
     if draft.regions:
-        fields["regions"] = [
-            {"attention": r.attention.value, "box": list(r.box), "class_id": r.class_id}
-            for r in draft.regions
-        ]
+        fields["regions"] = [_region_fields(region) for region in draft.regions]
     if draft.note:
         fields["note"] = draft.note
     if draft.blind:
         fields["blind"] = True
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _region_fields(region: Region) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "attention": region.attention.value,
+        "box": list(region.box),
+        "class_id": region.class_id,
+    }
+    if region.shape is not RegionShape.BOX:
+        fields["shape"] = region.shape.value
+    if region.outline:
+        fields["outline"] = [list(corner) for corner in region.outline]
+    if region.runs:
+        fields["runs"] = list(region.runs)
+    return fields
+
+
+def _region(item: dict[str, Any]) -> Region:
+    return Region(
+        tuple(item["box"]),
+        Attention(item["attention"]),
+        item["class_id"],
+        RegionShape(item.get("shape", RegionShape.BOX.value)),
+        tuple((row, column) for row, column in item.get("outline", ())),
+        tuple(item.get("runs", ())),
+    )
 
 
 def from_body(body: bytes, digest: str) -> LabelEvent:
@@ -134,10 +158,7 @@ def from_body(body: bytes, digest: str) -> LabelEvent:
             reason=fields["reason"],
             opinion=None if opinion is None else ModelOpinion(**opinion),
             target=fields["target"],
-            regions=tuple(
-                Region(tuple(item["box"]), Attention(item["attention"]), item["class_id"])
-                for item in fields.get("regions", ())
-            ),
+            regions=tuple(_region(item) for item in fields.get("regions", ())),
             note=fields.get("note", ""),
             blind=fields.get("blind", False),
         )

@@ -91,25 +91,46 @@ class Attention(Enum):
     NOT_HERE = "not here"
 
 
+class RegionShape(Enum):
+    """How a region was drawn."""
+
+    BOX = "box"
+    ELLIPSE = "ellipse"
+    POLYGON = "polygon"
+    BRUSH = "brush"
+
+
 @dataclass(frozen=True)
 class Region:
-    """A box on one slice that a reader drew to correct an explanation.
+    """An area of one slice that a reader drew to correct an explanation.
 
     box: (top, left, height, width) in pixels of the slice as stored, float, half-open: a box
-        over the single pixel (r, c) is (r, c, 1, 1). Height and width are above zero.
+        over the single pixel (r, c) is (r, c, 1, 1). Height and width are above zero. For every
+        other shape it is the box around it.
     attention: whether the model should look here or not.
     class_id: the class that the region is about, or "" for whatever the model had said.
+    shape: how it was drawn; an ellipse touches all four sides of its box.
+    outline: corners (row, column) of a polygon, in the same coordinates as the box.
+    runs: the pixels of every shape but a box, as lengths of runs over the whole slice in column
+        order, zeros first (COCO's mask encoding).
     """
 
     box: tuple[float, float, float, float]
     attention: Attention
     class_id: str = ""
+    shape: RegionShape = RegionShape.BOX
+    outline: tuple[tuple[float, float], ...] = ()
+    runs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.box) != 4 or not all(math.isfinite(side) for side in self.box):
             raise ValueError("a region's box is four finite numbers")
         if self.box[2] <= 0 or self.box[3] <= 0:
             raise ValueError("a region's height and width are above zero")
+        if not all(math.isfinite(part) for corner in self.outline for part in corner):
+            raise ValueError("a region's corners are finite numbers")
+        if any(run < 0 for run in self.runs):
+            raise ValueError("a region's runs are not negative")
 
 
 @dataclass(frozen=True)

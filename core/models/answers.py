@@ -30,11 +30,14 @@ class SlicePrediction:
     """A model's answer for one slice.
 
     probabilities: class id → probability, calibrated as the card says; they sum to 1.
+    spread: lowest and highest probability of the positive class that a member of an ensemble
+        gave; None where one network answered.
     """
 
     index: int
     probabilities: dict[str, float]
     heat_map: HeatMap | None = None
+    spread: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,14 @@ class OperatingPoint(_Frozen):
     how: str
 
 
+class CurvePoint(_Frozen):
+    """What the model does at one threshold, measured where the operating point was."""
+
+    threshold: float = Field(ge=0, le=1)
+    sensitivity: float = Field(ge=0, le=1)
+    specificity: float = Field(ge=0, le=1)
+
+
 class Card(_Frozen):
     """Everything that must be known to use one model's weights, and to distrust them."""
 
@@ -146,6 +154,9 @@ class Card(_Frozen):
     threshold: float = Field(gt=0, lt=1)
     """Operating threshold on the calibrated probability of `positive`."""
     operating_point: OperatingPoint | None = None
+    operating_curve: tuple[CurvePoint, ...] = ()
+    """Sensitivity and specificity by threshold, rising, measured where `operating_point` was;
+    empty on cards made before it was recorded."""
     accepts: Accepts
     data: TrainingData
     recipe: dict[str, Any]

@@ -60,12 +60,18 @@ def main() -> None:
         if len(prefix) < 16:
             return
         length, slot_size = struct.unpack("<QQ", prefix)
-        name, task = pickle.loads(requests.read(length))  # noqa: S301 - written by our parent
-        if slot is None or len(slot) != slot_size:
-            if slot is not None:
-                slot.close()
-            slot = open_slot(name, slot_size)
-        _limit_memory(size_of(task) * 4)
+        request = requests.read(length)
+        try:
+            name, task = pickle.loads(request)  # noqa: S301 - written by our parent
+            _limit_memory(slot_size + size_of(task) * 4)  # before the slot is mapped: it counts
+            if slot is None or len(slot) != slot_size:
+                if slot is not None:
+                    slot.close()
+                    slot = None
+                slot = open_slot(name, slot_size)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the picture is not to blame
+            _answer(replies, {"lost": f"could not take up its work ({type(error).__name__})"})
+            return
         _answer(replies, _serve(task, slot))
 
 

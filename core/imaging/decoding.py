@@ -58,10 +58,21 @@ class Job:
     task: Task
 
 
+class _LostError(Exception):
+    """A decoder process ended for no reason that lies in what it decoded."""
+
+
+_BY_THE_PICTURE = frozenset({"SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP"})
+"""Signals of a codec that went wrong; any other end is the computer's doing."""
+
+
 class _Worker:
     """One decoder process and its slot of shared memory."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self._size = 0
         self._ready = False
         self._slot: mmap.mmap | None = None
@@ -92,22 +103,46 @@ class _Worker:
         self._stdout = cast(IO[bytes], self._process.stdout)
 
     def decode(self, job: Job, target: NDArray[np.generic]) -> None:
-        """Run one task and copy its result. Raises CoreError; then ask `is_alive`."""
+        """Run one task and copy its result. Raises CoreError; then ask `is_alive`.
+
+        A process that is lost for no reason of the picture's (killed from outside, or it could
+        not come up) is replaced, once: the picture is not to blame.
+        """
+        try:
+            self._attempt(job, target)
+        except _LostError:
+            self.close()
+            self._start()
+            try:
+                self._attempt(job, target)
+            except _LostError as error:
+                self.close()
+                raise DecoderDiedError(job.path, str(error)) from error
+
+    def _attempt(self, job: Job, target: NDArray[np.generic]) -> None:
         size = size_of(job.task)
         slot = self._reserve(size)
         payload = pickle.dumps((self._name, job.task), pickle.HIGHEST_PROTOCOL)
         deadline = DEADLINE_SECONDS + size / 10e6
         try:
             if not self._ready:
-                self._ready = self._reply(START_SECONDS) is not None
+                if self._reply(START_SECONDS) is None:
+                    # Its late "I am up" must never be taken for the answer to a task.
+                    raise _LostError(f"did not come up within {START_SECONDS:.0f} s")
+                self._ready = True
             self._stdin.write(struct.pack("<QQ", len(payload), self._size) + payload)
             self._stdin.flush()
             answer = self._reply(deadline)
         except (OSError, ValueError, EOFError) as error:
-            raise DecoderDiedError(job.path, self._how()) from error
+            how, is_the_pictures = self._how()
+            if is_the_pictures:
+                raise DecoderDiedError(job.path, how) from error
+            raise _LostError(how) from error
         if answer is None:
             self.close()
             raise DecoderDiedError(job.path, f"took longer than {deadline:.0f} s and was stopped")
+        if "lost" in answer:
+            raise _LostError(answer["lost"])
         if "died" in answer:
             self.close()
             raise DecoderDiedError(job.path, answer["died"])
@@ -168,18 +203,20 @@ class _Worker:
             raise EOFError
         return {str(key): str(value) for key, value in answer.items()}
 
-    def _how(self) -> str:
+    def _how(self) -> tuple[str, bool]:
+        """How the process ended, and whether what it decoded is to blame."""
         try:
             code = self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self.close()
-            return "stopped answering"
-        if code < 0:
-            try:
-                return f"crashed ({signal.Signals(-code).name})"
-            except ValueError:
-                return "crashed"
-        return "ended unexpectedly"
+            return "stopped answering", True
+        if code >= 0:
+            return f"ended unexpectedly (exit code {code})", False
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            return "crashed", True
+        return f"crashed ({name})", name in _BY_THE_PICTURE
 
     @property
     def is_alive(self) -> bool:

@@ -137,3 +137,64 @@ def test_shutting_down_leaves_no_process() -> None:
     decoding.shut_down()
     alive = [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE]
     assert not [c for c in alive if "decoder_process" in " ".join(c.cmdline())]
+
+
+# ------------------------------------------------------------------ losses that no picture causes
+
+
+@dataclass(frozen=True)
+class DiesOnce:
+    """Ends its process the first time, as if killed from outside."""
+
+    mark: str
+    signal: int
+    dtype: str = "<i2"
+    shape: tuple[int, ...] = (4, 4)
+
+    def run(self) -> np.ndarray:
+        mark = Path(self.mark)
+        if not mark.exists():
+            mark.write_text("")
+            if self.signal:
+                os.kill(os.getpid(), self.signal)
+            os._exit(1)
+        return np.full(self.shape, 7, np.int16)
+
+
+@pytest.mark.parametrize("how", [0, signal.SIGKILL, signal.SIGTERM])
+def test_a_process_lost_from_outside_is_replaced_once(tmp_path: Path, how: int) -> None:
+    assert decode_one(HERE, DiesOnce(str(tmp_path / "mark"), how)).min() == 7
+
+
+def test_a_picture_that_crashes_its_decoder_is_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(DecoderDiedError, match="SIGSEGV"):
+        decode_one(HERE, DiesOnce(str(tmp_path / "mark"), signal.SIGSEGV))
+
+
+@dataclass(frozen=True)
+class CannotArrive:
+    """Pickles well and unpickles badly, as a module that fails to import would."""
+
+    dtype: str = "<i2"
+    shape: tuple[int, ...] = (4, 4)
+
+    def run(self) -> np.ndarray:
+        raise AssertionError
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (int, ("no number",))
+
+
+def test_what_cannot_be_taken_up_says_so() -> None:
+    with pytest.raises(DecoderDiedError, match="could not take up its work"):
+        decode_one(HERE, CannotArrive())
+    assert decode_one(HERE, Ramp(8))[0, 0] == 8
+
+
+def test_a_late_start_is_not_taken_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoding.shut_down()
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "START_SECONDS", 0.0)
+        with pytest.raises(DecoderDiedError, match="did not come up"):
+            decode_one(HERE, Ramp(3))
+    assert decode_one(HERE, Ramp(4))[0, 0] == 4

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from core.errors import CancelledError, CoreError, DecoderDiedError, UnreadableImageError
@@ -39,7 +41,12 @@ FROZEN_FLAG = "--decoder-process"
 """Only argument with which a frozen program calls `decoder_process.main()` and ends."""
 
 DEADLINE_SECONDS = 8.0
-"""For one picture, besides a tenth of a second for each MB of it."""
+"""For one picture, besides a tenth of a second for each MB of it: of the decoder's own time.
+
+A decoder that waits for a busy computer is not hanging; one that waits for nothing is.
+"""
+_PATIENCE = 6
+"""Times the deadline by the clock after which even a starved decoder is given up."""
 START_SECONDS = 60.0
 """For a decoder process to come up on a busy computer."""
 _LARGEST_REPLY = 1 << 14
@@ -62,6 +69,7 @@ class _LostError(Exception):
     """A decoder process ended for no reason that lies in what it decoded."""
 
 
+_WANTS_TO_RUN = (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
 _BY_THE_PICTURE = frozenset({"SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL", "SIGTRAP"})
 """Signals of a codec that went wrong; any other end is the computer's doing."""
 
@@ -181,8 +189,32 @@ class _Worker:
                 raise
             finally:
                 timer.cancel()
-        ready, _, _ = select.select([stream], [], [], deadline)
-        return self._read(stream.fileno()) if ready else None
+        begin, spent = time.monotonic(), self._spent()
+        while True:
+            wait = max(deadline - (time.monotonic() - begin), 0.5)
+            ready, _, _ = select.select([stream], [], [], wait)
+            if ready:
+                return self._read(stream.fileno())
+            waited = time.monotonic() - begin
+            if waited >= deadline and not self._is_starved(spent, deadline, waited):
+                return None
+
+    def _spent(self) -> float:
+        """Seconds of processor time that the process has used."""
+        try:
+            times = psutil.Process(self._process.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
+
+    def _is_starved(self, spent_before: float, deadline: float, waited: float) -> bool:
+        """Whether the process is late only because the computer has no time for it."""
+        if waited >= deadline * _PATIENCE or self._spent() - spent_before >= deadline:
+            return False
+        try:
+            return psutil.Process(self._process.pid).status() in _WANTS_TO_RUN
+        except psutil.Error:
+            return True  # it has just ended: the next look finds its pipe closed
 
     @staticmethod
     def _read(handle: int) -> dict[str, str]:

@@ -198,3 +198,33 @@ def test_a_late_start_is_not_taken_for_an_answer(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(DecoderDiedError, match="did not come up"):
             decode_one(HERE, Ramp(3))
     assert decode_one(HERE, Ramp(4))[0, 0] == 4
+
+
+@dataclass(frozen=True)
+class Starved:
+    """Works for some seconds of its own time."""
+
+    seconds: float
+    dtype: str = "<i2"
+    shape: tuple[int, ...] = (4, 4)
+
+    def run(self) -> np.ndarray:
+        begin = time.process_time()
+        while time.process_time() - begin < self.seconds:
+            pass
+        return np.full(self.shape, 3, np.int16)
+
+
+def test_the_deadline_counts_the_decoders_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode_one(HERE, Ramp(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "DEADLINE_SECONDS", 0.6)
+        with pytest.raises(DecoderDiedError, match="was stopped"):
+            decode_one(HERE, Starved(30.0))
+    decode_one(HERE, Ramp(1))
+    with monkeypatch.context() as patch:
+        # By the clock it is over at once; of its own time the decoder has used little.
+        patch.setattr(decoding, "DEADLINE_SECONDS", 0.05)
+        patch.setattr(decoding, "_PATIENCE", 1000)
+        patch.setattr(decoding._Worker, "_spent", lambda _: 0.0)
+        assert decode_one(HERE, Starved(0.6))[0, 0] == 3

@@ -105,6 +105,14 @@ class DamagedModelError(CoreError):
 
 
 @dataclass(eq=False)
+class PretrainedUnavailableError(CoreError):
+    """A family's published weights are neither on this computer nor to be had from their server."""
+
+    family: str
+    reason: str
+
+
+@dataclass(eq=False)
 class UnsuitableInputError(CoreError):
     """The model's card does not allow this input, and the caller did not override it."""
 

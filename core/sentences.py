@@ -83,6 +83,12 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         "",
         "Choose another model or another series.",
     ),
+    e.PretrainedUnavailableError: lambda x: Sentence(
+        f"The published weights of {x.family} are not on this computer and cannot be fetched "
+        f"({x.reason})",
+        "",
+        "Name a file with network.pretrained_file, or set network.pretrained to false.",
+    ),
     e.EngineDiedError: lambda x: Sentence(
         f"The model process {x.how}",
         "",

@@ -20,6 +20,6 @@ def contributions(model: Classifier, maps: Tensor, output: int) -> Tensor:
     maps: (n, features, rows, cols) from `Classifier.maps`. output: index of the logit.
     Returns float32 (n, rows, cols); sum over places + bias = logit. Negative parts are kept.
     """
-    weight = model.head.weight[output]
+    weight = model.last.weight[output]
     places = maps.shape[-2] * maps.shape[-1]
     return torch.einsum("nfrc,f->nrc", maps, weight) / places

@@ -1,90 +1,124 @@
-"""Trunk → global average pooling → linear head: the one shape of our 2D classifiers.
+"""Trunk → pooling → head: the one shape of all our classifiers, of slices and of volumes.
 
-Because the head is linear on the pooled maps, Grad-CAM at the last stage has a closed form:
-see `core.models.explanation`.
+The trunk's last feature maps are an output of the network: the heat map needs a gradient through
+pooling and head only, and where these are a mean and a linear layer it has a closed form; see
+`core.models.explanation`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from core.models.architectures import efficientnet_lite, plain_cnn
+from core.models.architectures.families import Trunk, make_trunk
+from core.models.architectures.heads import Activation, HiddenHead, last_linear
 from core.models.card import Architecture
 
 
-class Trunk(Protocol):
-    """What a family provides: feature maps, and its parts in order."""
+class _OwnPool(Protocol):
+    """A trunk that is followed by more than a mean."""
 
-    def __call__(self, image: Tensor) -> Tensor:
-        """(n, channels, rows, cols) → (n, features, rows/k, cols/k)."""
+    def pool(self, maps: Tensor) -> Tensor:
+        """(n, out_features) of the trunk's maps."""
 
-    def stages(self) -> list[nn.Module]:
-        """Parts from the input to the output."""
-
-
-class Family(NamedTuple):
-    """How to make a trunk, how many features it ends in, how to fill it (None: from nothing)."""
-
-    trunk: Callable[[int], nn.Module]
-    features: int
-    pretrained: Callable[[nn.Module], None] | None
-
-
-def _fill_lite0(trunk: nn.Module) -> None:
-    efficientnet_lite.load_imagenet(cast(efficientnet_lite.EfficientNetLite0, trunk))
-
-
-FAMILIES: dict[str, Family] = {
-    "efficientnet-lite0": Family(
-        efficientnet_lite.EfficientNetLite0, efficientnet_lite.FEATURES, _fill_lite0
-    ),
-    "plain-cnn": Family(plain_cnn.PlainCnn, plain_cnn.FEATURES, None),
-}
+    def grid(self, maps: Tensor) -> Tensor:
+        """The maps in space."""
 
 
 class Classifier(nn.Module):
-    """A trunk with a linear head on its pooled feature maps.
+    """A trunk with a head on its pooled feature maps.
 
-    Input: float32 (n, channels, size, size), normalised as the card says.
-    Output: logits (n, outputs): one for two classes (of the positive one), else one a class;
-    then one for each auxiliary target.
+    Input: float32 (n, channels, size, size), or (n, channels, size, size, size) of a volume,
+    normalised as the card says.
+    Output: logits (n, outputs): one for two classes (of the positive one) or one a class; then
+    one for each auxiliary target.
+
+    hidden_features: width of a hidden layer in the head; 0 for a linear head. The other options
+    are the family's own; see `core.models.architectures.families`.
     """
 
-    def __init__(self, family: str, outputs: int, channels: int = 3, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        family: str,
+        outputs: int,
+        channels: int = 3,
+        dropout: float = 0.0,
+        *,
+        hidden_features: int | None = None,
+        hidden_activation: Activation | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__()
-        made = FAMILIES[family]
         self.family = family
-        self.trunk = made.trunk(channels)
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(made.features, outputs)
+        self.trunk, standard = make_trunk(family, channels, options)
+        features = cast(Trunk, self.trunk).out_features
+        hidden = standard.hidden_features if hidden_features is None else hidden_features
+        self.dropout = nn.Dropout(dropout if not hidden else 0.0)
+        if hidden:
+            activation = hidden_activation or standard.hidden_activation
+            share = dropout or standard.dropout
+            self.head: nn.Module = HiddenHead(features, hidden, outputs, share, activation)
+        else:
+            self.head = nn.Linear(features, outputs)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (n, outputs)."""
         return self.classify(self.maps(image))
 
     def maps(self, image: Tensor) -> Tensor:
-        """The last feature maps (n, features, rows, cols)."""
+        """The last feature maps: (n, features, rows, cols), with slices before rows in 3D.
+
+        A vision transformer gives its tokens (n, places, features) before the last block.
+        """
         maps: Tensor = self.trunk(image)
         return maps
 
     def classify(self, maps: Tensor) -> Tensor:
         """Logits from feature maps."""
-        logits: Tensor = self.head(self.dropout(maps.mean(dim=(2, 3))))
+        logits: Tensor = self.head(self.dropout(self._pool(maps)))
         return logits
+
+    def grid(self, maps: Tensor) -> Tensor:
+        """Feature maps in space, (n, features, [slices,] rows, cols)."""
+        if hasattr(self.trunk, "grid"):
+            return cast(_OwnPool, self.trunk).grid(maps)
+        return maps
+
+    def _pool(self, maps: Tensor) -> Tensor:
+        if hasattr(self.trunk, "pool"):
+            return cast(_OwnPool, self.trunk).pool(maps)
+        return maps.flatten(2).mean(dim=2)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether logits are linear in the mean of the maps, so that their sum is the logit."""
+        return not hasattr(self.trunk, "pool") and isinstance(self.head, nn.Linear)
+
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that gives the logits."""
+        return last_linear(self.head)
+
+    @property
+    def outputs(self) -> int:
+        """Number of logits."""
+        return self.last.out_features
 
     def stages(self) -> list[nn.Module]:
         """The trunk's parts from the input to the output; the head is not among them."""
         return cast(Trunk, self.trunk).stages()
 
-    def load_pretrained(self) -> None:
-        """Fill the trunk with its family's pretrained weights, where there are any."""
-        fill = FAMILIES[self.family].pretrained
-        if fill is not None:
-            fill(self.trunk)
+    def load_pretrained(self, file: str = "") -> None:
+        """Fill the trunk with its family's pretrained weights, or with those of a file.
+
+        A family that is trained from nothing stays as it is. Raises PretrainedUnavailableError
+        if its weights are neither at hand nor to be had, DamagedModelError for a bad file.
+        """
+        from core.models.architectures.pretrained import fill_pretrained
+
+        fill_pretrained(self.family, self.trunk, file)
 
     def parameter_count(self) -> int:
         """Number of trainable numbers, frozen ones included."""
@@ -94,7 +128,8 @@ class Classifier(nn.Module):
 def build(architecture: Architecture, channels: int) -> Classifier:
     """The network that a card describes, with random weights.
 
-    Raises KeyError if the family is unknown, ValueError if the parameter count disagrees.
+    Raises KeyError if the family is unknown, TypeError or ValueError if its options are not
+    right or the parameter count disagrees.
     """
     model = Classifier(architecture.family, architecture.outputs, channels, **architecture.options)
     if model.parameter_count() != architecture.parameters:
@@ -106,6 +141,11 @@ def build(architecture: Architecture, channels: int) -> Classifier:
 
 
 def normalise(pixels: Tensor, mean: float, std: float) -> Tensor:
-    """8-bit prepared pixels (n, channels, size, size) → float32 network input, channels last."""
+    """8-bit prepared pixels → float32 network input of the same shape, channels last in memory."""
     image = (pixels.to(torch.float32) / 255.0 - mean) / std
-    return image.contiguous(memory_format=torch.channels_last)
+    return image.contiguous(memory_format=memory_format(pixels.ndim))
+
+
+def memory_format(dimensions: int) -> torch.memory_format:
+    """Channels last, for a tensor of four or five dimensions."""
+    return torch.channels_last_3d if dimensions == 5 else torch.channels_last

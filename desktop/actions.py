@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
+
+from desktop.language import later, say
 
 
 class Menu(Enum):
@@ -259,37 +261,59 @@ SPECS: tuple[Spec, ...] = (
 )
 
 MOUSE = (
-    ("Wheel", "one slice"),
-    ("Ctrl + wheel, right drag", "zoom"),
-    ("Middle drag, Shift + left drag", "move the image"),
-    ("Left drag", "window: right is wider, up is brighter; five times faster with Ctrl"),
-    ("Double click", "three panels and back; in three planes, one plane alone and back"),
-    ("Shift + move in three planes", "cross-hair"),
-    ("Click or drag on the strip", "go to a slice"),
-    ("Drop a folder or files", "open them"),
+    (later("Wheel"), later("one slice")),
+    (later("Ctrl + wheel, right drag"), later("zoom")),
+    (later("Middle drag, Shift + left drag"), later("move the image")),
+    (
+        later("Left drag"),
+        later("window: right is wider, up is brighter; five times faster with Ctrl"),
+    ),
+    (
+        later("Double click"),
+        later("three panels and back; in three planes, one plane alone and back"),
+    ),
+    (later("Shift + move in three planes"), later("cross-hair")),
+    (later("Click or drag on the strip"), later("go to a slice")),
+    (later("Drop a folder or files"), later("open them")),
 )
 """What the mouse does, for the key sheet; the viewer is the owner of the fact."""
 
 
 class Actions(QObject):
-    """The QActions by command. Nothing happens until they are bound."""
+    """The QActions by command. Nothing happens until they are bound.
 
-    def __init__(self, window: QWidget) -> None:
+    keys: name of a command → keys that a person chose instead of its own.
+    """
+
+    def __init__(self, window: QWidget, keys: Mapping[str, Sequence[str]] | None = None) -> None:
         super().__init__(window)
         self._actions: dict[Command, QAction] = {}
+        own = keys or {}
         for spec in SPECS:
-            action = QAction(spec.text, window)
-            action.setShortcuts([QKeySequence(key) for key in spec.keys])
+            action = QAction(say(spec.text), window)
+            action.setShortcuts(
+                [QKeySequence(key) for key in own.get(spec.command.name, spec.keys)]
+            )
             action.setCheckable(spec.checkable)
-            action.setStatusTip(spec.tip)
+            action.setStatusTip(say(spec.tip))
             if spec.tip:
-                action.setToolTip(spec.tip)
+                action.setToolTip(say(spec.tip))
             if spec.where is Where.IMAGE:
                 action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             if spec.command is Command.QUIT:
                 action.setMenuRole(QAction.MenuRole.QuitRole)
             self._actions[spec.command] = action
         self._window = window
+
+    def remove(self) -> None:
+        """Take all actions off the window; the object is of no more use."""
+        for action in self._actions.values():
+            for widget in action.associatedObjects():
+                if isinstance(widget, QWidget):
+                    widget.removeAction(action)
+            action.deleteLater()
+        self._actions.clear()
+        self.deleteLater()
 
     def __getitem__(self, command: Command) -> QAction:
         return self._actions[command]
@@ -323,7 +347,7 @@ class Actions(QObject):
 
     def fill(self, bar: QMenuBar) -> dict[Menu, QMenu]:
         """Make the menus."""
-        menus = {menu: bar.addMenu(menu.value) for menu in Menu}
+        menus = {menu: bar.addMenu(say(menu.value)) for menu in Menu}
         for spec in SPECS:
             menu = menus[spec.menu]
             if spec.separator:
@@ -350,4 +374,4 @@ def exclusive(menu: QMenu) -> QActionGroup:
 def keys_in_words(action: QAction) -> str:
     """The keys of an action for people, such as “Ctrl+Y or Ctrl+Shift+Z”."""
     native = QKeySequence.SequenceFormat.NativeText
-    return " or ".join(key.toString(native) for key in action.shortcuts())
+    return say(" or ").join(key.toString(native) for key in action.shortcuts())

@@ -10,14 +10,16 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from core.events import Signal
 from core.labels.sets import load_label_set
 from core.models.catalogue import Catalogue
 from core.models.client import EngineClient
 from core.models.messages import EngineMessage
 from core.session import Session
-from desktop import appearance
+from desktop import appearance, language
 from desktop.commands import Commands
 from desktop.jobs import Failure, Jobs
+from desktop.language import say
 from desktop.logs import start_logging, tell_defects
 from desktop.main_window import MainWindow
 from desktop.model_commands import ModelCommands
@@ -39,18 +41,41 @@ MakeEngine = Callable[[Callable[[EngineMessage], None]], Engine]
 class Application:
     """One running Sliceloop: make it, `start` it, and `close` it."""
 
+    looks_changed = Signal()
+    """The window's inside was built again; its panels are new objects."""
+
     def __init__(
         self, make_engine: MakeEngine = EngineClient, catalogue: Catalogue | None = None
     ) -> None:
         self.settings = SettingsStore()
+        self.wear()
         self.jobs = Jobs()
         self.session = Session(load_label_set(self.settings.values.task or DEFAULT_TASK))
         self.catalogue = catalogue or Catalogue()
         self.operations = self._operations(make_engine)
         self.window = MainWindow(self.operations)
+        self.settings.looks_changed.connect(self._wear_later)
         self.commands = Commands(self.window, self.operations)
         self.model_commands = ModelCommands(self.window, self.operations)
         self._is_closed = False
+
+    def wear(self) -> None:
+        """Take language and theme from the settings."""
+        language.use(self.settings.values.language)
+        qt = QApplication.instance()
+        if isinstance(qt, QApplication):
+            appearance.apply(qt, self.settings.values.theme)
+
+    def wear_again(self) -> None:
+        """Language, theme, words or keys were changed: build the window's inside again."""
+        self.commands.close()
+        self.model_commands.close()
+        self.wear()
+        self.window.rebuild()
+        self.commands = Commands(self.window, self.operations)
+        self.model_commands = ModelCommands(self.window, self.operations)
+        self.model_commands.show_state()
+        self.looks_changed.emit()
 
     def _operations(self, make_engine: MakeEngine) -> Operations:
         session, jobs, settings = self.session, self.jobs, self.settings
@@ -79,13 +104,29 @@ class Application:
     def _shown(self, paths: list[Path]) -> None:
         if self._is_closed:
             return
-        if self.settings.notice:
-            self._tell(Notice(Level.CAUTION, self.settings.notice))
+        if self.settings.damaged:
+            self._tell(
+                Notice(
+                    Level.CAUTION,
+                    say(
+                        "The settings could not be read and start afresh; the old file is {file}.",
+                        file=self.settings.damaged,
+                    ),
+                )
+            )
         self.operations.labels.start()
         self.operations.asking.start()
         self.operations.retraining.start()
         if paths:
             self.operations.opening.open_paths(paths)
+
+    def _wear_later(self) -> None:
+        # Not from within the menu or dialog that asked for it: they go with the old inside.
+        QTimer.singleShot(0, self._wear_unless_closed)
+
+    def _wear_unless_closed(self) -> None:
+        if not self._is_closed:
+            self.wear_again()
 
     def tell_failure(self, failure: Failure) -> None:
         """Show an error that nobody foresaw."""
@@ -96,6 +137,7 @@ class Application:
         if self._is_closed:
             return
         self._is_closed = True
+        self.settings.looks_changed.disconnect(self._wear_later)
         self.commands.close()
         self.model_commands.close()
         self.operations.retraining.close()

@@ -11,6 +11,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PySide6.QtWidgets import QApplication
 
@@ -269,11 +270,14 @@ QSlider::handle:horizontal:focus {{ background: {c.accent}; }}
 
 
 def apply(app: QApplication, name: str = "dark") -> Theme:
-    """Give the application a theme; "dark" or "light". Returns its colours.
+    """Give the application a theme; "dark", "light", or "" for the desktop's. Returns its colours.
 
     May be called again while the window is open. Raises KeyError for an unknown name.
     """
     global _current  # noqa: PLW0603 - the application has exactly one look
+    if not name:
+        bright = app.styleHints().colorScheme() is Qt.ColorScheme.Light
+        name = LIGHT.name if bright else DARK.name
     _current = THEMES[name]
     app.setStyle("Fusion")
     app.setFont(font())

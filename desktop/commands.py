@@ -16,6 +16,7 @@ from core.session import Reading
 from desktop.actions import Command, Menu, exclusive
 from desktop.dialogs.keys import KeysDialog
 from desktop.jobs import Job, Task
+from desktop.language import current, say, task_name
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
@@ -41,12 +42,14 @@ class Commands:
         self._class_actions: list[QAction] = []
         menus = window.menus
         self._recent_menu = self._actions.submenu(
-            menus[Menu.FILE], Command.CLOSE_SERIES, "Open &recent"
+            menus[Menu.FILE], Command.CLOSE_SERIES, say("Open &recent")
         )
         self._series_menu = self._actions.submenu(
-            menus[Menu.LABEL], Command.CLEAR_LABEL, "Label the &whole series"
+            menus[Menu.LABEL], Command.CLEAR_LABEL, say("Label the &whole series")
         )
-        self._task_menu = self._actions.submenu(menus[Menu.LABEL], Command.READER_NAME, "Read &for")
+        self._task_menu = self._actions.submenu(
+            menus[Menu.LABEL], Command.READER_NAME, say("Read &for")
+        )
         self._bind()
         self._fill_recent()
         self._fill_classes(operations.session.label_set)
@@ -140,7 +143,7 @@ class Commands:
     def open_folder(self) -> None:
         """Ask for a folder and open it."""
         folder = QFileDialog.getExistingDirectory(
-            self._window, "Open a folder with images", self._last_folder()
+            self._window, say("Open a folder with images"), self._last_folder()
         )
         if folder:
             self._do.opening.open_paths([Path(folder)])
@@ -149,10 +152,12 @@ class Commands:
         """Ask for files and open them."""
         files, _ = QFileDialog.getOpenFileNames(
             self._window,
-            "Open images",
+            say("Open images"),
             self._last_folder(),
-            "Images (*.dcm *.DCM *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.tif *.tiff *.png "
-            "*.jpg *.jpeg);;All files (*)",
+            say(
+                "Images (*.dcm *.DCM *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.tif "
+                "*.tiff *.png *.jpg *.jpeg);;All files (*)"
+            ),
         )
         if files:
             self._do.opening.open_paths([Path(file) for file in files])
@@ -176,7 +181,7 @@ class Commands:
                 return made.images
 
         self._do.jobs.submit(
-            Job("sample", "Making the sample", make),
+            Job("sample", say("Making the sample"), make),
             on_done=lambda folder: self._do.opening.open_paths([folder], remember=False),
             on_failed=lambda failure: self._window.tell(Notice.of(failure)),
         )
@@ -193,7 +198,7 @@ class Commands:
         if self._reading is None:
             return
         file, _ = QFileDialog.getSaveFileName(
-            self._window, "Export answers and labels", "answers.csv", "CSV (*.csv)"
+            self._window, say("Export answers and labels"), "answers.csv", "CSV (*.csv)"
         )
         if file:
             self._do.exporting.answers(self._reading, Path(file))
@@ -203,11 +208,14 @@ class Commands:
         if self._reading is None:
             return
         file, _ = QFileDialog.getSaveFileName(
-            self._window, "Save the picture", "picture.png", "PNG (*.png)"
+            self._window, say("Save the picture"), "picture.png", "PNG (*.png)"
         )
         if file and not self._picture().save(file, "PNG"):
             self._window.tell(
-                Notice(Level.ERROR, f"The picture could not be written: {file}. Choose another.")
+                Notice(
+                    Level.ERROR,
+                    say("The picture could not be written: {file}. Choose another.", file=file),
+                )
             )
 
     def copy_picture(self) -> None:
@@ -215,7 +223,7 @@ class Commands:
         if self._reading is not None:
             QGuiApplication.clipboard().setPixmap(self._picture())
             self._window.tell(
-                Notice(Level.DONE, "The picture is on the clipboard, without patient text.")
+                Notice(Level.DONE, say("The picture is on the clipboard, without patient text."))
             )
 
     def _picture(self):  # type: ignore[no-untyped-def]
@@ -233,7 +241,7 @@ class Commands:
 
     def _suspicious(self, direction: int) -> None:
         if not self._window.stage.next_suspicious(direction):
-            self._window.tell(Notice(Level.INFO, "The model flags no other slice here."))
+            self._window.tell(Notice(Level.INFO, say("The model flags no other slice here.")))
 
     def _preset(self, key: int) -> None:
         self._window.stage.preset(key)
@@ -255,14 +263,16 @@ class Commands:
             there = place < len(presets)
             action.setVisible(there)
             if there:
-                action.setText(f"Window: {window_words(presets[place])}")
+                action.setText(say("Window: {window}", window=window_words(presets[place])))
 
     def _planes(self) -> None:
         there = self._window.stage.toggle_planes()
         self._actions.show_checked(Command.PLANES, there and self._shows_planes())
         if not there:
             self._window.tell(
-                Notice(Level.INFO, "These images do not form a volume; there are no other planes.")
+                Notice(
+                    Level.INFO, say("These images do not form a volume; there are no other planes.")
+                )
             )
 
     def _shows_planes(self) -> bool:
@@ -298,11 +308,13 @@ class Commands:
         if reading is None:
             return
         count = reading.summary.shape[0]
-        name = self._do.session.label_set.find(class_id).name()
+        name = self._do.session.label_set.find(class_id).name(current())
         sure = QMessageBox.question(
             self._window,
-            "Label the whole series",
-            f"Label all {count} slices “{name}”? One undo takes it back.",
+            say("Label the whole series"),
+            say(
+                "Label all {count} slices “{name}”? One undo takes it back.", count=count, name=name
+            ),
         )
         if sure == QMessageBox.StandardButton.Yes:
             self._do.labels.label_series(reading, class_id)
@@ -320,7 +332,7 @@ class Commands:
             return
         index = self._do.labels.next_labelled(self._reading, direction)
         if index is None:
-            self._window.tell(Notice(Level.INFO, "No other slice of this series has a label."))
+            self._window.tell(Notice(Level.INFO, say("No other slice of this series has a label.")))
         else:
             self._reading.case.navigation.go(index)
 
@@ -328,8 +340,8 @@ class Commands:
         """Ask for the name under which labels are given."""
         name, sure = QInputDialog.getText(
             self._window,
-            "Your name",
-            "Labels are kept under this name:",
+            say("Your name"),
+            say("Labels are kept under this name:"),
             text=self._do.labels.reader,
         )
         if sure and name.strip():
@@ -345,7 +357,7 @@ class Commands:
             menu.addAction(str(path)).triggered.connect(partial(self._recent_clicked, path))
         if recent:
             menu.addSeparator()
-            menu.addAction("Clear this list").triggered.connect(self._forget_recent)
+            menu.addAction(say("Clear this list")).triggered.connect(self._forget_recent)
         menu.setEnabled(bool(recent))
 
     def _recent_clicked(self, path: Path, _checked: bool = False) -> None:
@@ -366,14 +378,14 @@ class Commands:
         self._series_menu.clear()
         first = self._series_menu.menuAction()
         for item in in_reading_order(label_set):
-            action = QAction(f"Label: {item.name()}", self._window)
+            action = QAction(say("Label: {name}", name=item.name(current())), self._window)
             if item.key:
                 action.setShortcut(QKeySequence(f"Ctrl+{item.key}"))
             action.triggered.connect(lambda _=False, c=item.id: self._label(c))
             menu.insertAction(first, action)
             self._window.addAction(action)
             self._class_actions.append(action)
-            self._series_menu.addAction(item.name()).triggered.connect(
+            self._series_menu.addAction(item.name(current())).triggered.connect(
                 lambda _=False, c=item.id: self._label_series(c)
             )
 
@@ -384,7 +396,7 @@ class Commands:
                 label_set = load_label_set(task)
             except CoreError:
                 continue  # told when it is chosen by name on the command line
-            action = self._task_menu.addAction(label_set.names["en"])
+            action = self._task_menu.addAction(task_name(label_set))
             action.setCheckable(True)
             action.setChecked(task == self._do.session.label_set.id)
             action.triggered.connect(partial(self._read_for, task))
@@ -418,7 +430,7 @@ class Commands:
     def show_keys(self) -> None:
         """F1: the key sheet."""
         classes = [
-            (f"Ctrl+{item.key}", f"Label: {item.name()}")
+            (f"Ctrl+{item.key}", say("Label: {name}", name=item.name(current())))
             for item in in_reading_order(self._do.session.label_set)
             if item.key
         ]
@@ -432,10 +444,15 @@ class Commands:
 
         QMessageBox.about(
             self._window,
-            "About Sliceloop",
-            f"<b>{program()}</b><p>Read a study, see the model's answer for each slice and why, "
-            "correct it, retrain, promote the better model. Everything stays on this computer; "
-            f"nothing is sent.</p><p>{DISCLAIMER}.</p><p>Apache License 2.0</p>",
+            say("About Sliceloop"),
+            say(
+                "<b>{program}</b><p>Read a study, see the model's answer for each slice "
+                "and why, correct it, retrain, promote the better model. Everything stays "
+                "on this computer; nothing is sent.</p><p>{disclaimer}.</p><p>Apache "
+                "License 2.0</p>",
+                program=program(),
+                disclaimer=say(DISCLAIMER),
+            ),
         )
 
 

@@ -51,8 +51,8 @@ def explain(error: BaseException) -> Failure:
         Sentence(
             f"Something went wrong inside Sliceloop ({type(error).__name__})",
             "",
-            "Labels already marked as saved are safe. Try again; if it happens once more, "
-            "report it with the details.",
+            "Labels already marked as saved are safe. Try again; if it happens once "
+            "more, report it with the details.",
         ),
         details,
         error,
@@ -177,7 +177,8 @@ class Jobs(QObject):
         pool = self._pool
         if job.lane:
             pool = self._lanes.setdefault(
-                job.lane, ThreadPoolExecutor(1, thread_name_prefix=f"sliceloop-{job.lane}")
+                job.lane,
+                ThreadPoolExecutor(1, thread_name_prefix=f"sliceloop-{job.lane}"),
             )
         entry.future = pool.submit(self._work, entry)
         self.changed.emit()

@@ -23,6 +23,7 @@ from pathlib import Path
 from PySide6.QtCore import QLocale
 
 from core import places
+from core.labels.schema import LabelSet
 from core.sentences import Sentence
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
@@ -59,6 +60,9 @@ class Catalogue:
         made.sort(key=lambda item: -item[0])
         return tuple(item[1:] for item in made)
 
+
+_SENTENCE = re.compile(r"(.+?)( \([^()]*\))?\.(?: (.+))?", re.DOTALL)
+"""What happened, perhaps where, and perhaps what to do: `core.sentences.Sentence` as text."""
 
 _current = "en"
 _catalogue = Catalogue()
@@ -126,6 +130,11 @@ def say_sentence(sentence: Sentence) -> str:
     return str(Sentence(say_core(sentence.what), sentence.where, say_core(sentence.remedy)))
 
 
+def task_name(label_set: LabelSet) -> str:
+    """What is read for, in the language now spoken; English where the set does not say it."""
+    return label_set.names.get(_current, label_set.names["en"])
+
+
 def _filled(text: str, facts: dict[str, object]) -> str:
     return text.format(**facts) if facts else text
 
@@ -140,6 +149,10 @@ def _core_words(text: str) -> str:
         if match is not None:
             parts = (_core_words(part) for part in match.groups())
             return said.format(**dict(zip(names, parts, strict=True)))
+    whole = _SENTENCE.fullmatch(text)
+    if whole is not None:
+        rest = f" {_core_words(whole[3])}" if whole[3] else ""
+        return f"{_core_words(whole[1])}{whole[2] or ''}.{rest}"
     for joint in ("; ", "\n"):
         if joint in text:
             return joint.join(_core_words(part) for part in text.split(joint))

@@ -26,8 +26,9 @@ from PySide6.QtWidgets import (
 from core.events import SignalInstance
 from core.imaging.geometry import Plane
 from core.session import Reading
-from desktop import appearance
+from desktop import appearance, language
 from desktop.actions import Actions, Command
+from desktop.language import say
 from desktop.notices import Notice
 from desktop.operations import Operations
 from desktop.panels.banner import Banner
@@ -62,11 +63,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(960, 600)
         self.resize(1400, 900)
         self.setAcceptDrops(True)
-        self.setStyleSheet(window_style(appearance.theme()))
-        self.actions_ = Actions(self)
-        self._build()
-        self.menus = self.actions_.fill(self.menuBar())
-        self.actions_.attach(self.stage)
+        self._furnish()
         self._refresh_timer = QTimer(self)
         self._refresh_timer.setSingleShot(True)
         self._refresh_timer.setInterval(30)  # answers come in bursts
@@ -76,6 +73,45 @@ class MainWindow(QMainWindow):
         self._show_current(None)
 
     # ---- construction
+
+    def _furnish(self) -> None:
+        """Make everything that has words or colours, in the language and theme now in force."""
+        self.setStyleSheet(window_style(appearance.theme()))
+        self.actions_ = Actions(self, self._operations.settings.values.keys)
+        self._build()
+        self.stage.set_language(language.current())
+        self.menus = self.actions_.fill(self.menuBar())
+        self.actions_.attach(self.stage)
+
+    def rebuild(self) -> None:
+        """Make the inside again, after another language, theme or key; what is shown stays.
+
+        Whoever has bound actions or listens to panels binds and listens again afterwards.
+        """
+        shows_comparison = self.pages.currentWidget() is self.comparison
+        comparison, camera = self.comparison.view, self.stage.viewpoint.camera
+        sizes, tab = self.columns.sizes(), self.tabs.currentIndex()
+        panels = (self.studies.isHidden(), self.tabs.isHidden())
+        self._refresh_timer.stop()
+        self.disconnect_core()
+        self.menuBar().clear()
+        self.actions_.remove()
+        old = self.takeCentralWidget()
+        old.hide()
+        old.deleteLater()
+        self._furnish()
+        self._listen()
+        self.columns.setSizes(sizes)
+        self.tabs.setCurrentIndex(tab)
+        self.studies.setHidden(panels[0])
+        self.tabs.setHidden(panels[1])
+        self.footer.show_engine(self._operations.asking.words)
+        self._show_current(self.current)
+        self.stage.viewpoint.look(camera)
+        if comparison is not None:
+            self.comparison.show_comparison(comparison)
+            if shows_comparison:
+                self.show_comparison_page()
 
     def _build(self) -> None:
         self.studies = StudiesPanel(self._session, self)
@@ -101,8 +137,8 @@ class MainWindow(QMainWindow):
         self.middle_column.addWidget(self.pages, 1)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
-        self.tabs.addTab(self.findings, "Findings")
-        self.tabs.addTab(self.training, "Training")
+        self.tabs.addTab(self.findings, say("Findings"))
+        self.tabs.addTab(self.training, say("Training"))
         self.columns = QSplitter(Qt.Orientation.Horizontal, self)
         self.columns.setChildrenCollapsible(False)
         self.columns.setHandleWidth(1)
@@ -256,13 +292,13 @@ class MainWindow(QMainWindow):
         saved = self._operations.labels.saved
         self.findings.show_saved(saved)
         if saved.failed:
-            words = "Labels: not saved"
+            words = say("Labels: not saved")
         elif saved.pending:
-            words = "Labels: saving…"
+            words = say("Labels: saving…")
         elif not saved.is_ready:
-            words = "Labels: opening the journal…"
+            words = say("Labels: opening the journal…")
         else:
-            words = "Labels: all saved" if saved.can_write else "Labels: read only"
+            words = say("Labels: all saved") if saved.can_write else say("Labels: read only")
         self.footer.show_saved(words)
 
     def _show_models(self) -> None:

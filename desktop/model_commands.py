@@ -14,6 +14,7 @@ from desktop.actions import Command
 from desktop.dialogs.models import ModelsDialog
 from desktop.dialogs.retrain import RetrainDialog
 from desktop.jobs import explain
+from desktop.language import say, task_name
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
@@ -60,6 +61,11 @@ class ModelCommands:
         for signal, slot in self._heard:
             signal.disconnect(slot)
 
+    def show_state(self) -> None:
+        """Show the run that is watched in a window that was built again."""
+        self._window.training.show_run(self._do.watcher.view)
+        self._runs_changed()
+
     # ---- training
 
     def ask_retrain(self) -> None:
@@ -101,7 +107,9 @@ class ModelCommands:
     def _keep(self) -> None:
         self._window.show_reading_page()
         self._window.tell(
-            Notice(Level.INFO, "The champion stays active. The new model is kept with its run.")
+            Notice(
+                Level.INFO, say("The champion stays active. The new model is kept with its run.")
+            )
         )
 
     def _decided(self, _promotion: object) -> None:
@@ -114,7 +122,7 @@ class ModelCommands:
 
     def models_dialog(self) -> ModelsDialog:
         """The dialog over all models of the task in force, filled and bound."""
-        dialog = ModelsDialog(self._operations.session.label_set.names["en"], self._window)
+        dialog = ModelsDialog(task_name(self._operations.session.label_set), self._window)
         dialog.promote_wanted.connect(self._do.promote_known)
         dialog.rollback_wanted.connect(self._do.roll_back)
         self._fill(dialog)
@@ -141,8 +149,8 @@ class ModelCommands:
         """Ask why, and go back to the model that was active before."""
         reason, sure = QInputDialog.getText(
             self._window,
-            "Roll back",
-            "The model that was active before will answer again. Why?",
+            say("Roll back"),
+            say("The model that was active before will answer again. Why?"),
         )
         if sure and reason.strip():
             self._do.roll_back(reason.strip())
@@ -158,12 +166,17 @@ class ModelCommands:
             child = subprocess.Popen([*own, "demo"], stdin=subprocess.DEVNULL, cwd=_source_folder())
         except OSError as error:
             self._window.tell(
-                Notice(Level.ERROR, f"The tour could not be started: {error.strerror}.")
+                Notice(
+                    Level.ERROR,
+                    say("The tour could not be started: {reason}.", reason=error.strerror),
+                )
             )
             return
         _tours.append(child)
         self._window.tell(
-            Notice(Level.INFO, "The tour opens in a window of its own. Nothing of yours is used.")
+            Notice(
+                Level.INFO, say("The tour opens in a window of its own. Nothing of yours is used.")
+            )
         )
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 
 from core.sentences import Sentence
 from desktop.jobs import Failure
+from desktop.language import say_sentence
 
 
 class Level(Enum):
@@ -35,8 +36,8 @@ class Notice:
     def of(cls, failure: Failure | Sentence) -> Notice:
         """A failure as a notice."""
         if isinstance(failure, Sentence):
-            return cls(Level.ERROR, str(failure))
-        return cls(Level.ERROR, str(failure.sentence), failure.details)
+            return cls(Level.ERROR, say_sentence(failure))
+        return cls(Level.ERROR, say_sentence(failure.sentence), failure.details)
 
 
 Tell = Callable[[Notice], None]

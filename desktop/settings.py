@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core import durable, places
 from core.errors import NotDurableError
+from core.events import Signal
 
 _log = logging.getLogger(__name__)
 
@@ -86,10 +87,13 @@ class Settings(BaseModel):
 class SettingsStore:
     """Reads and writes the settings file of the profile."""
 
+    looks_changed = Signal()
+    """Language, theme, keys or profile were changed: what is shown must be built again."""
+
     def __init__(self, file: Path | None = None) -> None:
         self._file = file or places.settings_folder() / "settings.json"
-        self.notice = ""
-        """A sentence for the person if the file could not be used."""
+        self.damaged = ""
+        """Name of the file in which settings that could not be read were kept aside."""
         self.values = self._read()
 
     def _read(self) -> Settings:
@@ -104,9 +108,7 @@ class SettingsStore:
                 self._file.replace(aside)
             except OSError:
                 aside = self._file
-            self.notice = (
-                f"The settings could not be read and start afresh; the old file is {aside.name}."
-            )
+            self.damaged = aside.name
             return Settings()
 
     def save(self) -> None:
@@ -115,6 +117,13 @@ class SettingsStore:
             durable.write_json(self._file, self.values.model_dump())
         except NotDurableError as error:
             _log.warning("Settings could not be saved: %s", error.reason)
+
+    def change_looks(self, **changes: object) -> None:
+        """Change language, theme, keys or profile by name, keep them, and say so."""
+        for name, value in changes.items():
+            setattr(self.values, name, value)
+        self.save()
+        self.looks_changed.emit()
 
     def remember(self, path: Path) -> None:
         """Put a path at the top of the recent list."""

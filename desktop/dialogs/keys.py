@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.actions import MOUSE, SPECS, Actions, Menu, keys_in_words
+from desktop.language import say
 
 
 class KeysDialog(QDialog):
@@ -25,7 +26,7 @@ class KeysDialog(QDialog):
         self, actions: Actions, label_keys: list[tuple[str, str]], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Keys and mouse")
+        self.setWindowTitle(say("Keys and mouse"))
         self.resize(1020, 700)
         columns = QHBoxLayout()
         columns.setSpacing(28)
@@ -34,18 +35,18 @@ class KeysDialog(QDialog):
             columns.addLayout(column, share)
         by_menu = {
             menu: [
-                (keys_in_words(actions[spec.command]), spec.text.replace("&", "").rstrip("…"))
+                (keys_in_words(actions[spec.command]), say(spec.text).replace("&", "").rstrip("…"))
                 for spec in SPECS
                 if spec.menu is menu and actions[spec.command].shortcuts()
             ]
             for menu in Menu
         }
-        self._group(left, "File", by_menu[Menu.FILE])
-        self._group(left, "Label", label_keys + by_menu[Menu.LABEL])
-        self._group(middle, "View", by_menu[Menu.VIEW])
-        self._group(right, "Model", by_menu[Menu.MODEL])
-        self._group(right, "Mouse", list(MOUSE))
-        self._group(right, "Help", by_menu[Menu.HELP])
+        self._group(left, say("File"), by_menu[Menu.FILE])
+        self._group(left, say("Label"), label_keys + by_menu[Menu.LABEL])
+        self._group(middle, say("View"), by_menu[Menu.VIEW])
+        self._group(right, say("Model"), by_menu[Menu.MODEL])
+        self._group(right, say("Mouse"), [(say(how), say(what)) for how, what in MOUSE])
+        self._group(right, say("Help"), by_menu[Menu.HELP])
         for column in (left, middle, right):
             column.addStretch(1)
         inner = QWidget(self)

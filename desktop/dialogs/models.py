@@ -24,9 +24,18 @@ from PySide6.QtWidgets import (
 from core.models.card import Card
 from core.models.catalogue import CatalogueEntry, Promotion
 from desktop.appearance import theme
+from desktop.language import later, say, say_core
 from desktop.panels.bars import percent
 
-_HEADINGS = ("", "Model", "Version", "Made", "Figure with 95 % interval", "Origin", "Hash")
+_HEADINGS = (
+    "",
+    later("Model"),
+    later("Version"),
+    later("Created"),
+    later("Figure with 95 % interval"),
+    later("Origin"),
+    later("Hash"),
+)
 
 
 class ModelsDialog(QDialog):
@@ -39,13 +48,13 @@ class ModelsDialog(QDialog):
 
     def __init__(self, task_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Models")
+        self.setWindowTitle(say("Models"))
         self.resize(940, 600)
         self._entries: list[CatalogueEntry] = []
-        heading = QLabel(f"Models for: {task_name}", self)
+        heading = QLabel(say("Models for: {task}", task=task_name), self)
         heading.setProperty("role", "heading")
         self.table = QTableWidget(0, len(_HEADINGS), self)
-        self.table.setHorizontalHeaderLabels(list(_HEADINGS))
+        self.table.setHorizontalHeaderLabels([say(word) for word in _HEADINGS])
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -54,20 +63,20 @@ class ModelsDialog(QDialog):
         self._size_columns()
         self.table.itemSelectionChanged.connect(self._show_card)
         self.card = QTextBrowser(self)
-        self.card.setAccessibleName("Card of the selected model")
+        self.card.setAccessibleName(say("Card of the selected model"))
         self._changes = QLabel(self)
         self._changes.setProperty("role", "dim")
         self._changes.setWordWrap(True)
         self.reason = QLineEdit(self)
-        self.reason.setPlaceholderText("Why? The reason is kept with the decision.")
-        self.reason.setAccessibleName("Reason")
+        self.reason.setPlaceholderText(say("Why? The reason is kept with the decision."))
+        self.reason.setAccessibleName(say("Reason"))
         self.reason.textChanged.connect(self._enable)
-        self.promote = QPushButton("Promote the selected model", self)
+        self.promote = QPushButton(say("Promote the selected model"), self)
         self.promote.clicked.connect(self._promote)
-        self.rollback = QPushButton("Roll back", self)
-        self.rollback.setToolTip("Make the model active that was so before the last change")
+        self.rollback = QPushButton(say("Roll back"), self)
+        self.rollback.setToolTip(say("Make the model active that was so before the last change"))
         self.rollback.clicked.connect(lambda: self.rollback_wanted.emit(self._why()))
-        close = QPushButton("Close", self)
+        close = QPushButton(say("Close"), self)
         close.clicked.connect(self.accept)
         for button in (self.promote, self.rollback, close):
             button.setAutoDefault(False)
@@ -103,14 +112,14 @@ class ModelsDialog(QDialog):
             card = entry.card
             figure = card.metrics[0] if card.metrics else None
             words = (
-                "● active" if entry.is_active else "",
+                say("● active") if entry.is_active else "",
                 card.title,
                 card.version,
                 card.created[:10],
                 f"{figure.name} {figure.value:.3f} ({figure.ci95[0]:.3f} – {figure.ci95[1]:.3f})"
                 if figure
                 else "–",
-                "shipped" if entry.origin == "shipped" else "own",
+                say("shipped") if entry.origin == "shipped" else say("own"),
                 card.weights_sha256[:8],
             )
             for column, value in enumerate(words):
@@ -127,13 +136,8 @@ class ModelsDialog(QDialog):
                 if selected is not None and selected.card.id in ids
                 else active
             )
-        lines = [
-            f"{change.at[:16].replace('T', ' ')} UTC  {change.by}: "
-            f"{'promoted' if change.action == 'promote' else 'rolled back to'} {change.model}"
-            f"  ({change.reason})"
-            for change in changes[-3:]
-        ]
-        self._changes.setText("\n".join(lines) or "The active model has never been changed.")
+        lines = [_change_words(change) for change in changes[-3:]]
+        self._changes.setText("\n".join(lines) or say("The active model has never been changed."))
         self._can_roll_back = bool(changes) and changes[-1].previous is not None
         self.reason.clear()
         self._show_card()
@@ -155,7 +159,7 @@ class ModelsDialog(QDialog):
         has_reason = bool(self._why())
         self.promote.setEnabled(entry is not None and not entry.is_active and has_reason)
         self.rollback.setEnabled(self._can_roll_back and has_reason)
-        hint = "" if has_reason else "Say why first; it is kept."
+        hint = "" if has_reason else say("Say why first; it is kept.")
         self.promote.setToolTip(hint)
 
     def _promote(self) -> None:
@@ -171,6 +175,16 @@ class ModelsDialog(QDialog):
         super().keyPressEvent(event)
 
 
+def _change_words(change: Promotion) -> str:
+    words = (
+        say("{at} UTC  {by}: promoted {model}  ({reason})")
+        if change.action == "promote"
+        else say("{at} UTC  {by}: rolled back to {model}  ({reason})")
+    )
+    at = change.at[:16].replace("T", " ")
+    return words.format(at=at, by=change.by, model=change.model, reason=change.reason)
+
+
 def card_html(card: Card) -> str:
     """A model card for people."""
 
@@ -184,36 +198,60 @@ def card_html(card: Card) -> str:
 
     point = card.operating_point
     facts = [
-        ("Id", card.id),
-        ("Made from", card.parent or ""),
-        ("Threshold", percent(card.threshold)),
+        (say("Id"), card.id),
+        (say("Made from"), card.parent or ""),
+        (say("Threshold"), percent(card.threshold)),
         (
-            "At the threshold",
-            f"sensitivity {percent(point.sensitivity)}, specificity {percent(point.specificity)}, "
-            f"{point.how}"
+            say("At the threshold"),
+            say(
+                "sensitivity {sensitivity}, specificity {specificity}, {how}",
+                sensitivity=percent(point.sensitivity),
+                specificity=percent(point.specificity),
+                how=say_core(point.how),
+            )
             if point
             else "",
         ),
         (
-            "Trained on",
-            f"{card.data.name}: {card.data.slices} slices of {card.data.patients} patients, "
-            f"{card.data.positives} with a finding",
+            say("Trained on"),
+            say(
+                "{name}: {slices} slices of {patients} patients, {positives} with a finding",
+                name=card.data.name,
+                slices=card.data.slices,
+                patients=card.data.patients,
+                positives=card.data.positives,
+            ),
         ),
-        ("Licence of the data", card.data.licence),
-        ("Network", f"{card.architecture.family}, {card.architecture.parameters:,} parameters"),
+        (say("Licence of the data"), card.data.licence),
+        (
+            say("Network"),
+            say(
+                "{family}, {parameters:,} parameters",
+                family=card.architecture.family,
+                parameters=card.architecture.parameters,
+            ),
+        ),
         ("SHA-256", card.weights_sha256),
     ]
     metrics = [
         (
             metric.name,
-            f"{metric.value:.3f} ({metric.ci95[0]:.3f} – {metric.ci95[1]:.3f}), "
-            f"{metric.n} slices of {metric.groups} patients, {metric.how}",
+            say(
+                "{value:.3f} ({low:.3f} – {high:.3f}), {n} slices of {groups} patients, {how}",
+                value=metric.value,
+                low=metric.ci95[0],
+                high=metric.ci95[1],
+                n=metric.n,
+                groups=metric.groups,
+                how=say_core(metric.how),
+            ),
         )
         for metric in card.metrics
     ]
-    limits = "".join(f"<li>{escape(limit)}</li>" for limit in card.limits)
+    nothing = f"<tr><td>{say('nothing yet')}</td></tr>"
+    limits = "".join(f"<li>{escape(say_core(limit))}</li>" for limit in card.limits)
     return (
         f"<h3>{escape(card.title)} {escape(card.version)}</h3><table>{rows(facts)}</table>"
-        f"<h4>Measured</h4><table>{rows(metrics) or '<tr><td>nothing yet</td></tr>'}</table>"
-        + (f"<h4>Limits</h4><ul>{limits}</ul>" if limits else "")
+        f"<h4>{say('Measured')}</h4><table>{rows(metrics) or nothing}</table>"
+        + (f"<h4>{say('Limits')}</h4><ul>{limits}</ul>" if limits else "")
     )

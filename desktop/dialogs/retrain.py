@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.language import say, say_core, say_count
 from desktop.operations.planning import RetrainPlan
 from desktop.panels.footer import duration
 
@@ -22,42 +23,44 @@ class RetrainDialog(QDialog):
 
     def __init__(self, plan: RetrainPlan, recipe: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Retrain")
+        self.setWindowTitle(say("Retrain"))
         self.resize(560, 380)
         self._plan = plan
         new = QLabel(what_is_new(plan), self)
         new.setWordWrap(True)
         self.recipes = QComboBox(self)
-        self.recipes.setAccessibleName("Recipe")
+        self.recipes.setAccessibleName(say("Recipe"))
         for choice in plan.recipes:
-            self.recipes.addItem(choice.title, choice.name)
+            self.recipes.addItem(say_core(choice.title), choice.name)
         self.recipes.currentIndexChanged.connect(self._describe)
         self._about = QLabel(self)
         self._about.setWordWrap(True)
         self._about.setProperty("role", "dim")
         self._time = QLabel(self)
-        base = QLabel(plan.base or "pretrained weights of the recipe", self)
+        base = QLabel(plan.base or say("pretrained weights of the recipe"), self)
         base.setWordWrap(True)
         form = QFormLayout()
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(10)
-        form.addRow("Recipe", self.recipes)
+        form.addRow(say("Recipe"), self.recipes)
         form.addRow("", self._about)
-        form.addRow("Starts from", base)
-        form.addRow("Takes about", self._time)
-        self._problem = QLabel(plan.problem, self)
+        form.addRow(say("Starts from"), base)
+        form.addRow(say("Takes about"), self._time)
+        self._problem = QLabel(say_core(plan.problem), self)
         self._problem.setWordWrap(True)
         self._problem.setProperty("role", "warning")
         self._problem.setVisible(bool(plan.problem))
         after = QLabel(
-            "Test patients stay frozen. The new model answers only after you have compared it "
-            "with the active one and promoted it.",
+            say(
+                "Test patients stay frozen. The new model answers only after you have "
+                "compared it with the active one and promoted it."
+            ),
             self,
         )
         after.setWordWrap(True)
         after.setProperty("role", "dim")
         buttons = QDialogButtonBox(self)
-        self.start = QPushButton("Start training", self)
+        self.start = QPushButton(say("Start training"), self)
         self.start.setProperty("role", "primary")
         self.start.setEnabled(not plan.problem and bool(plan.recipes))
         buttons.addButton(self.start, QDialogButtonBox.ButtonRole.AcceptRole)
@@ -87,26 +90,33 @@ class RetrainDialog(QDialog):
         if not 0 <= row < len(self._plan.recipes):
             return
         choice = self._plan.recipes[row]
-        self._about.setText(choice.description)
+        self._about.setText(say_core(choice.description))
         self._time.setText(
-            f"{duration(choice.seconds)} on this computer; you can go on reading meanwhile"
+            say(
+                "{time} on this computer; you can go on reading meanwhile",
+                time=duration(choice.seconds),
+            )
             if choice.seconds is not None
-            else "unknown until the first epoch; you can go on reading meanwhile"
+            else say("unknown until the first epoch; you can go on reading meanwhile")
         )
 
 
 def what_is_new(plan: RetrainPlan) -> str:
     """What a retraining would learn from, in sentences."""
     if not plan.slices:
-        return f"There is no label for “{plan.task}” yet."
+        return say("There is no label for “{task}” yet.", task=plan.task)
 
-    def many(count: int, one: str, more: str) -> str:
-        return f"{count} {one if count == 1 else more}"
-
-    return (
-        f"{many(plan.slices, 'slice has a label', 'slices have labels')}, "
-        f"{plan.positives} of them with a finding, in {plan.cases} series of "
-        f"{many(plan.patients, 'patient', 'patients')}. "
-        f"{many(plan.since_model, 'label is', 'labels are')} newer than the active model; "
-        f"{plan.corrections} say otherwise than the model did."
+    return say(
+        "{slices}, {positives} of them with a finding, in {cases} series of {patients}. {newer}; "
+        "{corrections} say otherwise than the model did.",
+        slices=say_count(plan.slices, "{count} slice has a label", "{count} slices have labels"),
+        positives=plan.positives,
+        cases=plan.cases,
+        patients=say_count(plan.patients, "{count} patient", "{count} patients"),
+        newer=say_count(
+            plan.since_model,
+            "{count} label is newer than the active model",
+            "{count} labels are newer than the active model",
+        ),
+        corrections=plan.corrections,
     )

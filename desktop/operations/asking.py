@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol
 
 from core.errors import CancelledError, CoreError, EngineDiedError, UnsuitableInputError
@@ -25,10 +26,19 @@ from core.models.messages import (
 from core.sentences import sentence
 from core.session import AnswerState, LoadState, Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Mailbox, Task, explain
+from desktop.language import say
 from desktop.notices import Notice, Tell
 
 _TRIES = 2
 """Times that one series is asked again after the engine died over it."""
+
+
+class EngineState(Enum):
+    """How the engine process is."""
+
+    STARTING = auto()
+    READY = auto()
+    RESTARTING = auto()
 
 
 class Engine(Protocol):
@@ -79,7 +89,8 @@ class Asking:
         self._chosen: str | None = None
         self._entries: list[CatalogueEntry] = []
         self._problem: Failure | None = None
-        self.words = ""
+        self._state = EngineState.STARTING
+        self._device = ""
         self._read_catalogue()
         catalogue.changed.connect(self._catalogue_changed)
         session.label_set_changed.connect(self._task_changed)
@@ -90,7 +101,7 @@ class Asking:
         """Start the engine process; called when the window is visible."""
         if self._problem is not None:
             self._tell(Notice.of(self._problem))
-        self._say_engine("Model engine: starting…")
+        self._say_engine(EngineState.STARTING)
         self._in_engine_lane(self._engine.start)
 
     def close(self) -> None:
@@ -111,9 +122,18 @@ class Asking:
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 
-    def _say_engine(self, words: str) -> None:
-        self.words = words
-        self.engine_changed.emit(words)
+    def _say_engine(self, state: EngineState) -> None:
+        self._state = state
+        self.engine_changed.emit(self.words)
+
+    @property
+    def words(self) -> str:
+        """How the engine is, for the footer."""
+        return {
+            EngineState.STARTING: say("Model engine: starting…"),
+            EngineState.READY: say("Model engine: ready ({device})", device=self._device),
+            EngineState.RESTARTING: say("Model engine: starting again…"),
+        }[self._state]
 
     # ---- models
 
@@ -242,7 +262,8 @@ class Asking:
     def receive(self, message: EngineMessage) -> None:
         """Take what the engine says."""
         if isinstance(message, EngineReady):
-            self._say_engine(f"Model engine: ready ({message.device.upper()})")
+            self._device = message.device.upper()
+            self._say_engine(EngineState.READY)
             return
         if isinstance(message, EngineDied):
             self._died(message)
@@ -285,7 +306,7 @@ class Asking:
         self._ask_next()
 
     def _died(self, message: EngineDied) -> None:
-        self._say_engine("Model engine: starting again…")
+        self._say_engine(EngineState.RESTARTING)
         reading = self._at_work
         self._asked.clear()
         self._at_work = None

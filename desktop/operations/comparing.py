@@ -8,6 +8,7 @@ from core.imaging.deidentify import pseudonym, site_key
 from core.labels.schema import LabelSet
 from core.retraining import comparison
 from core.session import Session
+from desktop.language import current
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _contender(side: comparison.Contender) -> Contender:
 
 def _name(label_set: LabelSet, class_id: str) -> str:
     try:
-        return label_set.find(class_id).name()
+        return label_set.find(class_id).name(current())
     except KeyError:
         return class_id.replace("_", " ")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from core import durable
 from core.session import Reading
 from desktop.jobs import Job, Jobs, Task
+from desktop.language import say
 from desktop.notices import Level, Notice, Tell
 
 
@@ -65,8 +66,8 @@ class Exporting:
             durable.write_bytes(path, content)
 
         self._jobs.submit(
-            Job(f"write:{path}", f"Writing {path.name}", work),
-            on_done=lambda _: self._tell(Notice(Level.DONE, f"Saved: {path}")),
+            Job(f"write:{path}", say("Writing {name}", name=path.name), work),
+            on_done=lambda _: self._tell(Notice(Level.DONE, say("Saved: {path}", path=path))),
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 

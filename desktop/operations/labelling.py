@@ -21,6 +21,7 @@ from core.places import journal_file
 from core.retraining.sources import Sources
 from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
+from desktop.language import say, say_sentence
 from desktop.notices import Level, Notice, Tell
 
 LANE = "journal"
@@ -94,7 +95,7 @@ class LabelOperations:
         no_backup = self._labelling.journal.backup_problem if self._labelling else None
         for problem in (unwritable, no_backup):
             if problem is not None:
-                self._tell(Notice(Level.CAUTION, str(sentence(problem))))
+                self._tell(Notice(Level.CAUTION, say_sentence(sentence(problem))))
         self._refresh_all()
 
     def _cannot_open(self, failure: Failure) -> None:
@@ -172,8 +173,10 @@ class LabelOperations:
             self._tell(
                 Notice(
                     Level.CAUTION,
-                    "Labels cannot be given now: another Sliceloop has this journal open. "
-                    "Close it and start this one again.",
+                    say(
+                        "Labels cannot be given now: another Sliceloop has this journal open. "
+                        "Close it and start this one again."
+                    ),
                 )
             )
             return

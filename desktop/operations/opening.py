@@ -14,6 +14,7 @@ from core.imaging.opening import open_path
 from core.imaging.volume import Opened, Skipped, Volume
 from core.session import LoadState, Reading, Session, initial_window, thumbnail
 from desktop.jobs import Failure, Job, Jobs, Task
+from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.settings import SettingsStore
 
@@ -58,7 +59,7 @@ class Opening:
                 self._tell(Notice.of(failure))
 
             self._jobs.submit(
-                Job(f"open:{absolute}", "Looking for images", look),
+                Job(f"open:{absolute}", say("Looking for images"), look),
                 on_done=found,
                 on_failed=failed,
             )
@@ -121,7 +122,7 @@ class Opening:
 
         self._session.mark(reading, load=LoadState.LOADING, note="")
         self._jobs.submit(
-            Job("load", f"Reading {series.summary.shape[0]} slices", load),
+            Job("load", say("Reading {count} slices", count=series.summary.shape[0]), load),
             on_partial=lambda part: self._slice_arrived(reading, *part),
             on_done=lambda volume: self._load_done(reading, volume),
             on_failed=lambda failure: self._load_failed(reading, failure),
@@ -130,7 +131,7 @@ class Opening:
     def _slice_arrived(self, reading: Reading, volume: Volume, index: int) -> None:
         if not reading.window_is_chosen:
             reading.window_is_chosen = True
-            window = automatic_window(volume.values(Plane.SLICE, index))
+            window = automatic_window(measured_values(volume, index))
             reading.case.show(window=window)
         reading.case.slice_arrived(volume, index)
 
@@ -179,19 +180,20 @@ def _nothing(path: Path, opened: Opened) -> Failure:
 
 
 def _left_out(opened: Opened) -> Notice:
-    files = len(opened.skipped)
-    series = len(opened.series)
-    return Notice(
-        Level.INFO,
-        f"{series} series opened. {files} file{'s were' if files > 1 else ' was'} left out: "
-        f"{opened.skipped[0].file.name}: {opened.skipped[0].reason}"
-        + (f", and {files - 1} more." if files > 1 else "."),
-        _list_of(opened.skipped),
+    first = opened.skipped[0]
+    words = say_count(
+        len(opened.skipped),
+        "{series} series opened. {count} file was left out: {file}: {reason}",
+        "{series} series opened. {count} files were left out, the first: {file}: {reason}",
+        series=len(opened.series),
+        file=first.file.name,
+        reason=say_core(first.reason),
     )
+    return Notice(Level.INFO, words, _list_of(opened.skipped))
 
 
 def _list_of(skipped: tuple[Skipped, ...]) -> str:
-    lines = [f"{item.file.name}: {item.reason}" for item in skipped[:_LISTED]]
+    lines = [f"{item.file.name}: {say_core(item.reason)}" for item in skipped[:_LISTED]]
     if len(skipped) > _LISTED:
-        lines.append(f"… and {len(skipped) - _LISTED} more")
+        lines.append(say("… and {count} more", count=len(skipped) - _LISTED))
     return "\n".join(lines)

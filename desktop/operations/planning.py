@@ -11,6 +11,7 @@ from core.labels.schema import LabelEvent, LabelSet
 from core.models.catalogue import CatalogueEntry
 from core.retraining import recipe as recipes
 from core.retraining.protocol import RunFolder
+from desktop.language import current, say, task_name
 
 FIRST_GUESS = 12.0
 """Slices a second, forth and back, on two cores: the estimate until a run was measured here."""
@@ -67,7 +68,7 @@ def make_plan(
     made = active.card.created if active is not None else ""
     speed = measured_speed(runs)
     return RetrainPlan(
-        task=label_set.names["en"],
+        task=task_name(label_set),
         slices=len(mine),
         positives=sum(event.draft.new in positives for event in mine),
         cases=len({event.draft.case_id for event in mine}),
@@ -85,7 +86,7 @@ def make_plan(
 
 def _problem(label_set: LabelSet, events: list[LabelEvent], positives: set[str]) -> str:
     if not events:
-        return "Label some slices first."
+        return say("Label some slices first.")
     with_finding = {
         e.draft.patient_id or e.draft.case_id for e in events if e.draft.new in positives
     }
@@ -93,10 +94,13 @@ def _problem(label_set: LabelSet, events: list[LabelEvent], positives: set[str])
         e.draft.patient_id or e.draft.case_id for e in events if e.draft.new not in positives
     }
     if len(with_finding) < 3 or len(without) < 3:
-        name = label_set.positive.name().lower()
-        return (
-            f"Training, validation and test need a patient each with and without {name}: "
-            f"there are {len(with_finding)} and {len(without)}. Label slices of more patients."
+        name = label_set.positive.name(current()).lower()
+        return say(
+            "Training, validation and test need a patient each with and without "
+            "{name}: there are {with_it} and {without}. Label slices of more patients.",
+            name=name,
+            with_it=len(with_finding),
+            without=len(without),
         )
     return ""
 

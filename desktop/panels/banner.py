@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.language import say
 from desktop.notices import Notice
 
 
@@ -32,13 +33,13 @@ class Banner(QFrame):
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._buttons = QHBoxLayout()
-        self._details_button = QPushButton("Details", self)
+        self._details_button = QPushButton(say("Details"), self)
         self._details_button.setCheckable(True)
         self._details_button.toggled.connect(self._show_details)
         self._close = QToolButton(self)
         self._close.setText("✕")
-        self._close.setToolTip("Close this message (Esc)")
-        self._close.setAccessibleName("Close this message")
+        self._close.setToolTip(say("Close this message (Esc)"))
+        self._close.setAccessibleName(say("Close this message"))
         self._close.clicked.connect(self.dismiss)
         self._details = QPlainTextEdit(self)
         self._details.setReadOnly(True)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.appearance import theme
+from desktop.language import say
 
 BAR_HEIGHT = 14
 TEXT_HEIGHT = 20
@@ -41,12 +42,16 @@ class ProbabilityBar(QWidget):
 
     def _tell(self) -> None:
         if self._probability is None:
-            self.setAccessibleDescription("no answer yet")
-            self.setToolTip(f"{self._name}: no answer yet")
+            self.setAccessibleDescription(say("no answer yet"))
+            self.setToolTip(say("{name}: no answer yet", name=self._name))
             return
         told = f"{self._name}: {percent(self._probability)}"
         if self._threshold is not None:
-            told += f"; counts as positive from {percent(self._threshold)}"
+            told = say(
+                "{told}; counts as positive from {threshold}",
+                told=told,
+                threshold=percent(self._threshold),
+            )
         self.setAccessibleDescription(told)
         self.setToolTip(told)
 

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.appearance import SMALL_PX, font, theme
+from desktop.language import say, say_core
 from desktop.operations.comparing import ComparisonView, Contender
 from desktop.panels.bars import percent
 from desktop.panels.plot import Curve, LinePlot
@@ -49,8 +50,15 @@ class ConfusionMatrix(QWidget):
         self._title, self._names, self._counts = title, names, counts
         (tn, fp), (fn, tp) = counts
         self.setAccessibleName(
-            f"{title}: {tp} true positive, {fp} false positive, {fn} false negative, "
-            f"{tn} true negative"
+            say(
+                "{title}: {tp} true positive, {fp} false positive, {fn} false negative, "
+                "{tn} true negative",
+                title=title,
+                tp=tp,
+                fp=fp,
+                fn=fn,
+                tn=tn,
+            )
         )
         self.update()
 
@@ -75,12 +83,14 @@ class ConfusionMatrix(QWidget):
             painter.setFont(font(SMALL_PX))
             painter.setPen(QColor(colours.dim))
             painter.drawText(
-                QRectF(left + row * width, 20, width, 30), middle | wrap, f"says {name}"
+                QRectF(left + row * width, 20, width, 30),
+                middle | wrap,
+                say("says {name}", name=name),
             )
             painter.drawText(
                 QRectF(0, top + row * height, left - 6, height),
                 Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft | wrap,
-                f"is {name}",
+                say("is {name}", name=name),
             )
             total = sum(self._counts[row])
             for column in (0, 1):
@@ -114,10 +124,10 @@ class RocPlot(LinePlot):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(
-            "ROC on the test patients",
+            say("ROC on the test patients"),
             parent,
-            x_title="1 − specificity",
-            y_title="sensitivity",
+            x_title=say("1 − specificity"),
+            y_title=say("sensitivity"),
             square=True,
         )
 
@@ -125,8 +135,8 @@ class RocPlot(LinePlot):
         """Draw both; the dots are the operating points at each model's own threshold."""
         curves = [Curve("", theme().line, ((0.0, 0.0), (1.0, 1.0)), width=1.0)]
         for model, colour, role in (
-            (champion, theme().warning, "champion"),
-            (challenger, theme().accent, "challenger"),
+            (champion, theme().warning, say("champion")),
+            (challenger, theme().accent, say("challenger")),
         ):
             rates = tuple(zip(model.false_positive_rate, model.true_positive_rate, strict=True))
             curves.append(Curve(role, colour, rates, width=2.5))
@@ -175,7 +185,7 @@ class ComparisonPage(QFrame):
         self._title = QLabel(self)
         self._title.setProperty("role", "heading")
         self._title.setWordWrap(True)
-        back = QPushButton("Back to the images", self)
+        back = QPushButton(say("Back to the images"), self)
         back.setProperty("role", "small")
         back.clicked.connect(self.back_wanted)
         head.addWidget(self._title, 1)
@@ -192,7 +202,7 @@ class ComparisonPage(QFrame):
 
     def _build_figures(self, layout: QVBoxLayout) -> None:
         self.roc = RocPlot(self)
-        self._figures = _table(self, ("", "Champion", "Challenger"))
+        self._figures = _table(self, ("", say("Champion"), say("Challenger")))
         self._figures.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self._figures.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         header = self._figures.horizontalHeader()
@@ -242,9 +252,17 @@ class ComparisonPage(QFrame):
         self._cases_title.setProperty("role", "section")
         self._cases_title.setWordWrap(True)
         self.cases = _table(
-            self, ("Case", "Slice", "Reference", "Champion", "Challenger", "Change")
+            self,
+            (
+                say("Case"),
+                say("Slice"),
+                say("Reference"),
+                say("Champion"),
+                say("Challenger"),
+                say("Change"),
+            ),
         )
-        self.cases.setAccessibleName("Slices whose answer changed, those that got worse first")
+        self.cases.setAccessibleName(say("Slices whose answer changed, those that got worse first"))
         self.cases.itemActivated.connect(self._case_activated)
         self.cases.itemClicked.connect(self._case_activated)
         self.cases.setMinimumHeight(150)
@@ -256,12 +274,12 @@ class ComparisonPage(QFrame):
         row.setContentsMargins(20, 8, 20, 12)
         row.setSpacing(8)
         self.reason = QLineEdit(self)
-        self.reason.setPlaceholderText("Why? The reason is kept with the decision.")
-        self.reason.setAccessibleName("Reason for the promotion")
+        self.reason.setPlaceholderText(say("Why? The reason is kept with the decision."))
+        self.reason.setAccessibleName(say("Reason for the promotion"))
         self.reason.textChanged.connect(self._reason_changed)
-        self.keep = QPushButton("Keep champion", self)
+        self.keep = QPushButton(say("Keep champion"), self)
         self.keep.clicked.connect(self.keep_wanted)
-        self.promote = QPushButton("Promote challenger", self)
+        self.promote = QPushButton(say("Promote challenger"), self)
         self.promote.setProperty("role", "primary")
         self.promote.clicked.connect(lambda: self.promote_wanted.emit(self.reason.text().strip()))
         row.addWidget(self.reason, 1)
@@ -272,28 +290,36 @@ class ComparisonPage(QFrame):
     def show_comparison(self, view: ComparisonView) -> None:
         """Show another comparison."""
         self.view = view
-        self._title.setText(f"{view.challenger.title} against {view.champion.title}")
-        self._title.setToolTip(f"{view.challenger.id} against {view.champion.id}")
-        self._on.setText(
-            f"Both were asked about the same {view.slices} slices of {view.patients} test "
-            "patients. The challenger has learnt from none of them."
+        self._title.setText(
+            say("{one} against {other}", one=view.challenger.title, other=view.champion.title)
         )
-        self._verdict.setText(view.verdict)
-        self._remarks.setText("\n".join(f"⚠ {remark}" for remark in view.remarks))
+        self._title.setToolTip(
+            say("{one} against {other}", one=view.challenger.id, other=view.champion.id)
+        )
+        self._on.setText(
+            say(
+                "Both were asked about the same {slices} slices of {patients} test "
+                "patients. The challenger has learnt from none of them.",
+                slices=view.slices,
+                patients=view.patients,
+            )
+        )
+        self._verdict.setText(say_core(view.verdict))
+        self._remarks.setText("\n".join(f"⚠ {say_core(remark)}" for remark in view.remarks))
         self._remarks.setVisible(bool(view.remarks))
         self.roc.show_models(view.champion, view.challenger)
         names = (view.negative, view.positive)
         for matrix, model, role in (
-            (self.champion_matrix, view.champion, "Champion"),
-            (self.challenger_matrix, view.challenger, "Challenger"),
+            (self.champion_matrix, view.champion, say("Champion")),
+            (self.challenger_matrix, view.challenger, say("Challenger")),
         ):
-            title = f"{role} at {percent(model.threshold)}"
+            title = say("{role} at {percent}", role=role, percent=percent(model.threshold))
             matrix.show_counts(title, names, model.confusion)
         self._fill_figures(view)
         self._fill_cases(view)
         # Nobody is kept from promoting, but a promotion against advice is called one.
         self.promote.setText(
-            "Promote challenger" if view.advises_promotion else "Promote against advice"
+            say("Promote challenger") if view.advises_promotion else say("Promote against advice")
         )
         self.promote.setProperty("role", "primary" if view.advises_promotion else "")
         self.promote.style().unpolish(self.promote)
@@ -303,14 +329,15 @@ class ComparisonPage(QFrame):
 
     def _reason_changed(self, text: str) -> None:
         self.promote.setEnabled(bool(text.strip()))
-        self.promote.setToolTip("" if text.strip() else "Say why first; it is kept.")
+        self.promote.setToolTip("" if text.strip() else say("Say why first; it is kept."))
 
     def _fill_figures(self, view: ComparisonView) -> None:
         table = self._figures
         names = list(view.champion.figures)
         table.setRowCount(len(names))
         for row, name in enumerate(names):
-            values = (name, view.champion.figures[name], view.challenger.figures.get(name, "–"))
+            other = view.challenger.figures.get(name, "–")
+            values = (say_core(name), view.champion.figures[name], other)
             for column, value in enumerate(values):
                 table.setItem(row, column, QTableWidgetItem(value))
         table.setFixedHeight(table.horizontalHeader().sizeHint().height() + 26 * len(names) + 4)
@@ -319,10 +346,14 @@ class ComparisonPage(QFrame):
         worse = sum(case.is_worse for case in view.changed)
         better = len(view.changed) - worse
         self._cases_title.setText(
-            f"Changed answers: {worse} got worse, {better} got better. "
-            "Click one to look at it, if its series is open."
+            say(
+                "Changed answers: {worse} got worse, {better} got better. Click one to "
+                "look at it, if its series is open.",
+                worse=worse,
+                better=better,
+            )
             if view.changed
-            else "No slice changed sides between the two models."
+            else say("No slice changed sides between the two models.")
         )
         cases = sorted(
             view.changed, key=lambda c: (not c.is_worse, -abs(c.challenger - c.champion))
@@ -335,7 +366,7 @@ class ComparisonPage(QFrame):
                 case.reference,
                 percent(case.champion),
                 percent(case.challenger),
-                "got worse" if case.is_worse else "got better",
+                say("got worse") if case.is_worse else say("got better"),
             )
             for column, value in enumerate(words):
                 item = QTableWidgetItem(value)

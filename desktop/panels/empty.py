@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from desktop.appearance import IMAGE, theme
+from desktop.language import say
 
 
 class EmptyPage(QWidget):
@@ -17,19 +18,21 @@ class EmptyPage(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        hint = QLabel("Drop a DICOM folder here or press Ctrl+O", self)
+        hint = QLabel(say("Drop a DICOM folder here or press Ctrl+O"), self)
         hint.setProperty("role", "hint")
         also = QLabel(
-            "Also NIfTI, NRRD, MHA, TIFF stacks, PNG and JPEG, as files or folders.\n"
-            "Images stay on this computer.",
+            say(
+                "Also NIfTI, NRRD, MHA, TIFF stacks, PNG and JPEG, as files or folders.\n"
+                "Images stay on this computer."
+            ),
             self,
         )
         also.setProperty("role", "dim")
-        open_folder = QPushButton("Open folder…", self)
+        open_folder = QPushButton(say("Open folder…"), self)
         open_folder.setProperty("role", "primary")
         open_folder.clicked.connect(self.open_wanted)
-        sample = QPushButton("Open the sample", self)
-        sample.setToolTip("A synthetic head CT that Sliceloop makes itself")
+        sample = QPushButton(say("Open the sample"), self)
+        sample.setToolTip(say("A synthetic head CT that Sliceloop makes itself"))
         sample.clicked.connect(self.sample_wanted)
         buttons = QHBoxLayout()
         buttons.setSpacing(12)

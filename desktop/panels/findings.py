@@ -25,6 +25,7 @@ from core.labels.schema import Action, LabelClass, LabelSet
 from core.models.card import Card
 from core.session import AnswerState, Reading
 from desktop.appearance import theme
+from desktop.language import current, say, say_core
 from desktop.operations.labelling import Saved
 from desktop.panels.bars import ProbabilityBar, percent
 from desktop.panels.model_picker import ModelChoice, ModelPicker
@@ -104,14 +105,14 @@ class FindingsPanel(QFrame):
         self.picker = ModelPicker(inner)
         self.picker.chosen.connect(self.model_wanted)
         self.picker.manage_wanted.connect(self.models_wanted)
-        self._layout.addWidget(_section("Model", inner))
+        self._layout.addWidget(_section(say("Model"), inner))
         self._layout.addWidget(self.picker)
         self._caution = _line(inner, "warning")
         self._layout.addWidget(self._caution)
 
     def _build_answer(self, inner: QWidget) -> None:
         self._layout.addSpacing(6)
-        self._answer_title = _section("Answer", inner)
+        self._answer_title = _section(say("Answer"), inner)
         self._layout.addWidget(self._answer_title)
         self._bar_box = QVBoxLayout()
         self._bar_box.setSpacing(4)
@@ -119,20 +120,20 @@ class FindingsPanel(QFrame):
         self._verdict = _line(inner, "verdict")
         self._series = _line(inner)
         self._point = _line(inner)
-        self._ask = QPushButton("Ask the model", inner)
+        self._ask = QPushButton(say("Ask the model"), inner)
         self._ask.clicked.connect(self.ask_wanted)
         for widget in (self._verdict, self._series, self._point, self._ask):
             self._layout.addWidget(widget)
 
     def _build_labels(self, inner: QWidget) -> None:
         self._layout.addSpacing(6)
-        self._layout.addWidget(_section("Your label for this slice", inner))
+        self._layout.addWidget(_section(say("Your label for this slice"), inner))
         self._label_box = QVBoxLayout()
         self._label_box.setSpacing(4)
         self._layout.addLayout(self._label_box)
         self._label_buttons: dict[str, QPushButton] = {}
-        self._clear = QPushButton("Clear label", inner)
-        self._clear.setToolTip("Take the label off this slice (Ctrl+0)")
+        self._clear = QPushButton(say("Clear label"), inner)
+        self._clear.setToolTip(say("Take the label off this slice (Ctrl+0)"))
         self._clear.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._clear.clicked.connect(lambda: self.label_wanted.emit(None))
         self._state = _line(inner, "saved")
@@ -143,11 +144,11 @@ class FindingsPanel(QFrame):
     def _build_history(self, inner: QWidget) -> None:
         self._layout.addSpacing(6)
         head = QHBoxLayout()
-        head.addWidget(_section("History", inner), 1)
-        self._undo = QPushButton("Undo", inner)
-        self._undo.setToolTip("Undo the last label (Ctrl+Z)")
-        self._redo = QPushButton("Redo", inner)
-        self._redo.setToolTip("Redo what was undone (Ctrl+Y)")
+        head.addWidget(_section(say("History"), inner), 1)
+        self._undo = QPushButton(say("Undo"), inner)
+        self._undo.setToolTip(say("Undo the last label (Ctrl+Z)"))
+        self._redo = QPushButton(say("Redo"), inner)
+        self._redo.setToolTip(say("Redo what was undone (Ctrl+Y)"))
         for button, signal in ((self._undo, self.undo_wanted), (self._redo, self.redo_wanted)):
             button.setProperty("role", "small")
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -157,13 +158,13 @@ class FindingsPanel(QFrame):
         self._history = QListWidget(inner)
         self._history.setProperty("role", "plain")
         self._history.setMinimumHeight(90)
-        self._history.setAccessibleName("History of labels of this series")
+        self._history.setAccessibleName(say("History of labels of this series"))
         self._history.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._history.itemActivated.connect(self._history_activated)
         self._history.itemClicked.connect(self._history_activated)
         self._layout.addWidget(self._history, 100)
         self._empty_history = _line(inner)
-        self._empty_history.setText("No label yet. Press Ctrl+1 or Ctrl+2 on a slice.")
+        self._empty_history.setText(say("No label yet. Press Ctrl+1 or Ctrl+2 on a slice."))
         self._layout.addWidget(self._empty_history)
         self._layout.addStretch(1)
 
@@ -198,18 +199,18 @@ class FindingsPanel(QFrame):
         self._label_buttons.clear()
         for item in sorted(label_set.classes, key=lambda c: (not c.positive, c.key)):
             colour = theme().positive if item.positive else theme().negative
-            bar = ProbabilityBar(item.name(), colour, self)
+            bar = ProbabilityBar(item.name(current()), colour, self)
             self._bars[item.id] = bar
             self._bar_box.addWidget(bar)
             self._label_box.addWidget(self._label_button(item))
 
     def _label_button(self, item: LabelClass) -> QPushButton:
         keys = f"   Ctrl+{item.key}" if item.key else ""
-        button = QPushButton(f"{item.name()}{keys}", self)
+        button = QPushButton(f"{item.name(current())}{keys}", self)
         button.setProperty("role", "positiveLabel" if item.positive else "negativeLabel")
         button.setCheckable(True)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.setAccessibleName(f"Label this slice: {item.name()}")
+        button.setAccessibleName(say("Label this slice: {name}", name=item.name(current())))
         button.clicked.connect(lambda _=False, c=item.id: self._label_clicked(c))
         self._label_buttons[item.id] = button
         return button
@@ -224,18 +225,20 @@ class FindingsPanel(QFrame):
         """Show the answer for the slice now looked at."""
         reading = self._reading
         if reading is None:
-            self._answer_title.setText("Answer")
+            self._answer_title.setText(say("Answer"))
             for bar in self._bars.values():
                 bar.show_answer(None)
             for line in (self._caution, self._series, self._point):
                 line.hide()
-            self._verdict.setText("Open a series to see what the model says.")
+            self._verdict.setText(say("Open a series to see what the model says."))
             self._ask.hide()
             return
         case = reading.case
         index = case.navigation.index(Plane.SLICE)
         count = case.navigation.count(Plane.SLICE)
-        self._answer_title.setText(f"Answer for slice {index + 1} of {count}")
+        self._answer_title.setText(
+            say("Answer for slice {index} of {count}", index=index + 1, count=count)
+        )
         prediction = case.prediction if case.display.answers else None
         answer = prediction.slices.get(index) if prediction is not None else None
         for class_id, bar in self._bars.items():
@@ -254,26 +257,33 @@ class FindingsPanel(QFrame):
         self._show_cautions(reading)
         waiting = reading.answer_state in (AnswerState.NONE, AnswerState.FAILED)
         self._ask.setVisible(waiting or reading.is_stale)
-        self._ask.setText("Ask the active model again" if reading.is_stale else "Ask the model")
+        self._ask.setText(
+            say("Ask the active model again") if reading.is_stale else say("Ask the model")
+        )
         self._ask.setEnabled(self._card is not None)
 
     def _verdict_words(self, reading: Reading, index: int) -> str:
         case, prediction = reading.case, reading.case.prediction
         if not case.display.answers:
-            return "Hidden until you label a slice of this series (read-first mode, F10)."
+            return say("Hidden until you label a slice of this series (read-first mode, F10).")
         if prediction is not None and index in prediction.slices:
-            name = case.label_set.find(prediction.positive).name()
+            name = case.label_set.find(prediction.positive).name(current())
             limit = percent(prediction.threshold)
             if case.is_suspicious(index):
-                return f"Flagged: {name} at or above the threshold of {limit}."
-            return f"Not flagged: {name} below the threshold of {limit}."
+                return say(
+                    "Flagged: {name} at or above the threshold of {limit}.", name=name, limit=limit
+                )
+            return say(
+                "Not flagged: {name} below the threshold of {limit}.", name=name, limit=limit
+            )
         return {
-            AnswerState.NONE: "The model has not been asked about this series.",
-            AnswerState.QUEUED: "The series is on its way to the model…",
-            AnswerState.RUNNING: "The model has not come to this slice yet…",
-            AnswerState.DONE: "The model gave no answer for this slice.",
-            AnswerState.REFUSED: reading.note or "The model was not made for this series.",
-            AnswerState.FAILED: reading.note or "The model could not answer.",
+            AnswerState.NONE: say("The model has not been asked about this series."),
+            AnswerState.QUEUED: say("The series is on its way to the model…"),
+            AnswerState.RUNNING: say("The model has not come to this slice yet…"),
+            AnswerState.DONE: say("The model gave no answer for this slice."),
+            AnswerState.REFUSED: say_core(reading.note)
+            or say("The model was not made for this series."),
+            AnswerState.FAILED: say_core(reading.note) or say("The model could not answer."),
         }[reading.answer_state]
 
     def _show_series(self, case: Case) -> None:
@@ -282,11 +292,13 @@ class FindingsPanel(QFrame):
         if prediction is None or probability is None:
             self._series.hide()
         else:
-            name = case.label_set.find(prediction.positive).name()
-            words = f"Series as a whole: {name} {percent(probability)}."
+            name = case.label_set.find(prediction.positive).name(current())
+            words = say(
+                "Series as a whole: {name} {percent}.", name=name, percent=percent(probability)
+            )
             flagged = sum(case.is_suspicious(index) for index in prediction.slices)
             if (probability >= prediction.threshold) != (flagged > 0):
-                words += " ⚠ Slices and series disagree; look at both."
+                words += " ⚠ " + say("Slices and series disagree; look at both.")
             self._series.setText(words)
             self._series.show()
         point = self._card.operating_point if self._card is not None else None
@@ -294,8 +306,12 @@ class FindingsPanel(QFrame):
             self._point.hide()
             return
         self._point.setText(
-            f"At this threshold: sensitivity {percent(point.sensitivity)}, "
-            f"specificity {percent(point.specificity)} ({point.how})."
+            say(
+                "At this threshold: sensitivity {sensitivity}, specificity {specificity} ({how}).",
+                sensitivity=percent(point.sensitivity),
+                specificity=percent(point.specificity),
+                how=say_core(point.how),
+            )
         )
         self._point.show()
 
@@ -304,11 +320,15 @@ class FindingsPanel(QFrame):
         prediction = reading.case.prediction if reading.case.display.answers else None
         if reading.is_stale and prediction is not None:
             lines.append(
-                f"Stale: these answers are from {prediction.model.id} "
-                f"{prediction.model.version}, which is no longer the model asked."
+                say(
+                    "Stale: these answers are from {id} {version}, which is no longer the "
+                    "model asked.",
+                    id=prediction.model.id,
+                    version=prediction.model.version,
+                )
             )
         if prediction is not None:
-            lines.extend(prediction.cautions)
+            lines.extend(say_core(caution) for caution in prediction.cautions)
         self._caution.setText("\n".join(f"⚠ {line}" for line in lines))
         self._caution.setVisible(bool(lines))
 
@@ -346,33 +366,33 @@ class FindingsPanel(QFrame):
     def refresh_label(self) -> None:
         """Show the label of the slice now looked at, and whether it is on disk."""
         reading = self._reading
-        current = None
+        given = None
         if reading is not None:
-            current = reading.case.label_at(reading.case.navigation.index(Plane.SLICE))
+            given = reading.case.label_at(reading.case.navigation.index(Plane.SLICE))
         for class_id, button in self._label_buttons.items():
-            button.setChecked(class_id == current)
-        self._clear.setEnabled(current is not None)
-        self._state.setText(self._state_words(reading, current))
+            button.setChecked(class_id == given)
+        self._clear.setEnabled(given is not None)
+        self._state.setText(self._state_words(reading, given))
         state = "failed" if self._saved.failed else "pending" if self._saved.pending else "saved"
         if self._state.property("state") != state:
             self._state.setProperty("state", state)
             self._state.style().unpolish(self._state)
             self._state.style().polish(self._state)
 
-    def _state_words(self, reading: Reading | None, current: str | None) -> str:
+    def _state_words(self, reading: Reading | None, given: str | None) -> str:
         if self._saved.failed:
-            return "✕ The last label could not be saved. Nothing was changed."
+            return say("✕ The last label could not be saved. Nothing was changed.")
         if self._saved.pending:
-            return "○ Saving…"
+            return say("○ Saving…")
         if not self._saved.is_ready:
-            return "The label journal is being opened…"
-        if reading is None or current is None:
-            return "This slice has no label."
+            return say("The label journal is being opened…")
+        if reading is None or given is None:
+            return say("This slice has no label.")
         slice_id = reading.summary.slice_ids[reading.case.navigation.index(Plane.SLICE)]
         entry = self._last.get(slice_id)
         if entry is None:
-            return "✓ Saved"
-        return f"✓ Saved {clock(entry.at)} by {entry.reader}"
+            return say("✓ Saved")
+        return say("✓ Saved {time} by {reader}", time=clock(entry.at), reader=entry.reader)
 
     def _history_activated(self, item: QListWidgetItem) -> None:
         slice_id = item.data(SLICE_ROLE)
@@ -381,17 +401,28 @@ class FindingsPanel(QFrame):
 
 
 def _entry_tip(entry: HistoryEntry) -> str:
-    lines = [f"Entry {entry.sequence} by {entry.reader}, {clock(entry.at)}"]
+    lines = [
+        say(
+            "Entry {sequence} by {reader}, {time}",
+            sequence=entry.sequence,
+            reader=entry.reader,
+            time=clock(entry.at),
+        )
+    ]
     if entry.opinion is not None:
         said = entry.opinion.class_id.replace("_", " ")
         lines.append(
-            f"The model had said: {said} {percent(entry.opinion.probability)} "
-            f"({entry.opinion.model})"
+            say(
+                "The model had said: {said} {percent} ({model})",
+                said=said,
+                percent=percent(entry.opinion.probability),
+                model=entry.opinion.model,
+            )
         )
     if entry.reason:
         lines.append(entry.reason)
     if not entry.stands:
-        lines.append("Undone later.")
+        lines.append(say("Undone later."))
     return "\n".join(lines)
 
 
@@ -400,22 +431,26 @@ def entry_words(entry: HistoryEntry, label_set: LabelSet | None) -> str:
 
     def name(class_id: str | None) -> str:
         if class_id is None:
-            return "no label"
+            return say("no label")
         try:
-            return label_set.find(class_id).name() if label_set is not None else class_id
+            return label_set.find(class_id).name(current()) if label_set is not None else class_id
         except KeyError:
             return class_id
 
     new = name(entry.changes[0].new) if entry.changes else ""
     words = {
         Action.LABEL: new,
-        Action.CLEAR: "label cleared",
-        Action.MARK: "regions marked",
-        Action.NOTE: f"note “{entry.note}”",
-        Action.ADJUDICATE: f"settled as {new}",
-        Action.UNDO: f"undone, now {new}",
-        Action.REDO: f"redone, now {new}",
+        Action.CLEAR: say("label cleared"),
+        Action.MARK: say("regions marked"),
+        Action.NOTE: say("note “{note}”", note=entry.note),
+        Action.ADJUDICATE: say("settled as {name}", name=new),
+        Action.UNDO: say("undone, now {name}", name=new),
+        Action.REDO: say("redone, now {name}", name=new),
     }[entry.action]
     numbers = [change.slice_index + 1 for change in entry.changes]
-    place = f"slice {numbers[0]}" if len(numbers) == 1 else f"{len(numbers)} slices"
+    place = (
+        say("slice {number}", number=numbers[0])
+        if len(numbers) == 1
+        else say("{count} slices", count=len(numbers))
+    )
     return f"{clock(entry.at)}  {place}: {words}"

@@ -6,8 +6,9 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QToolButton, QWidget
 
 from desktop.jobs import Jobs
+from desktop.language import later, say
 
-DISCLAIMER = "Not for diagnostic use · research and reading assistance"
+DISCLAIMER = later("Not for diagnostic use · research and reading assistance")
 SHOW_AFTER_MS = 300
 """Work that ends sooner is not worth a flicker."""
 
@@ -20,7 +21,7 @@ class Footer(QFrame):
         self.setObjectName("footer")
         self._jobs = jobs
         self._shown_job = 0
-        self.disclaimer = QLabel(DISCLAIMER, self)
+        self.disclaimer = QLabel(say(DISCLAIMER), self)
         self.disclaimer.setObjectName("disclaimer")
         self._work = QLabel(self)
         self._work.setProperty("role", "dim")
@@ -28,8 +29,8 @@ class Footer(QFrame):
         self._bar.setTextVisible(False)
         self._bar.setFixedSize(140, 8)
         self._cancel = QToolButton(self)
-        self._cancel.setText("Cancel")
-        self._cancel.setAccessibleName("Cancel the work under way")
+        self._cancel.setText(say("Cancel"))
+        self._cancel.setAccessibleName(say("Cancel the work under way"))
         self._cancel.clicked.connect(self._cancel_shown)
         self._saved = QLabel(self)
         self._engine = QLabel(self)
@@ -51,7 +52,7 @@ class Footer(QFrame):
         self._delay.timeout.connect(self._refresh)
         jobs.changed.connect(self._changed)
         self._show_work(False)
-        self.show_engine("Model engine: starting…")
+        self.show_engine(say("Model engine: starting…"))
 
     def show_engine(self, words: str, tool_tip: str = "") -> None:
         """Say how the model engine is."""
@@ -83,7 +84,7 @@ class Footer(QFrame):
             self._bar.setRange(0, job.total)
             self._bar.setValue(job.done)
             if job.seconds_left is not None and job.seconds_left >= 1:
-                words += f" · {duration(job.seconds_left)} left"
+                words = say("{work} · {time} left", work=words, time=duration(job.seconds_left))
         else:
             self._bar.setRange(0, 0)
         if len(running) > 1:
@@ -102,8 +103,8 @@ class Footer(QFrame):
 def duration(seconds: float) -> str:
     """Time for people: 40 s, 3 min, 2 h 10 min."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+        return say("{seconds} s", seconds=max(1, round(seconds)))
     minutes = round(seconds / 60)
     if minutes < 90:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return say("{minutes} min", minutes=minutes)
+    return say("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)

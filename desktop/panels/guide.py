@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from desktop.language import say
+
 
 class Guide(QFrame):
     """Stands above the images while the tour runs."""
@@ -19,10 +21,10 @@ class Guide(QFrame):
         self._title.setProperty("role", "heading")
         self._text = QLabel(self)
         self._text.setWordWrap(True)
-        self._next = QPushButton("Next", self)
+        self._next = QPushButton(say("Next"), self)
         self._next.setProperty("role", "primary")
         self._next.clicked.connect(self.next_wanted)
-        self._end = QPushButton("End the tour", self)
+        self._end = QPushButton(say("End the tour"), self)
         self._end.clicked.connect(self.end_wanted)
         head = QHBoxLayout()
         head.addWidget(self._title, 1)
@@ -36,12 +38,16 @@ class Guide(QFrame):
 
     def show_step(self, number: int, of: int, title: str, text: str) -> None:
         """Show a step; it goes on when `allow` says so."""
-        self._title.setText(f"{number} of {of}  ·  {title}" if number else title)
+        self._title.setText(
+            say("{number} of {of}  ·  {title}", number=number, of=of, title=title)
+            if number
+            else title
+        )
         self._text.setText(text)
-        self._next.setText("Finish" if number and number == of else "Next")
+        self._next.setText(say("Finish") if number and number == of else say("Next"))
         self.allow(False)
 
     def allow(self, ready: bool) -> None:
         """Whether the step is done, so that the person may go on."""
         self._next.setEnabled(ready)
-        self._next.setToolTip("" if ready else "A moment: this step is still at work")
+        self._next.setToolTip("" if ready else say("A moment: this step is still at work"))

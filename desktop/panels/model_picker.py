@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.models.card import Card
+from desktop.language import say, say_core
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,15 @@ class ModelPicker(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._list = QComboBox(self)
-        self._list.setAccessibleName("Model that is asked")
+        self._list.setAccessibleName(say("Model that is asked"))
         self._list.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self._list.setMinimumContentsLength(12)
         self._list.activated.connect(self._activated)
-        self._manage = QPushButton("Models…", self)
+        self._manage = QPushButton(say("Models…"), self)
         self._manage.setProperty("role", "small")
-        self._manage.setToolTip("All models: promote, roll back, cards")
+        self._manage.setToolTip(say("All models: promote, roll back, cards"))
         self._manage.clicked.connect(self.manage_wanted)
         self._facts = QLabel(self)
         self._facts.setProperty("role", "dim")
@@ -56,29 +57,41 @@ class ModelPicker(QWidget):
         """List the models and select the one whose card is given."""
         self._list.clear()
         for choice in choices:
-            active = " (active)" if choice.is_active else ""
-            self._list.addItem(f"{choice.title} {choice.version}{active}", choice.id)
+            words = f"{choice.title} {choice.version}"
+            if choice.is_active:
+                words = say("{model} (active)", model=words)
+            self._list.addItem(words, choice.id)
         self._list.setEnabled(bool(choices))
         if card is None:
-            self._facts.setText("No model fits these labels.")
+            self._facts.setText(say("No model fits these labels."))
             self._facts.setToolTip("")
             return
         self._list.setCurrentIndex(self._list.findData(card.id))
         made = "" if card.version == card.created[:10] else f"{card.created[:10]} · "
         self._facts.setText(
-            f"{card.id} · version {card.version} · {made}hash {card.weights_sha256[:8]}"
+            say(
+                "{id} · version {version} · {made}hash {hash}",
+                id=card.id,
+                version=card.version,
+                made=made,
+                hash=card.weights_sha256[:8],
+            )
         )
         self._facts.setToolTip(
             "\n".join(
                 [
                     card.title,
-                    f"Trained on: {card.data.name} ({card.data.patients} patients)",
+                    say(
+                        "Trained on: {name} ({patients} patients)",
+                        name=card.data.name,
+                        patients=card.data.patients,
+                    ),
                     *(
                         f"{metric.name} {metric.value:.3f} "
-                        f"({metric.ci95[0]:.3f}–{metric.ci95[1]:.3f}), {metric.how}"
+                        f"({metric.ci95[0]:.3f}–{metric.ci95[1]:.3f}), {say_core(metric.how)}"
                         for metric in card.metrics
                     ),
-                    *(f"Limit: {limit}" for limit in card.limits),
+                    *(say("Limit: {limit}", limit=say_core(limit)) for limit in card.limits),
                     f"SHA-256 {card.weights_sha256}",
                 ]
             )

@@ -33,6 +33,7 @@ from PySide6.QtWidgets import (
 
 from core.session import AnswerState, LoadState, Reading, Session
 from desktop.appearance import theme
+from desktop.language import say, say_core, say_count
 
 READING_ROLE = Qt.ItemDataRole.UserRole + 1
 THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
@@ -47,23 +48,24 @@ def answer_words(reading: Reading) -> tuple[str, str]:
     """Where the model's answer stands, and the colour in which to say it."""
     state = reading.answer_state
     if reading.load_state is LoadState.FAILED:
-        return "cannot be read", theme().positive
+        return say("cannot be read"), theme().positive
     if not reading.case.display.answers:
-        return "answers hidden", theme().dim
+        return say("answers hidden"), theme().dim
     if state is AnswerState.DONE:
         prediction = reading.case.prediction
         if prediction is None:
             return "", theme().dim
         flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
         if not flagged:
-            return "no slice flagged", theme().negative
-        return f"{flagged} slice{'s' if flagged > 1 else ''} flagged", theme().positive
+            return say("no slice flagged"), theme().negative
+        words = say_count(flagged, "{count} slice flagged", "{count} slices flagged")
+        return words, theme().positive
     words = {
-        AnswerState.NONE: ("not asked yet", theme().dim),
-        AnswerState.QUEUED: ("waiting for the model", theme().dim),
-        AnswerState.RUNNING: ("the model is reading…", theme().accent),
-        AnswerState.REFUSED: ("model not suited", theme().warning),
-        AnswerState.FAILED: ("model failed", theme().warning),
+        AnswerState.NONE: (say("not asked yet"), theme().dim),
+        AnswerState.QUEUED: (say("waiting for the model"), theme().dim),
+        AnswerState.RUNNING: (say("the model is reading…"), theme().accent),
+        AnswerState.REFUSED: (say("model not suited"), theme().warning),
+        AnswerState.FAILED: (say("model failed"), theme().warning),
     }
     return words[state]
 
@@ -76,12 +78,13 @@ def is_stale(reading: Reading) -> bool:
 def series_title(reading: Reading) -> str:
     """What a series is called in lists."""
     summary = reading.summary
-    return summary.description or summary.study_description or summary.path.name or "Series"
+    return summary.description or summary.study_description or summary.path.name or say("Series")
 
 
 def _facts(reading: Reading) -> str:
     count = reading.summary.shape[0]
-    return f"{reading.summary.modality or 'Image'} · {count} slice{'s' if count > 1 else ''}"
+    slices = say_count(count, "{count} slice", "{count} slices")
+    return f"{reading.summary.modality or say('Image')} · {slices}"
 
 
 def _patient(reading: Reading) -> str:
@@ -118,7 +121,7 @@ class StudiesModel(QAbstractListModel):
             return self._thumbnails.get(reading.key)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             words, _ = answer_words(reading)
-            labels = f"{reading.labelled} labelled"
+            labels = say("{labelled} labelled", labelled=reading.labelled)
             return ", ".join(
                 (series_title(reading), _patient(reading), _facts(reading), words, labels)
             )
@@ -161,19 +164,28 @@ class StudiesModel(QAbstractListModel):
     def _tool_tip(reading: Reading) -> str:
         summary = reading.summary
         slices, rows, columns = summary.shape
+        size = f"{slices} × {rows} × {columns}"
+        if summary.geometry.has_spacing:
+            between, down, across = summary.geometry.spacing
+            place = say(
+                "{size} · {down:.2f} × {across:.2f} mm, {between:.2f} mm between slices",
+                size=size,
+                down=down,
+                across=across,
+                between=between,
+            )
+        else:
+            place = say("{size} · no spacing stated", size=size)
         lines = [
             series_title(reading),
-            f"{slices} × {rows} × {columns}"
-            + (
-                " · {1:.2f} × {2:.2f} mm, {0:.2f} mm between slices".format(
-                    *summary.geometry.spacing
-                )
-                if summary.geometry.has_spacing
-                else " · no spacing stated"
+            place,
+            say(
+                "{labelled} of {slices} slices have a label",
+                labelled=reading.labelled,
+                slices=slices,
             ),
-            f"{reading.labelled} of {slices} slices have a label",
-            *(f"⚠ {warning.message}" for warning in summary.warnings),
-            *([reading.note] if reading.note else []),
+            *(f"⚠ {say_core(warning.message)}" for warning in summary.warnings),
+            *([say_core(reading.note)] if reading.note else []),
         ]
         return "\n".join(lines)
 
@@ -249,7 +261,10 @@ class _StudyDelegate(QStyledItemDelegate):
         draw(2, _facts(reading), theme().dim, font, taken)
         words, colour = answer_words(reading)
         if is_stale(reading):
-            words, colour = f"stale: {words.replace(' slices', '')}", theme().dim
+            words, colour = (
+                say("stale: {words}", words=words),
+                theme().dim,
+            )
         draw(3, words, colour, font)
 
 
@@ -278,15 +293,15 @@ class StudiesPanel(QFrame):
         self.view.setFrameShape(QFrame.Shape.NoFrame)
         self.view.setProperty("role", "plain")
         self.view.setMouseTracking(True)
-        self.view.setAccessibleName("Open series")
+        self.view.setAccessibleName(say("Open series"))
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._menu)
-        self._title = QLabel("Studies", self)
+        self._title = QLabel(say("Studies"), self)
         self._title.setProperty("role", "heading")
-        self._open = QPushButton("Open…", self)
-        self._open.setToolTip("Open a folder with images (Ctrl+O)")
+        self._open = QPushButton(say("Open…"), self)
+        self._open.setToolTip(say("Open a folder with images (Ctrl+O)"))
         self._open.clicked.connect(self.open_wanted)
-        self._recent_title = QLabel("Recent", self)
+        self._recent_title = QLabel(say("Recent"), self)
         self._recent_title.setProperty("role", "dim")
         self._recent = QVBoxLayout()
         self._recent.setSpacing(2)
@@ -330,7 +345,9 @@ class StudiesPanel(QFrame):
 
     def _count(self, _reading: object) -> None:
         count = len(self._session)
-        self._title.setText(f"Studies ({count} series)" if count else "Studies")
+        self._title.setText(
+            say("Studies ({count} series)", count=count) if count else say("Studies")
+        )
 
     def _follow(self, reading: Reading | None) -> None:
         self.view.setCurrentIndex(self.model.row_of(reading))
@@ -344,7 +361,7 @@ class StudiesPanel(QFrame):
         if not index.isValid():
             return
         menu = QMenu(self)
-        menu.addAction("Close this series").triggered.connect(
+        menu.addAction(say("Close this series")).triggered.connect(
             lambda: self.close_wanted.emit(index.data(READING_ROLE))
         )
         menu.exec(self.view.viewport().mapToGlobal(place))

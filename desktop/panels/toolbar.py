@@ -9,12 +9,13 @@ from PySide6.QtWidgets import QComboBox, QSlider, QToolBar, QToolButton, QWidget
 from core.imaging.intensity import Window
 from desktop.actions import Actions, Command, keys_in_words
 from desktop.appearance import font, theme
+from desktop.language import later, say, say_core
 
 _BUTTONS = (
     (Command.PREVIOUS_SUSPICIOUS, "◀"),
-    (Command.NEXT_SUSPICIOUS, "Suspicious ▶"),
-    (Command.THREE_PANELS, "3 panels"),
-    (Command.HEAT_MAP, "Heat map"),
+    (Command.NEXT_SUSPICIOUS, later("Suspicious ▶")),
+    (Command.THREE_PANELS, later("3 panels")),
+    (Command.HEAT_MAP, later("Heat map")),
 )
 
 
@@ -25,33 +26,33 @@ class ViewerBar(QToolBar):
     opacity_wanted = Signal(float)
 
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
-        super().__init__("Viewer", parent)
+        super().__init__(say("Viewer"), parent)
         self.setMovable(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
         for command, words in _BUTTONS:
-            self._add(actions, command, words)
+            self._add(actions, command, say(words))
         self.opacity = QSlider(Qt.Orientation.Horizontal, self)
         self.opacity.setRange(10, 100)
         self.opacity.setFixedWidth(56)
-        self.opacity.setAccessibleName("Opacity of the heat map")
-        self.opacity.setToolTip("Opacity of the heat map over the image")
+        self.opacity.setAccessibleName(say("Opacity of the heat map"))
+        self.opacity.setToolTip(say("Opacity of the heat map over the image"))
         self.opacity.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.opacity.valueChanged.connect(lambda value: self.opacity_wanted.emit(value / 100))
         self.addWidget(self.opacity)
         self.addSeparator()
         self.windows = QComboBox(self)
         self.windows.setFixedWidth(104)
-        self.windows.setAccessibleName("Grey-level window")
+        self.windows.setAccessibleName(say("Grey-level window"))
         self.windows.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.windows.activated.connect(self._window_chosen)
         self.addWidget(self.windows)
-        self._add(actions, Command.INVERT, "Invert")
-        self._add(actions, Command.NEUTRAL, "Reset")
+        self._add(actions, Command.INVERT, say("Invert"))
+        self._add(actions, Command.NEUTRAL, say("Reset"))
         more = self.findChild(QToolButton, "qt_toolbar_ext_button")
         if more is not None:
             more.setIcon(_more_icon())  # Qt's own arrow is dark on dark
-            more.setToolTip("More")
-            more.setAccessibleName("More")
+            more.setToolTip(say("More"))
+            more.setAccessibleName(say("More"))
 
     def _add(self, actions: Actions, command: Command, words: str) -> None:
         action = actions[command]
@@ -71,11 +72,13 @@ class ViewerBar(QToolBar):
         self.windows.blockSignals(True)
         self.windows.clear()
         for window in presets:
-            self.windows.addItem(window.name or window_words(window), window)
+            self.windows.addItem(say_core(window.name) or window_words(window), window)
         if current is not None:
             if current not in presets:
-                self.windows.insertItem(0, current.name or "Own", current)
-            self.windows.setToolTip(f"Grey-level window: {window_words(current)}")
+                self.windows.insertItem(0, say_core(current.name) or say("Own"), current)
+            self.windows.setToolTip(
+                say("Grey-level window: {window}", window=window_words(current))
+            )
             row = presets.index(current) if current in presets else 0
             self.windows.setCurrentIndex(row)
         self.windows.setEnabled(current is not None)
@@ -104,5 +107,5 @@ def _more_icon() -> QIcon:
 
 def window_words(window: Window) -> str:
     """A window for people: its name, centre and width."""
-    name = f"{window.name}  " if window.name else ""
+    name = f"{say_core(window.name)}  " if window.name else ""
     return f"{name}C {window.center:g}  W {window.width:g}"

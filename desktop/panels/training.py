@@ -16,16 +16,17 @@ from PySide6.QtWidgets import (
 
 from core.retraining.protocol import RunFolder
 from desktop.appearance import theme
+from desktop.language import later, say, say_core, say_count
 from desktop.panels.footer import duration
 from desktop.panels.plot import Curve, LinePlot
 from desktop.run_watcher import RunView
 
 STATE_WORDS = {
-    "new": "Starting…",
-    "running": "Training",
-    "stopped": "Stopped; it can be resumed",
-    "failed": "Failed",
-    "finished": "Finished",
+    "new": later("Starting…"),
+    "running": later("Training"),
+    "stopped": later("Stopped; it can be resumed"),
+    "failed": later("Failed"),
+    "finished": later("Finished"),
 }
 
 
@@ -47,7 +48,7 @@ class TrainingPanel(QFrame):
         layout.setContentsMargins(14, 10, 14, 10)
         layout.setSpacing(8)
         self._runs = QComboBox(self)
-        self._runs.setAccessibleName("Training run")
+        self._runs.setAccessibleName(say("Training run"))
         self._runs.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -62,23 +63,23 @@ class TrainingPanel(QFrame):
         self._facts = QLabel(self)
         self._facts.setProperty("role", "dim")
         self._facts.setWordWrap(True)
-        self.loss = LinePlot("Loss", self)
-        self.auroc = LinePlot("Validation AUROC", self)
-        self._stop = QPushButton("Stop", self)
-        self._stop.setToolTip("Stop after the step at hand; it can be resumed later")
+        self.loss = LinePlot(say("Loss"), self)
+        self.auroc = LinePlot(say("Validation AUROC"), self)
+        self._stop = QPushButton(say("Stop"), self)
+        self._stop.setToolTip(say("Stop after the step at hand; it can be resumed later"))
         self._stop.clicked.connect(lambda: self._emit(self.stop_wanted))
-        self._resume = QPushButton("Resume", self)
+        self._resume = QPushButton(say("Resume"), self)
         self._resume.clicked.connect(lambda: self._emit(self.resume_wanted))
-        self._result = QPushButton("Compare with the active model…", self)
+        self._result = QPushButton(say("Compare with the active model…"), self)
         self._result.setProperty("role", "primary")
         self._result.clicked.connect(lambda: self._emit(self.result_wanted))
-        self._retrain = QPushButton("Retrain…", self)
+        self._retrain = QPushButton(say("Retrain…"), self)
         self._retrain.clicked.connect(self.retrain_wanted)
         buttons = QHBoxLayout()
         buttons.addWidget(self._stop)
         buttons.addWidget(self._resume)
         buttons.addWidget(self._retrain)
-        title = QLabel("Training run", self)
+        title = QLabel(say("Training run"), self)
         title.setProperty("role", "section")
         for widget in (title, self._runs, self._state, self._bar, self._facts):
             layout.addWidget(widget)
@@ -111,8 +112,10 @@ class TrainingPanel(QFrame):
             widget.setVisible(view is not None)
         if view is None:
             self._state.setText(
-                "No training run yet. Label some slices, then press Retrain… to teach the "
-                "active model what you corrected."
+                say(
+                    "No training run yet. Label some slices, then press Retrain… to teach the "
+                    "active model what you corrected."
+                )
             )
             return
         self._state.setText(self._words(view))
@@ -127,34 +130,52 @@ class TrainingPanel(QFrame):
 
     @staticmethod
     def _words(view: RunView) -> str:
-        words = STATE_WORDS[view.state]
         if view.state == "failed" and view.failure:
-            return view.failure
+            return say_core(view.failure)
         if view.state == "running" and view.preparing is not None:
-            return f"Preparing slices: {view.preparing[0]} of {view.preparing[1]}"
+            done, of = view.preparing
+            return say("Preparing slices: {done} of {of}", done=done, of=of)
+        words = say(STATE_WORDS[view.state])
         if view.state == "running":
-            stage = f" ({view.stage})" if view.stage else ""
-            words += f"{stage}: epoch {min(view.done + 1, view.of or view.done + 1)}"
-            words += f" of {view.of}" if view.of else ""
+            if view.stage:
+                words = say("{state} ({stage})", state=words, stage=say_core(view.stage))
+            number = min(view.done + 1, view.of or view.done + 1)
+            if view.of:
+                words = say(
+                    "{state}: epoch {number} of {of}", state=words, number=number, of=view.of
+                )
+            else:
+                words = say("{state}: epoch {number}", state=words, number=number)
             if view.seconds_left is not None:
-                words += f", about {duration(view.seconds_left)} left"
+                left = duration(view.seconds_left)
+                words = say("{state}, about {time} left", state=words, time=left)
         elif view.done and view.state != "new":
-            words += f" after {view.done} epoch{'s' if view.done > 1 else ''}"
+            words = say_count(
+                view.done,
+                "{state} after {count} epoch",
+                "{state} after {count} epochs",
+                state=words,
+            )
         return words
 
     @staticmethod
     def _latest(view: RunView) -> str:
         if not view.epochs:
-            return "The curves begin after the first epoch. You can go on reading meanwhile."
+            return say("The curves begin after the first epoch. You can go on reading meanwhile.")
         last = view.epochs[-1]
         words = []
         if last.train_loss is not None:
-            words.append(f"training loss {last.train_loss:.3f}")
+            words.append(say("training loss {loss:.3f}", loss=last.train_loss))
         if last.validation_loss is not None:
-            words.append(f"validation loss {last.validation_loss:.3f}")
+            words.append(say("validation loss {loss:.3f}", loss=last.validation_loss))
         if last.validation_auroc is not None:
-            words.append(f"validation AUROC {last.validation_auroc:.3f}")
-        return f"Epoch {last.number}: " + ", ".join(words)
+            words.append(
+                say(
+                    "validation AUROC {auroc:.3f}",
+                    auroc=last.validation_auroc,
+                )
+            )
+        return say("Epoch {number}: {figures}", number=last.number, figures=", ".join(words))
 
     def _draw(self, view: RunView) -> None:
         def points(name: str) -> tuple[tuple[float, float], ...]:
@@ -165,8 +186,8 @@ class TrainingPanel(QFrame):
         span = (0.8, max(view.of, view.done, 2) + 0.2)
         self.loss.draw(
             (
-                Curve("training", colours.accent, points("train_loss"), dots=True),
-                Curve("validation", colours.warning, points("validation_loss"), dots=True),
+                Curve(say("training"), colours.accent, points("train_loss"), dots=True),
+                Curve(say("validation"), colours.warning, points("validation_loss"), dots=True),
             ),
             span,
             whole_x=True,

@@ -255,7 +255,7 @@ class Stage(QWidget):
             return
         index = case.navigation.index()
         if case.has(index):
-            case.show(window=automatic_window(case.volume.values(Plane.SLICE, index)))
+            case.show(window=automatic_window(measured_values(case.volume, index)))
 
     def header_window(self) -> None:
         """Take the next of the header's windows; the starting window if it states none."""

@@ -28,7 +28,7 @@ def test_a_damaged_file_is_kept_aside_and_told(tmp_path: Path) -> None:
         file.write_text(content)
         store = SettingsStore(file)
         assert store.values == Settings()
-        assert "settings.damaged.json" in store.notice
+        assert store.damaged == "settings.damaged.json"
         assert (tmp_path / "settings.damaged.json").read_text() == content
 
 

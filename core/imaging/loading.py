@@ -65,6 +65,7 @@ def single_slice(
     voxels: NDArray[np.generic],
     slope: float,
     intercept: float,
+    padding: tuple[float, float] | None = None,
 ) -> Volume:
     """One slice of a series as a volume of its own, at its place in space."""
     geometry = summary.geometry
@@ -76,4 +77,5 @@ def single_slice(
         voxels[None],
         np.array([slope]),
         np.array([intercept]),
+        padding,
     )

@@ -70,6 +70,7 @@ def corrected(
         voxels,
         volume.slope,
         volume.intercept,
+        volume.padding,
     )
 
 

@@ -80,12 +80,15 @@ class Volume:
         MONOCHROME1 and palettes are resolved; nothing else is.
     slope, intercept: float64 (slices,), the Modality LUT of each slice: value = stored × slope
         + intercept.
+    padding: stored values from … to … (both included) that stand for "nothing was measured
+        here", as around the round field of a CT; None if the source states none.
     """
 
     summary: SeriesSummary
     voxels: NDArray[np.generic]
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]
+    padding: tuple[float, float] | None = None
 
     @property
     def geometry(self) -> Geometry:
@@ -123,6 +126,20 @@ class Volume:
         return stored * self.slope[:, None].astype(np.float32) + self.intercept[:, None].astype(
             np.float32
         )
+
+
+def measured_values(volume: Volume, index: int) -> NDArray[np.float32]:
+    """Modality values of one slice without its padding, (n,): what an automatic window looks at.
+
+    All values where the source states no padding, or where there is nothing else.
+    """
+    values = volume.values(Plane.SLICE, index)
+    if volume.padding is None:
+        return values.reshape(-1)
+    low, high = volume.padding
+    stored = volume.voxels[index]
+    kept = values[(stored < low) | (stored > high)]
+    return kept if kept.size else values.reshape(-1)
 
 
 Progress = Callable[[int, int], None]

@@ -21,6 +21,7 @@ class PixelFormat:
     """How the pixels of a frame are stored. Attribute names as in DICOM's Image Pixel module.
 
     kind: "i" for integers, "f" for Float Pixel Data, "d" for Double Float Pixel Data.
+    stray: bit pattern of a Pixel Padding Value that does not fit into the stored bits, or None.
     """
 
     rows: int
@@ -33,6 +34,7 @@ class PixelFormat:
     high_bit: int
     signed: bool
     kind: str
+    stray: int | None = None
 
     @property
     def is_colour(self) -> bool:
@@ -167,7 +169,7 @@ _SHAPING = frozenset(
     }
     | {tags.Rows, tags.Columns, tags.SamplesPerPixel, tags.PlanarConfiguration}
     | {tags.BitsAllocated, tags.BitsStored, tags.HighBit, tags.PixelRepresentation}
-    | {tags.PhotometricInterpretation}
+    | {tags.PhotometricInterpretation, tags.PixelPaddingValue}
 )
 """What makes a frame's format, orientation and spacing."""
 
@@ -180,6 +182,7 @@ _FORMAT_TAGS = (
     tags.BitsStored,
     tags.HighBit,
     tags.PixelRepresentation,
+    tags.PixelPaddingValue,
     tags.PhotometricInterpretation,
 )
 
@@ -190,8 +193,8 @@ def _format_from(
 ) -> PixelFormat | str:
     """The format, or the clause that says why there is none."""
     unpack = struct.Struct(">H" if big_endian else "<H").unpack_from
-    numbers = [unpack(v)[0] if v is not None and len(v) >= 2 else None for v in raw[:8]]
-    rows, columns, samples, planar, allocated, stored, high, sign = numbers
+    numbers = [unpack(v)[0] if v is not None and len(v) >= 2 else None for v in raw[:9]]
+    rows, columns, samples, planar, allocated, stored, high, sign, padding = numbers
     if not rows or not columns:
         return "its header states no rows and columns"
     kind = {0x7FE00008: "f", 0x7FE00009: "d"}.get(pixel_tag, "i")
@@ -203,7 +206,7 @@ def _format_from(
     samples = samples or 1
     if samples not in (1, 3, 4):
         return f"its header states {samples} samples for each pixel"
-    photometric = (raw[8] or b"").decode("latin-1").strip(" \0").upper()
+    photometric = (raw[9] or b"").decode("latin-1").strip(" \0").upper()
     if not photometric:
         photometric = "RGB" if samples >= 3 else "MONOCHROME2"
     if samples == 1 and photometric not in ("MONOCHROME1", "PALETTE COLOR"):
@@ -219,7 +222,17 @@ def _format_from(
         high_bit=high,
         signed=sign == 1 and kind == "i",
         kind=kind,
+        stray=_stray(padding, stored, allocated, sign == 1) if kind == "i" else None,
     )
+
+
+def _stray(padding: int | None, stored: int, allocated: int, signed: bool) -> int | None:
+    """The padding's 16 bits if it is beyond what the stored bits can say, else None."""
+    if padding is None or allocated != 16 or stored == 16:
+        return None
+    value = padding - (1 << 16) if signed and padding >= 1 << 15 else padding
+    low, high = (-(1 << stored - 1), 1 << stored - 1) if signed else (0, 1 << stored)
+    return None if low <= value < high else padding
 
 
 def _frame_count(header: Header, layout: PixelFormat, pixels: PixelElement) -> int:
@@ -307,6 +320,12 @@ _MACROS = frozenset(
         tags.MREchoSequence,
         tags.MRDiffusionSequence,
         tags.DiffusionGradientDirectionSequence,
+        tags.MRTimingAndRelatedParametersSequence,
+        tags.MRModifierSequence,
+        tags.CardiacSynchronizationSequence,
+        tags.TemporalPositionSequence,
+        tags.CTReconstructionSequence,
+        tags.CTXRayDetailsSequence,
         *tags.FrameTypeSequences,
     }
 )

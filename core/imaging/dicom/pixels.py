@@ -7,7 +7,7 @@ PS3.3 C.7.6.3 (Image Pixel), C.7.9 (palettes).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,13 @@ def clear_unused_bits(array: Array, layout: PixelFormat) -> Array:
     """
     if layout.kind != "i" or layout.allocated in (layout.stored, 1):
         return array
+    if layout.stray is not None:
+        # Padding that the stored bits cannot say would turn into something bright: it is empty.
+        stray = array.view(f"u{array.itemsize}") == layout.stray
+        if stray.any():
+            plain = clear_unused_bits(array, replace(layout, stray=None))
+            plain[stray] = -(1 << layout.stored - 1) if layout.signed else 0
+            return plain
     up = layout.allocated - 1 - layout.high_bit
     down = layout.allocated - layout.stored
     limit = 1 << (layout.stored - (1 if layout.signed else 0))
@@ -167,6 +174,40 @@ def invert(array: Array, layout: PixelFormat, lookup: Lookup | None = None) -> A
     if layout.kind != "i":
         return array
     return np.subtract(array.dtype.type(highest(layout, lookup)), array, dtype=array.dtype)
+
+
+def padding_of(header: Header, layout: PixelFormat) -> tuple[float, float] | None:
+    """Voxels from … to … (both included) that stand for "nothing was measured here", or None.
+
+    As voxels are kept: after MONOCHROME1 was turned, before slope and intercept.
+    Source: PS3.3 C.7.5.1.1.2 (Pixel Padding Value) and C.7.6.24 (float pixels).
+    """
+    if layout.is_colour or tags.ModalityLUTSequence in header.raw:
+        return None
+    order = ">" if header.encoding.big_endian else "<"
+    if layout.kind != "i":
+        tag, code = {
+            "f": (tags.FloatPixelPaddingValue, "f"),
+            "d": (tags.DoubleFloatPixelPaddingValue, "d"),
+        }[layout.kind]
+        raw = header.raw.get(tag, b"")
+        if len(raw) < struct.calcsize(code):
+            return None
+        value = struct.unpack_from(order + code, raw)[0]
+        return (value, value)
+    code = order + ("h" if layout.signed else "H")
+    ends = [
+        struct.unpack_from(code, raw)[0]
+        for raw in map(header.raw.get, (tags.PixelPaddingValue, tags.PixelPaddingRangeLimit))
+        if raw is not None and len(raw) >= 2
+    ]
+    if tags.PixelPaddingValue not in header.raw or not ends:
+        return None
+    if layout.stray is not None:  # such pixels were made the lowest value
+        ends = [-(1 << layout.stored - 1) if layout.signed else 0]
+    if layout.photometric == "MONOCHROME1":
+        ends = [highest(layout, None) - end for end in ends]
+    return float(min(ends)), float(max(ends))
 
 
 def _eight_bits(array: Array, layout: PixelFormat) -> NDArray[np.uint8]:

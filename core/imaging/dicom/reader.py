@@ -20,6 +20,7 @@ from core.imaging.dicom import codecs, tags
 from core.imaging.dicom.encapsulated import Fragment, frame_fragments
 from core.imaging.dicom.frames import Frame, PixelFormat
 from core.imaging.dicom.headers import NATIVE, FileReader, deflated_body, inflate
+from core.imaging.dicom.overlays import Overlay, overlays_of
 from core.imaging.dicom.pixels import (
     Lookup,
     clear_unused_bits,
@@ -27,6 +28,7 @@ from core.imaging.dicom.pixels import (
     is_direct,
     modality_lut_of,
     native_array,
+    padding_of,
     palette_of,
     voxel_type,
 )
@@ -110,6 +112,12 @@ class DicomSeries:
         return np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
 
     @cached_property
+    def _padding(self) -> tuple[float, float] | None:
+        """The padding that all slices state alike, or None."""
+        found = {padding_of(frame.header, frame.format) for frame in self._frames}
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
     def _dtype(self) -> np.dtype[np.generic]:
         return np.result_type(*{_type(frame) for frame in self._frames})
 
@@ -134,7 +142,7 @@ class DicomSeries:
             if frame.header.transfer_syntax not in NATIVE
         }
         voxels = allocate(self._summary.path, (len(frames), *self._slice_shape()), self._dtype)
-        volume = Volume(self._summary, voxels, *self._scale)
+        volume = Volume(self._summary, voxels, *self._scale, self._padding)
 
         def done(index: int) -> None:
             if on_slice is not None:
@@ -171,10 +179,15 @@ class DicomSeries:
                 self._read_native(source, frame, voxels)
             finally:
                 source.close()
-        slope, intercept = self._scale
-        return single_slice(
-            self._summary, index, voxels, float(slope[index]), float(intercept[index])
-        )
+        padding = padding_of(frame.header, frame.format)
+        return single_slice(self._summary, index, voxels, *rescale(frame.header), padding)
+
+    def overlays(self, index: int) -> tuple[Overlay, ...]:
+        """The overlay planes of one slice: drawings that are no part of its voxels.
+
+        Raises UnreadableImageError.
+        """
+        return overlays_of(self._frames[index])
 
     def _check_codecs(self) -> None:
         for frame in self._frames:

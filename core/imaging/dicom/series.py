@@ -18,8 +18,11 @@ from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame, frames_of
 from core.imaging.dicom.headers import FileReader, Header, local_text
 from core.imaging.dicom.mosaic import is_mosaic, tiles
+from core.imaging.dicom.overlays import has_overlays
+from core.imaging.dicom.part import Part, is_localiser
+from core.imaging.dicom.patients import Who, patient_of, persons
 from core.imaging.dicom.pixels import highest, lut_of, modality_lut_of
-from core.imaging.dicom.splitting import Part, is_localiser, split
+from core.imaging.dicom.splitting import split
 from core.imaging.dicom.stacking import stack
 from core.imaging.dicom.walk import Item
 from core.imaging.intensity import Quantity, VoiTable, Window, WindowFunction
@@ -48,9 +51,9 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
     Files that hold no image, or one that is there already, come back as skipped.
     """
     skipped: list[Skipped] = []
-    groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
+    groups: dict[tuple[str, Who], list[Frame]] = defaultdict(list)
     seen: dict[str, list[Header]] = defaultdict(list)
-    patients: dict[str, set[str]] = defaultdict(set)
+    said: dict[str, set[Who]] = defaultdict(set)
     kin: dict[int, Frame] = {}
     for header in sorted(headers, key=lambda h: h.file):
         uid = header.text(tags.SOPInstanceUID)
@@ -68,17 +71,22 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
             skipped.append(Skipped(header.path, f"it is a copy of {twin.path.name}"))
             continue
         seen[uid].append(header)
-        patient = header.text(tags.PatientID) or header.text(tags.PatientName)
+        patient = patient_of(header)
         folder = folder_of(header)
-        patients[folder].add(patient)
+        said[folder].add(patient)
         series = header.text(tags.SeriesInstanceUID) or Path(folder).name
         groups[(series, patient)] += frames
+    person = persons({who for _, who in groups})
+    patients = {folder: {person[who] for who in whos} for folder, whos in said.items()}
+    together: dict[tuple[str, str], list[Frame]] = defaultdict(list)
+    for (uid, who), frames in groups.items():
+        together[(uid, person[who])] += frames
     found: list[DicomStack] = []
-    for (uid, patient), frames in groups.items():
-        others = [p for u, p in groups if u == uid and p != patient]
+    for (uid, someone), frames in together.items():
+        others = [p for u, p in together if u == uid and p != someone]
         for part in split(frames):
             if others:
-                part.marks = (*part.marks, f"patient-{_short(patient)}")
+                part.marks = (*part.marks, f"patient-{_short(someone)}")
             found.append(_describe(uid, part, patients, bool(others)))
     found.sort(key=_order)
     return found, skipped
@@ -140,6 +148,7 @@ def _describe(uid: str, part: Part, patients: dict[str, set[str]], shares_uid: b
         is_volume = False
         warnings.insert(0, ImageWarning("localiser", "These are localisers, not a volume."))
     warnings += _contradictions(frames)
+    warnings += _drawings(frames)
     quantity = _quantity(frames)
     if quantity is Quantity.COLOUR and len(frames) > 1 and stacked.geometry.has_orientation:
         is_volume = False
@@ -217,6 +226,20 @@ def _of_folder(
             )
         ]
     return []
+
+
+def _drawings(frames: Sequence[Frame]) -> list[ImageWarning]:
+    drawn = tuple(i for i, frame in enumerate(frames) if has_overlays(frame.header))
+    if not drawn:
+        return []
+    some = "The image carries" if len(frames) == 1 else f"{len(drawn)} images carry"
+    return [
+        ImageWarning(
+            "overlays",
+            f"{some} overlay planes (drawings or regions): they are no part of the voxels.",
+            drawn,
+        )
+    ]
 
 
 def _contradictions(frames: Sequence[Frame]) -> list[ImageWarning]:

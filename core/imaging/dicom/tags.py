@@ -24,6 +24,8 @@ StudyDescription: Final = 0x00081030
 SeriesDescription: Final = 0x0008103E
 PatientName: Final = 0x00100010
 PatientID: Final = 0x00100020
+PatientBirthDate: Final = 0x00100030
+PatientSex: Final = 0x00100040
 PatientComments: Final = 0x00104000
 SliceThickness: Final = 0x00180050
 KVP: Final = 0x00180060
@@ -56,6 +58,8 @@ SeriesInstanceUID: Final = 0x0020000E
 SeriesNumber: Final = 0x00200011
 AcquisitionNumber: Final = 0x00200012
 InstanceNumber: Final = 0x00200013
+NominalCardiacTriggerDelayTime: Final = 0x00209153
+TemporalPositionTimeOffset: Final = 0x0020930D
 ImagePositionPatient: Final = 0x00200032
 ImageOrientationPatient: Final = 0x00200037
 FrameOfReferenceUID: Final = 0x00200052
@@ -79,6 +83,8 @@ HighBit: Final = 0x00280102
 PixelRepresentation: Final = 0x00280103
 PixelPaddingValue: Final = 0x00280120
 PixelPaddingRangeLimit: Final = 0x00280121
+FloatPixelPaddingValue: Final = 0x00280122
+DoubleFloatPixelPaddingValue: Final = 0x00280123
 BurnedInAnnotation: Final = 0x00280301
 WindowCenter: Final = 0x00281050
 WindowWidth: Final = 0x00281051
@@ -123,8 +129,20 @@ DiffusionGradientDirectionSequence: Final = 0x00189076
 FrameTypeSequences: Final = (0x00189226, 0x00189329, 0x00189732)
 """MR Image Frame Type, CT Image Frame Type, PET Frame Type."""
 FrameType: Final = 0x00089007
+ComplexImageComponent: Final = 0x00089208
+MRTimingAndRelatedParametersSequence: Final = 0x00189112
+MRModifierSequence: Final = 0x00189115
+InversionTimes: Final = 0x00189079
+CardiacSynchronizationSequence: Final = 0x00189118
+CTReconstructionSequence: Final = 0x00189314
+CTXRayDetailsSequence: Final = 0x00189325
+TemporalPositionSequence: Final = 0x00209310
+
+OverlayRows: Final = 0x60000010
+"""In group 6000; overlay planes may stand in each even group up to 601E (PS3.3 C.9.2)."""
+OVERLAY_GROUPS: Final = range(0x6000, 0x6020, 2)
 
 IMAGE_HEADER: Final = frozenset(
     value for name, value in list(globals().items()) if name[0].isupper() and isinstance(value, int)
-)
+) | {group << 16 | 0x0010 for group in OVERLAY_GROUPS}
 """Everything above: what the walk of an image header keeps."""

@@ -303,3 +303,49 @@ def test_the_secondary_captures_are_no_volume(shared_data: Path) -> None:
     assert sum(one.shape[0] for one in found) == 6
     assert not any(one.is_volume for one in found)
     assert sum(one.quantity is Quantity.COLOUR for one in found) == 2
+
+
+def test_acquisitions_a_hair_apart_are_not_shuffled_into_one(tmp_path: Path) -> None:
+    """The table came back 0.2 mm off: no position repeats, and still these are two volumes."""
+    for number in (1, 2):
+        write_series(
+            tmp_path,
+            [i * 3 + 0.2 * number for i in range(5)],
+            prefix=f"{number}-",
+            shuffle=number,
+            AcquisitionNumber=number,
+        )
+    found = summaries(tmp_path)
+    assert [one.shape[0] for one in found] == [5, 5]
+    assert all(codes(one) == set() for one in found)
+
+
+def test_stations_one_behind_the_other_stay_one_series(tmp_path: Path) -> None:
+    write_series(tmp_path, [0, 3, 6, 9], prefix="1-", AcquisitionNumber=1)
+    write_series(tmp_path, [12, 15, 19, 22], prefix="2-", AcquisitionNumber=2)
+    summary = only(tmp_path)
+    assert summary.shape[0] == 8
+    assert codes(summary) == {"uneven-spacing"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "apart"),
+    [
+        ("PatientName", "Else^Somebody", True),
+        ("PatientName", "TEST^ONE^^", False),  # the same, written otherwise
+        ("PatientName", "", False),  # silent
+        ("PatientBirthDate", "19400101", True),
+        ("PatientSex", "F", True),
+        ("PatientID", "P2", True),
+    ],
+)
+def test_a_slice_of_another_patient_is_told_by_any_contradiction(
+    tmp_path: Path, tag: str, value: str, apart: bool
+) -> None:
+    told = {"PatientBirthDate": "19700101", "PatientSex": "M"}
+    write_series(tmp_path, [0, 2, 4, 6], **told)
+    stray = ct_slice(ImagePositionPatient=[0, 0, 8], **(told | {tag: value}))
+    save(stray, tmp_path / "stray")
+    found = summaries(tmp_path)
+    assert sorted(one.shape[0] for one in found) == ([1, 4] if apart else [5])
+    assert all(("several-patients" in codes(one)) == apart for one in found)

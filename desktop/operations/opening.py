@@ -11,12 +11,19 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.imaging.intensity import automatic_window
 from core.imaging.opening import open_path
-from core.imaging.volume import Opened, Skipped, Volume
-from core.session import LoadState, Reading, Session, initial_window, thumbnail
+from core.imaging.volume import Opened, Skipped, Volume, measured_values
+from core.session import (
+    LoadState,
+    Reading,
+    Session,
+    initial_window,
+    series_key,
+    thumbnail,
+)
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
-from desktop.settings import SettingsStore
+from desktop.settings import OpenSeries, SettingsStore
 
 _LISTED = 40
 """Skipped files that are named in the details."""
@@ -36,6 +43,42 @@ class Opening:
         self._jobs = jobs
         self._settings = settings
         self._tell = tell
+        self._origins: dict[str, Path] = {}
+        self._wanted: dict[str, OpenSeries] = {}
+
+    # ---- the session before
+
+    def session_now(self) -> list[OpenSeries]:
+        """What is open, so that it can be opened again at the next start."""
+        return [
+            OpenSeries(
+                path=str(self._origins[reading.key]),
+                key=reading.key,
+                index=reading.case.navigation.index(Plane.SLICE),
+                is_current=reading is self._session.current,
+            )
+            for reading in self._session
+            if reading.key in self._origins
+        ]
+
+    def restore(self, session: list[OpenSeries]) -> None:
+        """Open what was open: the same series at the same slices, the same one in front."""
+        self._wanted = {item.key: item for item in session}
+        there = dict.fromkeys(Path(item.path) for item in session)
+        gone = [path for path in there if not path.exists()]
+        if gone:
+            self._tell(
+                Notice(
+                    Level.INFO,
+                    say_count(
+                        len(gone),
+                        "What was open last is no longer there: {path}",
+                        "{count} places that were open last are no longer there, such as {path}",
+                        path=gone[0],
+                    ),
+                )
+            )
+        self.open_paths([path for path in there if path not in gone])
 
     # ---- finding series
 
@@ -68,15 +111,34 @@ class Opening:
         if not opened.series:
             self._tell(Notice.of(_nothing(path, opened)))
             return
-        readings = [self._session.add(series) for series in opened.series]
+        wanted = self._wanted
+        is_restored = any(item.path == str(path) for item in wanted.values())
+        readings = [
+            self._session.add(series)
+            for series in opened.series
+            if not is_restored or series_key(series) in wanted
+        ]
         for reading in readings:
+            self._origins[reading.key] = path
             self._make_thumbnail(reading)
+            if reading.key in wanted:
+                reading.case.navigation.go(wanted[reading.key].index)
         if remember:
             self._settings.remember(path)
             self.recent_changed.emit()
-        self.show(readings[0])
-        if opened.skipped:
+        if is_restored:
+            self._show_restored(path, readings)
+        elif readings:
+            self.show(readings[0])
+        if opened.skipped and not is_restored:
             self._tell(_left_out(opened))
+
+    def _show_restored(self, path: Path, readings: list[Reading]) -> None:
+        """Show the series that was in front; the first one until it is found."""
+        for reading in readings:
+            if self._wanted[reading.key].is_current or self._session.current is None:
+                self.show(reading)
+        self._wanted = {k: item for k, item in self._wanted.items() if item.path != str(path)}
 
     def _make_thumbnail(self, reading: Reading) -> None:
         series, key = reading.series, reading.key

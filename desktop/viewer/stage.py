@@ -22,6 +22,7 @@ from core.imaging.intensity import (
     WindowFunction,
     automatic_window,
 )
+from core.imaging.volume import measured_values
 from desktop.viewer.camera import Viewpoint
 from desktop.viewer.overlay import HeatPictures
 from desktop.viewer.planes import PlanesView, can_be_cut

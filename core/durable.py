@@ -53,6 +53,22 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a private text file, flushed to the disk. Raises NotDurableError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "ab") as stream:
+            stream.write(f"{line}\n".encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        if is_new:
+            fsync_folder(path.parent)
+    except OSError as error:
+        raise NotDurableError(path, error.strerror or str(error)) from error
+
+
 def publish_folder(temporary: Path, final: Path) -> None:
     """Make a finished folder appear under its final name in one step.
 

@@ -187,6 +187,14 @@ class MissingSystemLibraryError(CoreError):
 
 
 @dataclass(eq=False)
+class BurnedInTextError(CoreError):
+    """Pictures that are about to leave probably have text burned in, and nobody has looked."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(eq=False)
 class NoLabelsError(CoreError):
     """There is no label journal yet, or nothing in it."""
 

@@ -128,6 +128,11 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         if x.packages
         else "Install them with the package manager of this system.",
     ),
+    e.BurnedInTextError: lambda x: Sentence(
+        f"These pictures may have a name burned into their pixels: {x.reason}",
+        str(x.path),
+        "Look at every one of them; if none names anybody, export again with --looked YOUR-NAME.",
+    ),
     e.NoLabelsError: lambda x: Sentence(
         "There are no labels yet", str(x.path), "Label slices in the window first."
     ),

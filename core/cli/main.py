@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "core.cli.compare",
     "models": "core.cli.models",
     "labels": "core.cli.labels",
+    "deidentify": "core.cli.deidentify",
     "bench": "core.cli.bench",
 }
 """Command or group → its module, which exports `command` (a function: one command with

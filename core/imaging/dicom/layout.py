@@ -15,6 +15,7 @@ import itertools
 import struct
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from core.imaging.dicom.walk import (
     PIXELS,
@@ -44,12 +45,12 @@ class _Element:
     is_wanted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     """A run of equal bytes, and the element behind it that differs from file to file."""
 
     begin: int
     run: bytes
+    size: int  # of the run
     head: bytes  # tag and VR
     is_long: bool
     length: int
@@ -92,6 +93,7 @@ class Layout:
                 _Step(
                     begin=begin,
                     run=self._data[begin : one.start],
+                    size=one.start - begin,
                     head=self._data[one.start : one.start + (8 if is_long else 6)],
                     is_long=is_long,
                     length=one.end - one.value,
@@ -121,36 +123,37 @@ class Layout:
         """The header; or the index of an element that differs; or None."""
         raw = self._content.copy()
         shift = 0
-        size = len(data)
+        end_of_data = len(data)
+        same = data.startswith
         value = length = 0
-        step = self._steps[-1]
         for step in self._steps:
-            at = step.begin + shift
-            end = at + len(step.run)
-            if data[at:end] != step.run:
+            begin, run, size, head, is_long, usual, tag, is_wanted = step
+            at = begin + shift
+            if not same(run, at):
                 return self._first_difference(step, data, at)
-            head = len(step.head)
-            if data[end : end + head] != step.head or end + head + 4 > size:
+            end = at + size
+            value = end + (12 if is_long else 8)
+            if value > end_of_data or not same(head, end):
                 return None
-            if step.is_long:
-                (length,) = _LONG_LENGTH(data, end + 8)
-                value = end + 12
+            if is_long:
+                (length,) = _LONG_LENGTH(data, value - 4)
+                if tag in PIXELS:
+                    return Followed(raw, self._changed, PixelElement(tag, value, length, head[4:6]))
+                if length == UNDEFINED:
+                    return None
             else:
-                (length,) = _SHORT_LENGTH(data, end + 6)
-                value = end + 8
-            if step.tag in PIXELS:
-                break
-            if length == UNDEFINED or value + length > size:
+                (length,) = _SHORT_LENGTH(data, value - 2)
+            after = value + length
+            if after > end_of_data:
                 return None
-            if step.is_wanted:
-                raw[step.tag] = data[value : value + length]
-            shift += length - step.length
-        pixels = PixelElement(step.tag, value, length, step.head[4:6])
-        return Followed(raw, self._changed, pixels)
+            if is_wanted:
+                raw[tag] = data[value:after]
+            shift += length - usual
+        return None
 
     def _first_difference(self, step: _Step, data: bytes, at: int) -> int | None:
         """The element of a run in which a file differs first; None if the file ends there."""
-        there = data[at : at + len(step.run)]
+        there = data[at : at + step.size]
         low, high = 0, len(there)
         if there == step.run[:high]:
             return None

@@ -13,14 +13,14 @@ from dataclasses import replace
 from core.errors import UnreadableImageError
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame, cross
-from core.imaging.dicom.headers import Header
+from core.imaging.dicom.headers import Header, words
 
 _MOST_TAGS = 1000
 
 
 def is_mosaic(header: Header) -> bool:
     """Whether an image says that it is a mosaic."""
-    return "MOSAIC" in header.text(tags.ImageType).upper().split("\\")
+    return "MOSAIC" in words(header.raw.get(tags.ImageType, b""))
 
 
 def tiles(frame: Frame) -> list[Frame]:

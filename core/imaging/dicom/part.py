@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame
+from core.imaging.dicom.headers import words
 from core.imaging.volume import ImageWarning
+
+_LOCALISERS = frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM", "REF_SURVIEW"})
 
 
 @dataclass
@@ -24,5 +27,4 @@ class Part:
 
 def is_localiser(frame: Frame) -> bool:
     """Whether the image says of itself that it is a localiser (scout, topogram)."""
-    kinds = frame.header.text(tags.ImageType).upper().split("\\")
-    return any(kind in ("LOCALIZER", "SCOUT", "TOPOGRAM", "REF_SURVIEW") for kind in kinds)
+    return not _LOCALISERS.isdisjoint(words(frame.header.raw.get(tags.ImageType, b"")))

@@ -13,7 +13,7 @@ from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame
 from core.imaging.dicom.headers import double_values, integer_value, plain_text
 from core.imaging.dicom.part import Part, is_localiser
-from core.imaging.dicom.stacking import SAME_PLACE_MM, depth
+from core.imaging.dicom.stacking import SAME_PLACE_MM, depths
 from core.imaging.volume import ImageWarning
 
 
@@ -106,14 +106,14 @@ _KEYS: tuple[tuple[str, str, Callable[[Frame], Hashable]], ...] = (
 
 def _places(frames: Sequence[Frame]) -> list[list[Frame]] | None:
     """Frames by position along their normal, in order; None if any has no position."""
-    depths = [depth(frame) for frame in frames]
-    if any(value is None for value in depths):
+    along = depths(frames)
+    if along is None:
         return None
-    order = sorted(range(len(frames)), key=lambda i: depths[i] or 0.0)
+    order = sorted(range(len(frames)), key=along.__getitem__)
     places: list[list[Frame]] = []
     before = -1e30
     for i in order:
-        value = depths[i] or 0.0
+        value = along[i]
         if value - before > SAME_PLACE_MM:
             places.append([])
             before = value
@@ -166,13 +166,13 @@ def _by_near_places(part: Part, frames: list[Frame]) -> list[Part]:
     frames: in their order along the normal. Positions do not repeat exactly here, as when the
     table came back a tenth of a millimetre off.
     """
-    depths = [depth(frame) or 0.0 for frame in frames]
-    if len(depths) < 4 or _is_even(depths):
+    along = depths(frames)
+    if along is None or len(along) < 4 or _is_even(along):
         return [part]
     for name, word, key in _KEYS:
         groups: dict[Hashable, list[float]] = defaultdict(list)
         members: dict[Hashable, list[Frame]] = defaultdict(list)
-        for frame, where in zip(frames, depths, strict=True):
+        for frame, where in zip(frames, along, strict=True):
             value = key(frame)
             groups[value].append(where)
             members[value].append(frame)
@@ -194,8 +194,8 @@ def _by_near_places(part: Part, frames: list[Frame]) -> list[Part]:
     return [part]
 
 
-def _is_even(depths: Sequence[float]) -> bool:
-    gaps = [b - a for a, b in itertools.pairwise(depths)]
+def _is_even(along: Sequence[float]) -> bool:
+    gaps = [b - a for a, b in itertools.pairwise(along)]
     return max(gaps) - min(gaps) <= max(0.1 * max(gaps), 0.02)
 
 

@@ -52,7 +52,7 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
     """
     skipped: list[Skipped] = []
     groups: dict[tuple[str, Who], list[Frame]] = defaultdict(list)
-    seen: dict[str, list[Header]] = defaultdict(list)
+    seen: dict[str, list[Header]] = {}
     said: dict[str, set[Who]] = defaultdict(set)
     kin: dict[int, Frame] = {}
     for header in sorted(headers, key=lambda h: h.file):
@@ -66,11 +66,13 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
         except CoreError as error:
             skipped.append(Skipped(header.path, reason_of(error)))
             continue
-        twin = next((other for other in seen[uid] if _is_copy(header, other)), None)
-        if uid and twin is not None:
-            skipped.append(Skipped(header.path, f"it is a copy of {twin.path.name}"))
-            continue
-        seen[uid].append(header)
+        if uid:
+            twins = seen.setdefault(uid, [])
+            twin = next((one for one in twins if _is_copy(header, one)), None) if twins else None
+            if twin is not None:
+                skipped.append(Skipped(header.path, f"it is a copy of {twin.path.name}"))
+                continue
+            twins.append(header)
         patient = patient_of(header)
         folder = folder_of(header)
         said[folder].add(patient)
@@ -246,7 +248,8 @@ def _contradictions(frames: Sequence[Frame]) -> list[ImageWarning]:
     found: list[ImageWarning] = []
 
     def differ(tag: int, what: str) -> None:
-        values = {frame.header.raw.get(tag, b"").strip(b" \0") for frame in frames}
+        stated = {frame.header.raw.get(tag, b"") for frame in frames}
+        values = {value.strip(b" \0") for value in stated}
         if len(values) > 1:
             found.append(
                 ImageWarning(

@@ -40,6 +40,27 @@ def depth(frame: Frame) -> float | None:
     return sum(p * n for p, n in zip(frame.position, normal, strict=True))
 
 
+def depths(frames: Sequence[Frame]) -> list[float] | None:
+    """`depth` of frames that share one orientation; None if any has no position."""
+    turn = frames[0].orientation
+    if turn is None:
+        return None
+    x, y, z = cross(turn[:3], turn[3:])
+    found: list[float] = []
+    for frame in frames:
+        place = frame.position
+        if place is None:
+            return None
+        if frame.orientation is turn:
+            found.append(place[0] * x + place[1] * y + place[2] * z)
+        else:
+            own = depth(frame)
+            if own is None:
+                return None
+            found.append(own)
+    return found
+
+
 def stack(frames: Sequence[Frame]) -> Stack:
     """Sort frames of one size and orientation and describe their grid."""
     rows, columns = frames[0].shape
@@ -99,8 +120,11 @@ def _placed(
     normal = np.array(cross(orientation[:3], orientation[3:]))
     positions: Floats = np.array([f.position for f in frames], float)
     along = positions @ normal
-    # Equal depths keep a stable order that does not depend on file names.
-    order = sorted(range(len(frames)), key=lambda i: (round(along[i], 4), _instance(frames[i])))
+    places = np.round(along, 4).tolist()
+    order = sorted(range(len(frames)), key=places.__getitem__)
+    if len(set(places)) < len(places):
+        # Equal depths keep a stable order that does not depend on file names.
+        order.sort(key=lambda i: (places[i], _instance(frames[i])))
     ordered = tuple(frames[i] for i in order)
     positions, along = positions[order], along[order]
     down, across, has_spacing = _grid(ordered, warnings)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from typing import NamedTuple
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -50,8 +51,7 @@ class Encoding:
     big_endian: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PixelElement:
+class PixelElement(NamedTuple):
     """Where the pixel data element lies. length is UNDEFINED if encapsulated."""
 
     tag: int

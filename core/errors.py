@@ -113,6 +113,13 @@ class PretrainedUnavailableError(CoreError):
 
 
 @dataclass(eq=False)
+class NotEnoughMemoryError(CoreError):
+    """A model cannot answer even a single slice or volume with the memory that there is."""
+
+    model: str
+
+
+@dataclass(eq=False)
 class UnsuitableInputError(CoreError):
     """The model's card does not allow this input, and the caller did not override it."""
 

@@ -89,6 +89,11 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         "",
         "Name a file with network.pretrained_file, or set network.pretrained to false.",
     ),
+    e.NotEnoughMemoryError: lambda x: Sentence(
+        f"There is not enough memory for the model {x.model}, even for one input at a time",
+        "",
+        "Close other programs, or choose a smaller model.",
+    ),
     e.EngineDiedError: lambda x: Sentence(
         f"The model process {x.how}",
         "",

@@ -29,15 +29,22 @@ class HeatMap:
 class SlicePrediction:
     """A model's answer for one slice.
 
-    probabilities: class id → probability, calibrated as the card says; they sum to 1.
+    probabilities: class id → probability, calibrated as the card says; they sum to 1 where
+        classes exclude each other.
     spread: lowest and highest probability of the positive class that a member of an ensemble
         gave; None where one network answered.
+    provisional: the slice was asked alone, so that something stands there at once; the answer
+        in the context of its neighbours follows. The heat map is already the final one.
+    of_volume: the probabilities are the volume's, not of this slice alone; the heat map is this
+        slice's part of the volume's.
     """
 
     index: int
     probabilities: dict[str, float]
     heat_map: HeatMap | None = None
     spread: tuple[float, float] | None = None
+    provisional: bool = False
+    of_volume: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ class SeriesPrediction:
     """A model's answers for a whole series; slices fill in as they are computed.
 
     series_probability: probability of the positive class for the series as a whole, or None
-        until all slices are there. cautions: what the input guard says about this series.
+        until all slices are there. conflict: a sentence where slices and series disagree, or "".
+        cautions: what the input guard says about this series.
     """
 
     model: ModelIdentity
@@ -62,4 +70,5 @@ class SeriesPrediction:
     threshold: float
     slices: dict[int, SlicePrediction] = field(default_factory=dict)
     series_probability: float | None = None
+    conflict: str = ""
     cautions: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from core.models.answers import ModelIdentity
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
+_HEX = set("0123456789abcdef")
 
 
 class _Frozen(BaseModel):
@@ -43,11 +44,18 @@ class Preprocessing(_Frozen):
     """Subtracted from grey levels in [0, 1]."""
     std: float = Field(0.5, gt=0)
     """Then divided by."""
+    dimensions: Literal[2, 3] = 2
+    """2: a slice with its neighbours; 3: the volume as a cube of `size` in each direction."""
 
     @property
     def channels(self) -> int:
         """Input channels: one a slice, never fewer than the three of a pretrained trunk."""
-        return max(3, 2 * self.reach + 1)
+        return 1 if self.dimensions == 3 else max(3, 2 * self.reach + 1)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(channels, size, size), or (1, size, size, size) of a volume."""
+        return (self.channels, *(self.size,) * self.dimensions)
 
 
 class Architecture(_Frozen):
@@ -56,12 +64,16 @@ class Architecture(_Frozen):
     family: str
     options: dict[str, Any] = Field(default_factory=dict)
     outputs: int = Field(ge=1)
-    """Logits: one for a two-class task, else one a class; then one an auxiliary target."""
+    """Logits: one (of the positive class) or two for a two-class task, else one a class; then one
+    an auxiliary target."""
     parameters: int = Field(ge=1)
 
 
 class Calibration(_Frozen):
-    """Platt scaling of the logits: p = sigmoid(slope × logit + intercept); softmax uses slope."""
+    """Platt scaling of the logits: p = sigmoid(slope × logit + intercept); softmax uses slope.
+
+    Two logits of two classes count as one: that of the positive class less the other's.
+    """
 
     slope: float = Field(1.0, gt=0)
     intercept: float = 0.0
@@ -112,6 +124,39 @@ class Reference(_Frozen):
     logits: tuple[float, ...]
 
 
+class SeriesRule(_Frozen):
+    """How the answers of slices become one of their series."""
+
+    how: Literal["max", "top-k", "learned"] = "max"
+    """`max`: the highest slice; `top-k`: the mean of the k highest; `learned`: a logistic rule
+    on the logits of the highest slice and of the mean of the k highest."""
+    k: int = Field(3, ge=1)
+    """Slices that `top-k` and `learned` average; all, where there are fewer."""
+    weights: tuple[float, float] = (1.0, 0.0)
+    """Under `learned`: of the highest slice's logit, and of the top-k mean's."""
+    intercept: float = 0.0
+    """Under `learned`."""
+    fitted_on: str = ""
+    """Under `learned`: on what, in words."""
+
+
+class Agreement(_Frozen):
+    """That a faster number format answers as float32 does, on this model's validation cases."""
+
+    precision: Literal["bf16"]
+    cases: int = Field(ge=1)
+    decisions_changed: int = Field(ge=0)
+    largest_difference: float = Field(ge=0, le=1)
+    """Of a probability."""
+    how: str
+    """On which cases, in words."""
+
+    @property
+    def passes(self) -> bool:
+        """No decision changed, and no probability by more than 0.01."""
+        return self.decisions_changed == 0 and self.largest_difference <= 0.01
+
+
 class OperatingPoint(_Frozen):
     """What the model does at its threshold, measured where `how` says."""
 
@@ -145,6 +190,12 @@ class Card(_Frozen):
     """The class that stands for a finding."""
     auxiliary: tuple[str, ...] = ()
     """Further targets that the network was trained on and whose answers are not shown."""
+    labelling: Literal["one-of", "any-of"] = "one-of"
+    """`one-of`: classes exclude each other and probabilities sum to 1; `any-of`: each class is
+    there or not by itself (one logit a class), and each has a probability of its own."""
+    members: tuple[str, ...] = ()
+    """SHA-256 of the weights of further members of an ensemble, model-2.safetensors and so on.
+    They vote softly: their probabilities are averaged, and the spread is told."""
     flip_averaging: bool = False
     """Whether a slice and its mirror image are both asked, and their logits averaged."""
     context: tuple[float, ...] = (1.0,)
@@ -157,6 +208,10 @@ class Card(_Frozen):
     operating_curve: tuple[CurvePoint, ...] = ()
     """Sensitivity and specificity by threshold, rising, measured where `operating_point` was;
     empty on cards made before it was recorded."""
+    series_rule: SeriesRule = SeriesRule()
+    """How slices become an answer of the series."""
+    agreements: tuple[Agreement, ...] = ()
+    """Faster number formats that were checked; one that does not pass is never used."""
     accepts: Accepts
     data: TrainingData
     recipe: dict[str, Any]
@@ -174,15 +229,53 @@ class Card(_Frozen):
             raise ValueError(f"positive class {self.positive!r} is not among the classes")
         if len(self.context) % 2 == 0 or min(self.context) < 0 or sum(self.context) <= 0:
             raise ValueError("context needs an odd number of weights, none negative, not all zero")
-        heads = 1 if len(self.classes) == 2 else len(self.classes)
-        if self.architecture.outputs != heads + len(self.auxiliary):
+        allowed = {len(self.classes)}
+        if len(self.classes) == 2 and self.labelling == "one-of":
+            allowed.add(1)
+        if self.heads not in allowed:
             raise ValueError("outputs do not match classes and auxiliary targets")
+        if any(len(digest) != 64 or set(digest) - _HEX for digest in self.members):
+            raise ValueError("members are SHA-256 sums of their weights")
         return self
+
+    @property
+    def heads(self) -> int:
+        """Logits that answer the task; the rest are of auxiliary targets."""
+        return self.architecture.outputs - len(self.auxiliary)
+
+    @property
+    def positive_output(self) -> int:
+        """Index of the positive class's logit."""
+        return 0 if self.heads == 1 else self.classes.index(self.positive)
+
+    def output_of(self, class_id: str) -> tuple[int, float]:
+        """Which logit speaks for a class, and its sign: −1 where it speaks for the other one.
+
+        Raises ValueError if it is not a class of this model.
+        """
+        place = self.classes.index(class_id)
+        if self.heads == 1:
+            return 0, 1.0 if class_id == self.positive else -1.0
+        return place, 1.0
+
+    @property
+    def weight_files(self) -> tuple[tuple[str, str], ...]:
+        """(name, SHA-256) of every weight file, the first member's first."""
+        rest = ((member_file(k), digest) for k, digest in enumerate(self.members, start=2))
+        return ((WEIGHTS_FILE, self.weights_sha256), *rest)
 
     @property
     def identity(self) -> ModelIdentity:
         """Name, version and hash: what a prediction is signed with."""
-        return ModelIdentity(self.id, self.version, self.weights_sha256)
+        digest = self.weights_sha256
+        if self.members:
+            digest = hashlib.sha256("".join((digest, *self.members)).encode()).hexdigest()
+        return ModelIdentity(self.id, self.version, digest)
+
+
+def member_file(number: int) -> str:
+    """Name of the weight file of a member, counted from 1."""
+    return WEIGHTS_FILE if number == 1 else f"model-{number}.safetensors"
 
 
 def sha256_of(path: Path) -> str:
@@ -212,13 +305,14 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def check_weights(folder: Path, card: Card) -> Path:
-    """The weights file, after its hash has been compared with the card.
+    """The (first) weights file, after all hashes have been compared with the card.
 
-    Raises DamagedModelError if the file is absent or is not what the card describes.
+    Raises DamagedModelError if a file is absent or is not what the card describes.
     """
-    path = folder / WEIGHTS_FILE
-    if not path.is_file():
-        raise DamagedModelError(folder, f"it has no {WEIGHTS_FILE}")
-    if sha256_of(path) != card.weights_sha256:
-        raise DamagedModelError(path, "the weights are not those that the card describes")
-    return path
+    for name, digest in card.weight_files:
+        path = folder / name
+        if not path.is_file():
+            raise DamagedModelError(folder, f"it has no {name}")
+        if sha256_of(path) != digest:
+            raise DamagedModelError(path, "the weights are not those that the card describes")
+    return folder / WEIGHTS_FILE

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from core import durable, places
 from core.errors import DamagedModelError, NotDurableError, UnknownModelError
 from core.events import Signal
-from core.models.card import CARD_FILE, WEIGHTS_FILE, Card, check_weights, read_card, write_card
+from core.models.card import CARD_FILE, Card, check_weights, read_card, write_card
 
 _PROMOTIONS = "promotions.json"
 
@@ -139,7 +139,8 @@ class Catalogue:
         self._user.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".publishing-", dir=self._user))
         try:
-            shutil.copyfile(folder / WEIGHTS_FILE, temporary / WEIGHTS_FILE)
+            for name, _ in card.weight_files:
+                shutil.copyfile(folder / name, temporary / name)
             write_card(temporary, card)
         except OSError as error:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from core.errors import DamagedModelError
@@ -20,10 +19,12 @@ from core.models import context
 from core.models.answers import HeatMap, SlicePrediction
 from core.models.architectures.classifier import Classifier, build, normalise
 from core.models.card import Calibration, Card, Preprocessing, check_weights, read_card
-from core.models.explanation import contributions
+from core.models.member import BATCH, Look, Member
 from core.models.preprocessing import Box, Prepared, prepare, prepare_slice
+from core.models.runtime import Choice, Precision, seeded_input
+from core.models.state_files import is_safetensors, read_state
+from core.models.volumes import prepare_volume, slice_maps
 
-BATCH = 16
 Probabilities = NDArray[np.float64]
 
 
@@ -52,35 +53,60 @@ def best_device(wanted: str = "auto") -> torch.device:
 
 
 class Predictor:
-    """A model that is ready to answer. Made by `load_predictor`."""
+    """A model that is ready to answer. Made by `load_predictor`.
 
-    def __init__(self, card: Card, model: Classifier, device: torch.device) -> None:
+    model: the network; of an ensemble its first member, with the others in `more`.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        model: Classifier,
+        device: torch.device,
+        more: Sequence[Classifier] = (),
+        runtime: Choice = "torch",
+        precision: Precision = "f32",
+    ) -> None:
         self.card = card
         self.device = device
-        self.model = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self.model = model
+        self.members = [
+            Member(card, item.eval(), device, runtime, precision) for item in (model, *more)
+        ]
 
-    def run(self, pixels: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-        """Logits (n, outputs) and feature maps (n, features, rows, cols) of prepared pixels."""
-        card = self.card
-        return look(
-            self.model,
-            torch.from_numpy(pixels).to(self.device),
-            card.preprocessing,
-            card.flip_averaging,
-        )
+    @property
+    def runtime(self) -> str:
+        """What computes, for people, such as "OpenVINO f32 on CPU"."""
+        return self.members[0].runtime.name
 
-    def heat_map(self, prepared: Prepared) -> HeatMap:
-        """What speaks for the positive class on one slice, taken alone."""
-        _, maps = self.run(prepared.pixels[None])
-        return self._heat(maps, [prepared.box])[0]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done because memory ran out; empty if nothing was."""
+        return tuple(note for member in self.members for note in member.notes)
 
-    def _heat(self, maps: Tensor, boxes: Iterable[Box]) -> list[HeatMap]:
-        # The explanation is of the positive class; calibration scales it as it scales the logit.
-        output = 0 if len(self.card.classes) == 2 else self.card.classes.index(self.card.positive)
-        with torch.inference_mode():
-            values = contributions(self.model, maps, output) * self.card.calibration.slope
-        found = values.float().cpu().numpy()
-        return [HeatMap(found[k], box, self.card.positive) for k, box in enumerate(boxes)]
+    def heat_map(self, prepared: Prepared, class_id: str | None = None) -> HeatMap:
+        """What speaks for a class (the positive one if None) on one slice, taken alone."""
+        looks = self._ask(prepared.pixels[None], class_id or self.card.positive)
+        return self._heat(looks, [prepared.box], class_id)[0]
+
+    def _ask(self, pixels: NDArray[np.uint8], class_id: str | None) -> list[Look]:
+        """What each member says; with evidence for a class, if one is given."""
+        output = None if class_id is None else self.card.output_of(class_id)[0]
+        return [member.look(pixels, output) for member in self.members]
+
+    def evidence_of(self, looks: Sequence[Look], class_id: str) -> NDArray[np.float32]:
+        """Mean evidence of the members, in the units of the calibrated logit."""
+        scale = self.card.output_of(class_id)[1] * self.card.calibration.slope
+        found = [look.evidence for look in looks if look.evidence is not None]
+        mean = np.stack(found).mean(axis=0) * np.float32(scale)
+        return np.asarray(mean, np.float32)
+
+    def _heat(
+        self, looks: Sequence[Look], boxes: Iterable[Box], class_id: str | None
+    ) -> list[HeatMap]:
+        shown = class_id or self.card.positive
+        values = self.evidence_of(looks, shown)
+        return [HeatMap(values[k], box, shown) for k, box in enumerate(boxes)]
 
     def predict_volume(
         self,
@@ -88,17 +114,26 @@ class Predictor:
         *,
         first: int | None = None,
         explain: bool = True,
+        class_id: str | None = None,
+        provisional: bool = False,
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[SlicePrediction]:
         """Answers for every slice, slice `first` before all others, then outwards from it.
 
-        A slice is answered as soon as its context is computed: `first` after its own
-        neighbours, which is the first batch.
+        A slice is answered as soon as its context is computed. class_id: what heat maps speak
+        for; the positive class if None. provisional: also answer slice `first` alone, after one
+        pass, where its context takes more.
         """
+        middle = volume.slices // 2 if first is None else first
+        shown = (class_id or self.card.positive) if explain else None
+        if self.card.preprocessing.dimensions == 3:
+            yield from self._predict_cube(volume, middle, shown, cancelled)
+            return
         spec, reach = self.card.preprocessing, len(self.card.context) // 2
-        order = outwards(volume.slices, volume.slices // 2 if first is None else first)
-        start = 2 * reach + 1
-        batches = [order[:start], *(order[k : k + BATCH] for k in range(start, len(order), BATCH))]
+        order = outwards(volume.slices, middle)
+        start = min(2 * reach, len(order) - 1) + 1
+        batches = [order[:1], order[1:start]]
+        batches += [order[k : k + BATCH] for k in range(start, len(order), BATCH)]
         logits: dict[int, Probabilities] = {}
         heat: dict[int, HeatMap] = {}
         waiting = list(order)
@@ -106,24 +141,56 @@ class Predictor:
             if cancelled():
                 return
             prepared = [prepare_slice(volume, index, spec) for index in batch]
-            found, maps = self.run(np.stack([item.pixels for item in prepared]))
-            logits |= dict(zip(batch, found.cpu().double().numpy(), strict=True))
-            if explain:
+            looks = self._ask(np.stack([item.pixels for item in prepared]), shown)
+            # (slices, members, outputs)
+            said = np.stack([look.logits for look in looks], axis=1)
+            logits |= dict(zip(batch, said, strict=True))
+            if shown is not None:
                 boxes = [item.box for item in prepared]
-                heat |= dict(zip(batch, self._heat(maps, boxes), strict=True))
+                heat |= dict(zip(batch, self._heat(looks, boxes, shown), strict=True))
+            if provisional and batch[0] == middle and reach and len(order) > 1:
+                alone = self._answer(middle, said[:1], heat.get(middle), (1.0,))
+                yield replace(alone, provisional=True)
             for index in list(waiting):
                 near = context.around(index, volume.slices, reach)
                 if all(other in logits for other in near):
                     waiting.remove(index)
-                    yield self._answer(index, [logits[other] for other in near], heat.get(index))
+                    told = np.stack([logits[other] for other in near])
+                    yield self._answer(index, told, heat.get(index), self.card.context)
+
+    def _predict_cube(
+        self, volume: Volume, first: int, shown: str | None, cancelled: Cancelled
+    ) -> Iterator[SlicePrediction]:
+        """One answer for the whole volume, told with each slice and its part of the heat map."""
+        if cancelled():
+            return
+        prepared = prepare_volume(volume, self.card.preprocessing)
+        looks = self._ask(prepared.pixels[None], shown)
+        said = np.stack([look.logits for look in looks], axis=1)
+        maps: list[HeatMap | None] = [None] * volume.slices
+        if shown is not None:
+            maps = slice_maps(self.evidence_of(looks, shown)[0], prepared, shown, volume.slices)
+        for index in outwards(volume.slices, first):
+            answer = self._answer(index, said, maps[index], (1.0,))
+            yield replace(answer, of_volume=True)
 
     def _answer(
-        self, index: int, logits: Sequence[Probabilities], heat: HeatMap | None
+        self,
+        index: int,
+        logits: Probabilities,
+        heat: HeatMap | None,
+        weights: Sequence[float],
     ) -> SlicePrediction:
-        mean = context.average(np.stack(logits), self.card.context)
-        shares = calibrated(self.card, mean[None])[0]
+        """logits: (slices around, members, outputs)."""
+        mean = context.average(logits.transpose(1, 0, 2), weights)
+        each = calibrated(self.card, mean)
+        shares = each.mean(axis=0)
         named = dict(zip(self.card.classes, (float(share) for share in shares), strict=True))
-        return SlicePrediction(index, named, heat)
+        spread = None
+        if len(each) > 1:
+            own = each[:, self.card.classes.index(self.card.positive)]
+            spread = float(own.min()), float(own.max())
+        return SlicePrediction(index, named, heat, spread)
 
     def predict_dataset(
         self,
@@ -131,8 +198,11 @@ class Predictor:
         rows: NDArray[np.int64],
         progress: Callable[[int, int], None] | None = None,
     ) -> Probabilities:
-        """Probabilities (n, classes) for rows of a training set."""
-        return calibrated(self.card, self.logits_of(dataset, rows, progress))
+        """Probabilities (n, classes) for rows of a training set; members vote softly."""
+        said = self._logits_of_members(dataset, rows, progress)
+        votes = [calibrated(self.card, said[:, member]) for member in range(said.shape[1])]
+        shares: Probabilities = np.mean(votes, axis=0)
+        return shares
 
     def logits_of(
         self,
@@ -140,20 +210,36 @@ class Predictor:
         rows: NDArray[np.int64],
         progress: Callable[[int, int], None] | None = None,
     ) -> Probabilities:
-        """Uncalibrated logits (n, outputs), float64, for rows of a training set, in context."""
+        """Uncalibrated logits (n, outputs), float64, for rows of a training set, in context.
+
+        Of an ensemble: the mean of its members'.
+        """
+        mean: Probabilities = self._logits_of_members(dataset, rows, progress).mean(axis=1)
+        return mean
+
+    def _logits_of_members(
+        self,
+        dataset: SliceSet,
+        rows: NDArray[np.int64],
+        progress: Callable[[int, int], None] | None,
+    ) -> Probabilities:
+        """(n, members, outputs), in context."""
+        members, outputs = len(self.members), self.card.architecture.outputs
 
         def score(needed: NDArray[np.int64]) -> Probabilities:
             spec = self.card.preprocessing
-            found = np.zeros((len(needed), self.card.architecture.outputs))
+            found = np.zeros((len(needed), members * outputs))
             for start in range(0, len(needed), BATCH):
                 batch = needed[start : start + BATCH]
                 pixels = np.stack([prepare_row(dataset, int(row), spec).pixels for row in batch])
-                found[start : start + len(batch)] = self.run(pixels)[0].cpu().double().numpy()
+                said = np.stack([look.logits for look in self._ask(pixels, None)], axis=1)
+                found[start : start + len(batch)] = said.reshape(len(batch), -1)
                 if progress:
                     progress(start + len(batch), len(needed))
             return found
 
-        return context.score_in_context(rows, dataset.neighbours, self.card.context, score)
+        flat = context.score_in_context(rows, dataset.neighbours, self.card.context, score)
+        return flat.reshape(len(flat), members, outputs)
 
 
 @torch.inference_mode()
@@ -162,14 +248,15 @@ def look(
 ) -> tuple[Tensor, Tensor]:
     """Logits (n, outputs) and feature maps of 8-bit prepared pixels, as training scores them too.
 
-    With `flip_averaging` both are means over the slice and its mirror image; the head being
-    linear, logits and explanation still agree.
+    With `flip_averaging` logits are means over the slice and its mirror image; maps are the
+    slice's own.
     """
     image = normalise(pixels, spec.mean, spec.std)
     maps = model.maps(image)
+    logits = model.classify(maps)
     if flip_averaging:
-        maps = (maps + model.maps(image.flip(3)).flip(3)) / 2
-    return model.classify(maps), maps
+        logits = (logits + model(image.flip(-1))) / 2
+    return logits, maps
 
 
 def prepare_row(dataset: SliceSet, row: int, spec: Preprocessing) -> Prepared:
@@ -185,17 +272,30 @@ def outwards(count: int, first: int) -> list[int]:
 
 def calibrated(card: Card, logits: Probabilities) -> Probabilities:
     """Logits (n, outputs) → probabilities (n, classes) as the card calibrates them."""
+    if card.labelling == "any-of":
+        return _sigmoid(
+            card.calibration.slope * logits[:, : card.heads] + card.calibration.intercept
+        )
     positive = card.classes.index(card.positive)
+    if len(card.classes) == 2 and card.heads == 2:
+        logits = logits[:, positive : positive + 1] - logits[:, 1 - positive : 2 - positive]
     return calibrated_by(card.calibration, logits, len(card.classes), positive)
+
+
+def _sigmoid(odds: Probabilities) -> Probabilities:
+    share: Probabilities = np.exp(-np.logaddexp(0.0, -odds))
+    return share
 
 
 def calibrated_by(
     calibration: Calibration, logits: Probabilities, classes: int, positive: int
 ) -> Probabilities:
-    """Logits (n, outputs) → probabilities (n, classes), each row summing to 1."""
+    """Logits (n, outputs) → probabilities (n, classes), each row summing to 1.
+
+    Two classes have one logit, that of the positive one; more have one each.
+    """
     if classes == 2:
-        odds = calibration.slope * logits[:, 0] + calibration.intercept
-        share = np.exp(-np.logaddexp(0.0, -odds))
+        share = _sigmoid(calibration.slope * logits[:, 0] + calibration.intercept)
         both = np.stack([1.0 - share, share], axis=1)
         return both if positive == 1 else both[:, ::-1]
     scaled = calibration.slope * logits[:, :classes]
@@ -204,42 +304,56 @@ def calibrated_by(
     return shares
 
 
-def load_predictor(folder: Path, device: str = "auto") -> Predictor:
+def load_predictor(
+    folder: Path,
+    device: str = "auto",
+    *,
+    runtime: Choice = "torch",
+    precision: Precision = "f32",
+) -> Predictor:
     """Read card and weights of a model folder and make them ready.
 
-    Raises DamagedModelError if the hash, the architecture, a shape or a number is not right.
+    runtime: "auto" takes what was measured to be faster on this computer. precision: another
+    than "f32" is used only if the card says that it was checked and agrees.
+    Raises DamagedModelError if a hash, the architecture, a shape or a number is not right, or
+    the precision was not checked.
     """
     card = read_card(folder)
-    path = check_weights(folder, card)
-    try:
-        model = build(card.architecture, card.preprocessing.channels)
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"its architecture cannot be built: {error}"
-        raise DamagedModelError(folder, reason) from error
-    fill(model, path)
-    return Predictor(card, model, best_device(device))
+    check_weights(folder, card)
+    if precision != "f32" and not any(
+        item.precision == precision and item.passes for item in card.agreements
+    ):
+        raise DamagedModelError(folder, f"its card does not say that {precision} answers alike")
+    models = []
+    for name, _ in card.weight_files:
+        try:
+            model = build(card.architecture, card.preprocessing.channels)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"its architecture cannot be built: {error}"
+            raise DamagedModelError(folder, reason) from error
+        fill(model, folder / name)
+        models.append(model)
+    return Predictor(card, models[0], best_device(device), models[1:], runtime, precision)
 
 
 def fill(model: Classifier, path: Path) -> None:
     """Load safetensors into a model. Raises DamagedModelError; runs no code from the file."""
+    if not is_safetensors(path):
+        raise DamagedModelError(path, "it is not in the safetensors format")
+    state = read_state(path)
     try:
-        state = {
-            name: tensor.float() if tensor.is_floating_point() else tensor
-            for name, tensor in load_file(path).items()
-        }
-        if any(not torch.isfinite(t).all() for t in state.values() if t.is_floating_point()):
-            raise DamagedModelError(path, "some of its numbers are not finite")
         model.load_state_dict(state)
-    except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedModelError(path, f"its weights do not fit: {reason}") from error
+    except RuntimeError as error:
+        reason = [line.strip() for line in str(error).splitlines()][:2]
+        raise DamagedModelError(path, f"its weights do not fit: {' '.join(reason)}") from error
 
 
 def reference_logits(predictor: Predictor, seed: int) -> tuple[float, ...]:
-    """The model's logits on an input made from a seed: what `Reference` records."""
-    spec = predictor.card.preprocessing
-    noise = np.random.default_rng(seed).integers(
-        0, 256, (1, spec.channels, spec.size, spec.size), dtype=np.uint8
-    )
-    logits, _ = predictor.run(noise)
-    return tuple(round(float(value), 6) for value in logits[0].cpu())
+    """The model's logits on an input made from a seed: what `Reference` records.
+
+    Of an ensemble: the mean of its members'.
+    """
+    pixels = seeded_input(predictor.card, seed)
+    looks = [member.look(pixels) for member in predictor.members]
+    mean = np.mean([look.logits[0] for look in looks], axis=0)
+    return tuple(round(float(value), 6) for value in mean)

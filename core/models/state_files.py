@@ -45,6 +45,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do: the length of a JSON table, and the table."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(9)
+    except OSError:
+        return False
+    return len(start) == 9 and start[8:] == b"{"
+
+
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return dict(load_file(path))

@@ -162,11 +162,11 @@ def _cut(name: str, model: Any) -> NamedTrunk:  # noqa: PLR0911 - one way a kind
         return _TorchvisionViT(model, "heads.head", features)
     if hasattr(model, "permute") and hasattr(model, "norm"):  # Swin
         features = _drop(model, "head")
-        parts = ("features", "norm", "permute")
-        return _Convolutional(model, "head", features, parts)
+        return _Convolutional(model, "head", features, ("features", "norm", "permute"))
     if hasattr(model, "layer4") and hasattr(model, "fc"):
-        parts = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-        return _Convolutional(model, "fc", _drop(model, "fc"), parts)
+        stem = ("conv1", "bn1", "relu", "maxpool")
+        layers = ("layer1", "layer2", "layer3", "layer4")
+        return _Convolutional(model, "fc", _drop(model, "fc"), stem + layers)
     if hasattr(model, "trunk_output"):
         return _Convolutional(model, "fc", _drop(model, "fc"), ("stem", "trunk_output"))
     if hasattr(model, "conv5") and hasattr(model, "stage4"):

@@ -1,0 +1,222 @@
+"""What computes a network: eager torch, or OpenVINO where that is measured to be faster.
+
+OpenVINO's own default precision may be bfloat16; here it is always set, and it is float32 unless
+the model's card says that another one was checked. Its graph is made from torch in memory, by
+its PyTorch frontend; nothing is fetched and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core import durable, places
+from core.models.architectures.classifier import Classifier, memory_format
+from core.models.card import Card
+from core.models.deployed import Deployed, quietly
+
+Pixels = NDArray[np.uint8]
+Numbers = NDArray[np.float32]
+Choice = Literal["torch", "openvino", "auto"]
+Precision = Literal["f32", "bf16"]
+
+AGREEMENT = 1e-4
+"""Largest difference of a probability between OpenVINO in float32 and eager torch."""
+_ROUNDS = 3
+_log = logging.getLogger(__name__)
+
+
+class Runtime(Protocol):
+    """Something that computes a network."""
+
+    name: str
+    """For people, such as "OpenVINO f32 on CPU"."""
+
+    def __call__(self, pixels: Pixels) -> tuple[Numbers, Tensor]:
+        """uint8 (n, channels, …) → float32 logits (n, outputs), and last feature maps.
+
+        The maps stay on the device that made them: the heat map is computed there.
+        """
+
+
+class TorchRuntime:
+    """Eager torch on a device, in float32."""
+
+    def __init__(self, model: Classifier, card: Card, device: torch.device) -> None:
+        layout = memory_format(card.preprocessing.dimensions + 2)
+        network = Deployed(model, card.preprocessing).eval()
+        self._network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        self._device = device
+        self.name = f"torch f32 on {device.type.upper()}"
+
+    def __call__(self, pixels: Pixels) -> tuple[Numbers, Tensor]:
+        """See Runtime."""
+        with torch.no_grad():
+            logits, maps = self._network(torch.from_numpy(pixels).to(self._device))
+        return logits.float().cpu().numpy(), maps
+
+
+class OpenVinoRuntime:
+    """OpenVINO on the CPU, one input after the other; its threads share each of them."""
+
+    def __init__(self, model: Classifier, card: Card, precision: Precision = "f32") -> None:
+        import openvino
+
+        graph = _graph(model, card)
+        self._compiled = openvino.Core().compile_model(
+            graph,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": precision,
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            },
+        )
+        self._request = self._compiled.create_infer_request()
+        self.name = f"OpenVINO {precision} on CPU"
+
+    def __call__(self, pixels: Pixels) -> tuple[Numbers, Tensor]:
+        """See Runtime."""
+        logits, maps = [], []
+        for one in pixels:
+            found = self._request.infer([np.ascontiguousarray(one[None])])
+            logits.append(found[0].copy())
+            maps.append(found[1].copy())
+        return np.concatenate(logits), torch.from_numpy(np.concatenate(maps))
+
+
+def _graph(model: Classifier, card: Card) -> Any:
+    """The network as OpenVINO's graph, of one input of fixed size."""
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    shape = (1, *card.preprocessing.input_shape)
+    example = torch.zeros(shape, dtype=torch.uint8)
+    with quietly():
+        plain = model.to(memory_format=torch.contiguous_format).eval()
+        network = Deployed(plain, card.preprocessing)
+        traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        graph = frontend.convert(frontend.load(TorchScriptPythonDecoder(traced)))
+    graph.reshape({graph.inputs[0]: list(shape)})
+    return graph
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds that one input took, the best of a few; and which runtime was chosen."""
+
+    torch: float
+    openvino: float
+    chosen: Literal["torch", "openvino"]
+
+
+def make_runtime(
+    model: Classifier,
+    card: Card,
+    device: torch.device,
+    choice: Choice = "torch",
+    precision: Precision = "f32",
+) -> Runtime:
+    """The runtime of a model on a device.
+
+    "auto" takes OpenVINO on a CPU where it answers as torch does and was measured to be faster
+    on this computer; where it is absent or cannot take the network, torch answers.
+    """
+    plain = TorchRuntime(model, card, device)
+    if choice == "torch" or device.type != "cpu":
+        return plain
+    known = _remembered(card, precision)
+    if choice == "auto" and known == "torch":
+        return plain
+    try:
+        fast = OpenVinoRuntime(model, card, precision)
+    except (ImportError, RuntimeError) as error:
+        # A network that it cannot take is answered by torch: slower, and the same.
+        _log.info("OpenVINO does not take this network: %s", str(error).splitlines()[0])
+        return TorchRuntime(model, card, device)
+    plain = TorchRuntime(model, card, device)
+    if precision == "f32" and not agrees(fast, plain, card):
+        _log.info("OpenVINO answers otherwise than torch; torch is used")
+        return plain
+    if choice == "openvino" or known == "openvino":
+        return fast
+    found = measure(fast, plain, card)
+    _remember(card, precision, found)
+    return fast if found.chosen == "openvino" else plain
+
+
+def agrees(one: Runtime, other: Runtime, card: Card) -> bool:
+    """Whether two runtimes say the same of an input made from a seed."""
+    pixels = seeded_input(card, 7)
+    first, second = one(pixels)[0], other(pixels)[0]
+    # The slope of a sigmoid is at most a quarter of what multiplies the logit.
+    reach = card.calibration.slope * np.abs(first - second).max() / 4
+    return bool(np.isfinite(first).all() and reach <= AGREEMENT)
+
+
+def seeded_input(card: Card, seed: int, count: int = 1) -> Pixels:
+    """Pixels from a seed, uint8 (count, channels, …)."""
+    shape = (count, *card.preprocessing.input_shape)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def measure(fast: Runtime, plain: Runtime, card: Card) -> Measured:
+    """Time both, in turn, on one input."""
+    pixels = seeded_input(card, 7)
+    best = {id(fast): np.inf, id(plain): np.inf}
+    for _ in range(_ROUNDS):
+        for runtime in (plain, fast):
+            begin = time.perf_counter()
+            runtime(pixels)
+            best[id(runtime)] = min(best[id(runtime)], time.perf_counter() - begin)
+    faster = best[id(fast)] <= best[id(plain)]
+    return Measured(best[id(plain)], best[id(fast)], "openvino" if faster else "torch")
+
+
+def _memory_file() -> Path:
+    return places.cache_folder() / "runtimes.json"
+
+
+def _key(card: Card, precision: Precision) -> str:
+    return (
+        f"{card.identity.weights_sha256[:24]} {card.preprocessing.size} {precision} "
+        f"{torch.get_num_threads()} {torch.__version__} {platform.machine()}"
+    )
+
+
+def _table() -> dict[str, Any]:
+    try:
+        found = json.loads(_memory_file().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remembered(card: Card, precision: Precision) -> str:
+    """Which runtime was faster when that was measured here, or ""."""
+    entry = _table().get(_key(card, precision))
+    return str(entry.get("chosen", "")) if isinstance(entry, dict) else ""
+
+
+def _remember(card: Card, precision: Precision, found: Measured) -> None:
+    table = _table()
+    table[_key(card, precision)] = {
+        "torch_seconds": round(found.torch, 5),
+        "openvino_seconds": round(found.openvino, 5),
+        "chosen": found.chosen,
+    }
+    try:
+        durable.write_json(_memory_file(), table)
+    except Exception as error:  # noqa: BLE001 - a cache that cannot be kept is measured again
+        _log.info("the measurement is not kept: %s", type(error).__name__)

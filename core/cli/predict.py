@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from core.errors import UnsuitableInputError
 from core.imaging.opening import open_path
 from core.imaging.volume import Series
 from core.models import guard
+from core.models.aggregation import conflict, series_probability
 from core.models.answers import SlicePrediction
 from core.models.card import Card
 from core.models.catalogue import Catalogue
@@ -27,6 +29,13 @@ def command(
     model: Annotated[str, typer.Option(help="Id of a model, or its folder.")] = "",
     explain: Annotated[bool, typer.Option(help="Also write heat-map overlays.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="auto (the faster one), torch or openvino.")
+    ] = "auto",
+    precision: Annotated[str, typer.Option(help="f32; bf16 if the card says it agrees.")] = "f32",
+    explain_class: Annotated[
+        str, typer.Option(help="Class of the heat maps, if not the finding.")
+    ] = "",
 ) -> None:
     """Write `predictions.json` and `slices.csv`; with --explain overlays as PNG, too.
 
@@ -37,8 +46,15 @@ def command(
     opened = open_path(path)
     from core.models.predictor import load_predictor
 
-    predictor = load_predictor(entry.folder, device)
+    predictor = load_predictor(
+        entry.folder,
+        device,
+        runtime=_one_of(runtime, ("auto", "torch", "openvino"), "--runtime"),
+        precision=_one_of(precision, ("f32", "bf16"), "--precision"),
+    )
     card = predictor.card
+    if explain_class:
+        _one_of(explain_class, card.classes, "--explain-class")
     answered: list[dict[str, Any]] = []
     refused: list[dict[str, Any]] = []
     rows: list[list[Any]] = []
@@ -52,7 +68,9 @@ def command(
                 continue
             volume = series.load()
             answers = {}
-            for answer in predictor.predict_volume(volume, explain=explain):
+            for answer in predictor.predict_volume(
+                volume, explain=explain, class_id=explain_class or None
+            ):
                 answers[answer.index] = answer
                 progress.advance(bar)
             ordered = [answers[index] for index in sorted(answers)]
@@ -71,6 +89,8 @@ def command(
         "positive": card.positive,
         "threshold": card.threshold,
         "device": str(predictor.device),
+        "runtime": predictor.runtime,
+        "notes": list(predictor.notes),
         "series": answered,
         "refused": refused,
         "skipped": [{"file": str(s.file), "reason": s.reason} for s in opened.skipped],
@@ -86,6 +106,13 @@ def command(
         f"{called} at or above the operating threshold {card.threshold:.3f}. "
         "Not for diagnostic use."
     )
+
+
+def _one_of(value: str, allowed: Sequence[str], option: str) -> Any:
+    """The value, if it is allowed; else the command is used wrongly."""
+    if value not in allowed:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(allowed)}", param_hint=option)
+    return value
 
 
 def _only_task() -> str:
@@ -108,13 +135,16 @@ def _series_facts(series: Series, card: Card, answers: list[SlicePrediction]) ->
             for warning in series.summary.warnings
         ],
         "cautions": list(guard.cautions(card, series.summary)),
-        "series_probability": max(shares),
+        "series_probability": series_probability(card, answers),
+        "series_rule": card.series_rule.how,
+        "conflict": conflict(card, answers),
         "slices_called": sum(share >= card.threshold for share in shares),
         "slices": [
             {
                 "index": answer.index,
                 "slice_id": series.summary.slice_ids[answer.index],
                 "probabilities": answer.probabilities,
+                **({"spread": list(answer.spread)} if answer.spread else {}),
             }
             for answer in answers
         ],

@@ -20,6 +20,7 @@ import numpy as np
 from core.errors import CoreError, EngineDiedError, UnsuitableInputError
 from core.imaging.volume import Volume
 from core.models import guard
+from core.models.aggregation import conflict, series_probability
 from core.models.answers import SeriesPrediction, SlicePrediction
 from core.models.card import read_card
 from core.models.messages import (
@@ -133,7 +134,8 @@ class _Engine:
             return  # a newer request has taken its place meanwhile
         try:
             volume = _volume(memory, work.voxels)
-            known = self._known(volume, card.weights_sha256)
+            shown = request.class_id or card.positive
+            known = self._known(volume, f"{card.identity.weights_sha256} {shown}")
             for index in sorted(known, key=lambda k: abs(k - request.first)):
                 self._channel.send(SliceAnswered(request.id, card.identity, known[index]))
             if len(known) < volume.slices and not self._predict(request, predictor, volume, known):
@@ -141,9 +143,16 @@ class _Engine:
             del volume
         finally:
             memory.close()
-        highest = max(answer.probabilities[card.positive] for answer in known.values())
-        seconds = time.perf_counter() - started
-        self._channel.send(PredictionFinished(request.id, highest, seconds))
+        answers = list(known.values())
+        self._channel.send(
+            PredictionFinished(
+                request.id,
+                series_probability(card, answers),
+                time.perf_counter() - started,
+                conflict(card, answers),
+                predictor.notes,
+            )
+        )
 
     def _predict(
         self,
@@ -157,11 +166,14 @@ class _Engine:
             volume,
             first=request.first,
             explain=request.explain,
+            class_id=request.class_id,
+            provisional=True,
             cancelled=lambda: self._superseded(request.id),
         )
         for answer in answers:
             if answer.index not in known:
-                known[answer.index] = answer
+                if not answer.provisional:
+                    known[answer.index] = answer
                 self._channel.send(SliceAnswered(request.id, predictor.card.identity, answer))
         return len(known) == volume.slices
 
@@ -169,9 +181,11 @@ class _Engine:
         from core.models.predictor import load_predictor
 
         card = read_card(request.model_folder)
-        key = f"{card.weights_sha256}:{card.id}:{request.device}"
+        key = f"{card.identity.weights_sha256}:{card.id}:{request.device}:{request.runtime}"
         if key not in self._models:
-            self._models[key] = load_predictor(request.model_folder, request.device)
+            self._models[key] = load_predictor(
+                request.model_folder, request.device, runtime=request.runtime
+            )
         self._models.move_to_end(key)
         while len(self._models) > _MODELS:
             self._models.popitem(last=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from core.errors import CoreError
 from core.imaging.volume import SeriesSummary
@@ -15,7 +16,9 @@ class PredictRequest:
     """Ask a model about a volume.
 
     id: chosen by the asker; answers carry it. first: slice to answer first. device: "auto",
-    "cpu", "cuda" or "mps". A newer request ends an older one at its next batch.
+    "cpu", "cuda" or "mps". class_id: what heat maps speak for; the positive class if None.
+    runtime: "auto" takes what was measured to be faster. A newer request ends an older one at
+    its next batch.
     """
 
     id: int
@@ -23,6 +26,8 @@ class PredictRequest:
     first: int
     explain: bool = True
     device: str = "auto"
+    class_id: str | None = None
+    runtime: Literal["torch", "openvino", "auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,17 @@ class SliceAnswered:
 
 @dataclass(frozen=True)
 class PredictionFinished:
-    """All slices are answered."""
+    """All slices are answered.
+
+    conflict: a sentence where slices and series contradict each other, or "". notes: what was
+    done because memory ran out.
+    """
 
     request_id: int
     series_probability: float
     seconds: float
+    conflict: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

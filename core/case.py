@@ -11,8 +11,14 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Window
 from core.imaging.volume import SeriesSummary, Volume
-from core.labels.schema import LabelSet
+from core.labels.schema import LabelSet, Region
 from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
+from core.reading.book import MeasurementBook
+from core.reading.layout import Layout
+from core.reading.slab import Slab
+
+PREDICTIONS_KEPT = 4
+"""Models whose finished answers about one series are kept to be looked at side by side."""
 
 
 def clamp(value: int, low: int, high: int) -> int:
@@ -58,19 +64,38 @@ class Display:
         nothing is drawn, 0–1. colour_map: its colours, one of viewer.heat.COLOUR_MAPS.
     smooth: pixels are interpolated. annotations: texts over the image.
     answers: what the model says is shown; False is read-first mode.
+    layout: how the stage is divided. slab: planes shown as one, or None for single planes.
+    cross_hair: drawn over planes. measurements, regions: drawn over the image.
+    threshold: the operating threshold as the reader moved it; None is the model's own.
+    heat_class: the class whose evidence is shown; "" is the one that stands for a finding.
     """
 
     window: Window
     inverted: bool = False
     heat_map: bool = False
-    three_panels: bool = False
-    planes: bool = False
+    layout: Layout = Layout.SINGLE
     opacity: float = 0.45
     annotations: bool = True
     heat_cut: float = 0.25
     colour_map: str = "inferno"
     smooth: bool = True
     answers: bool = True
+    slab: Slab | None = None
+    cross_hair: bool = True
+    measurements: bool = True
+    regions: bool = True
+    threshold: float | None = None
+    heat_class: str = ""
+
+    @property
+    def three_panels(self) -> bool:
+        """Whether original, heat map and overlay are beside one another."""
+        return self.layout is Layout.THREE_PANELS
+
+    @property
+    def planes(self) -> bool:
+        """Whether the three index planes are shown."""
+        return self.layout.has_planes
 
 
 class Case:
@@ -83,6 +108,8 @@ class Case:
     prediction_changed = Signal(object)
     """Slice index that was filled, or None when the whole prediction was replaced."""
     labels_changed = Signal()
+    regions_changed = Signal()
+    """Regions that readers drew, as the journal now has them."""
 
     def __init__(self, summary: SeriesSummary, label_set: LabelSet, window: Window) -> None:
         self.summary = summary
@@ -92,7 +119,10 @@ class Case:
         self._have = [False] * summary.shape[0]
         self._display = Display(window)
         self._prediction: SeriesPrediction | None = None
+        self._kept: dict[ModelIdentity, SeriesPrediction] = {}
         self._labels: dict[str, str] = {}
+        self._regions: dict[str, tuple[Region, ...]] = {}
+        self.measurements = MeasurementBook()
 
     # ---- voxels
 
@@ -138,8 +168,11 @@ class Case:
         return self._prediction
 
     def expect(self, prediction: SeriesPrediction | None) -> None:
-        """Begin a new prediction (or forget the old one)."""
+        """Begin a new prediction (or forget the old one); the reader's threshold is reset."""
+        before = self._prediction
         self._prediction = prediction
+        if before is None or prediction is None or before.model != prediction.model:
+            self.show(threshold=None, heat_class="")
         self.prediction_changed.emit(None)
 
     def answer_arrived(self, model: ModelIdentity, answer: SlicePrediction) -> None:
@@ -152,14 +185,38 @@ class Case:
         """All slices are answered: take the answer for the series as a whole."""
         if self._prediction is not None and self._prediction.model == model:
             self._prediction = replace(self._prediction, series_probability=series_probability)
+            self._kept.pop(model, None)
+            self._kept[model] = self._prediction
+            while len(self._kept) > PREDICTIONS_KEPT:
+                del self._kept[next(iter(self._kept))]
             self.prediction_changed.emit(None)
+
+    @property
+    def kept(self) -> tuple[SeriesPrediction, ...]:
+        """Finished answers of the models that were asked, the last one last."""
+        return tuple(self._kept.values())
+
+    @property
+    def threshold(self) -> float:
+        """The operating threshold in force: the reader's, else the model's; 0.5 without one."""
+        if self._display.threshold is not None:
+            return self._display.threshold
+        return self._prediction.threshold if self._prediction is not None else 0.5
+
+    def is_in_conflict(self) -> bool:
+        """Whether slices and the series as a whole are on different sides of the threshold."""
+        prediction = self._prediction
+        if prediction is None or prediction.series_probability is None:
+            return False
+        found = any(self.is_suspicious(index) for index in prediction.slices)
+        return (prediction.series_probability >= self.threshold) != found
 
     def is_suspicious(self, index: int) -> bool:
         """Whether the model's probability reaches its operating threshold on this slice."""
         prediction = self._prediction
         if prediction is None or index not in prediction.slices:
             return False
-        return prediction.slices[index].probabilities[prediction.positive] >= prediction.threshold
+        return prediction.slices[index].probabilities[prediction.positive] >= self.threshold
 
     def next_suspicious(self, direction: int = 1) -> int | None:
         """Index of the next run of suspicious slices in a direction: its first slice.
@@ -193,3 +250,18 @@ class Case:
     def label_at(self, index: int) -> str | None:
         """Class id given to slice `index`, or None."""
         return self._labels.get(self.summary.slice_ids[index])
+
+    @property
+    def regions(self) -> dict[str, tuple[Region, ...]]:
+        """Slice id → the regions drawn on it, derived from the journal."""
+        return self._regions
+
+    def remark(self, regions: dict[str, tuple[Region, ...]]) -> None:
+        """Take the regions as the journal now has them."""
+        if regions != self._regions:
+            self._regions = regions
+            self.regions_changed.emit()
+
+    def regions_at(self, index: int) -> tuple[Region, ...]:
+        """The regions drawn on slice `index`."""
+        return self._regions.get(self.summary.slice_ids[index], ())

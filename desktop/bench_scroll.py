@@ -104,7 +104,7 @@ def _scrolling(case: Case, views: list[SliceView], planes: list[Plane]) -> Calla
                 case.navigation.go(index * case.navigation.count(plane) // SLICES, plane)
             for view in views:
                 view.redraw()
-                view.viewport().repaint()
+                view.repaint()
 
     return steps
 

@@ -1,89 +1,70 @@
-"""A black widget that draws one grey picture and one coloured overlay through a camera."""
+"""A black widget that draws one picture, and whatever lies over it, through a 2 × 3 transform."""
 
 from __future__ import annotations
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QResizeEvent, QTransform
-from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QWidget
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QTransform
+from PySide6.QtWidgets import QWidget
 
 from desktop import appearance
 from desktop.viewer.camera import Matrix, invert
 from desktop.viewer.grey import Pixels
 
 
-class _Picture(pg.ImageItem):
-    """Draws (rows, columns) of 0xAARRGGBB as they are: no levels, no table, no copy."""
+class Canvas(QWidget):
+    """Draws pixels exactly where a transform puts them, straight onto the widget.
 
-    def __init__(self, image_format: QImage.Format, parent: pg.GraphicsObject) -> None:
-        super().__init__(axisOrder="row-major")
-        self.setParentItem(parent)
-        self._format = image_format
-        self.hide()
-
-    def render(self) -> None:
-        """See ImageItem.render: make what is painted."""
-        rows, columns = self.image.shape
-        pixels = np.ascontiguousarray(self.image)
-        self._drawn = pixels  # a QImage borrows its memory
-        self.qimage = QImage(pixels.data, columns, rows, 4 * columns, self._format)
-        self._renderRequired = False
-        self._unrenderable = False
-
-
-class Canvas(QGraphicsView):
-    """Draws pixels exactly where a 2 × 3 transform puts them.
-
-    The image and the overlay are children of one item in pixel coordinates, so that nothing can
-    move the one against the other. Scene coordinates are logical screen pixels.
+    Picture and overlay are drawn through the same transform, so that nothing can move the one
+    against the other. No scene lies between: it would cost as much as the picture itself.
     """
-
-    # pyqtgraph's items look for these two on the widget in which they lie.
-    sigDeviceRangeChanged = Signal(object, object)  # noqa: N815
-    sigDeviceTransformChanged = Signal(object)  # noqa: N815
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.FullViewportUpdate)
-        self.setOptimizationFlag(QGraphicsView.OptimizationFlag.DontSavePainterState)
-        self.setBackgroundBrush(QBrush(QColor(appearance.IMAGE.background)))
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # paintEvent fills everything
         self.setAcceptDrops(False)  # what is dropped is the window's
-        self.viewport().setAcceptDrops(False)
-        scene = QGraphicsScene(self)
-        scene.setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
-        self.setScene(scene)
-        self._pixels = pg.ItemGroup()
-        scene.addItem(self._pixels)
-        self.image_item = _Picture(QImage.Format.Format_RGB32, self._pixels)
-        self.heat_item = _Picture(QImage.Format.Format_ARGB32_Premultiplied, self._pixels)
-        self.heat_item.setZValue(1)
+        self._image: QImage | None = None
+        self._heat_image: QImage | None = None
+        self._borrowed: list[Pixels | None] = [None, None]
+        self._smooth = True
         self._transform: Matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-        self._heat_shown: Pixels | None = None
-        self.set_smooth(True)
+        self._painted = QTransform()
+        self._background = QColor(appearance.IMAGE.background)
 
     # ---- what is drawn
 
     def set_image(self, picture: Pixels | None) -> None:
-        """Draw (rows, columns) of 0xffRRGGBB; None draws nothing."""
-        self.image_item.setVisible(picture is not None)
-        if picture is not None:
-            self.image_item.setImage(picture, autoLevels=False)
+        """Draw (rows, columns) of 0xffRRGGBB; None draws nothing. Its memory is borrowed."""
+        self._image = self._wrapped(picture, 0, QImage.Format.Format_RGB32)
 
     def set_heat(self, picture: Pixels | None) -> None:
         """Lay premultiplied 0xAARRGGBB of the image's size over it; None takes it away."""
-        self.heat_item.setVisible(picture is not None)
-        if picture is not None and picture is not self._heat_shown:
-            self.heat_item.setImage(picture, autoLevels=False)
-        self._heat_shown = picture
+        self._heat_image = self._wrapped(picture, 1, QImage.Format.Format_ARGB32_Premultiplied)
+
+    def _wrapped(
+        self, picture: Pixels | None, place: int, image_format: QImage.Format
+    ) -> QImage | None:
+        if picture is None:
+            self._borrowed[place] = None
+            return None
+        pixels = np.ascontiguousarray(picture)
+        self._borrowed[place] = pixels
+        rows, columns = pixels.shape
+        return QImage(pixels.data, columns, rows, 4 * columns, image_format)
+
+    @property
+    def image(self) -> QImage | None:
+        """The picture that is drawn, or None."""
+        return self._image
+
+    @property
+    def heat_image(self) -> QImage | None:
+        """The heat map that is drawn alone, or None."""
+        return self._heat_image
 
     def set_smooth(self, smooth: bool) -> None:
         """Interpolate between pixels, or show each as a square."""
-        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
+        self._smooth = smooth
 
     # ---- where it is drawn
 
@@ -92,7 +73,12 @@ class Canvas(QGraphicsView):
         if not np.array_equal(transform, self._transform):
             self._transform = transform
             (a, c, dx), (b, d, dy) = transform.tolist()
-            self._pixels.setTransform(QTransform(a, b, c, d, dx, dy))
+            self._painted = QTransform(a, b, c, d, dx, dy)
+
+    @property
+    def transform(self) -> QTransform:
+        """From pixel coordinates to logical screen pixels."""
+        return self._painted
 
     def to_pixel(self, at: QPointF) -> tuple[float, float]:
         """Pixel coordinates (x, y) under a position of the widget; may lie outside."""
@@ -107,8 +93,25 @@ class Canvas(QGraphicsView):
     @property
     def area(self) -> tuple[float, float]:
         """Width and height of the widget in logical pixels."""
-        return float(max(self.viewport().width(), 1)), float(max(self.viewport().height(), 1))
+        return float(max(self.width(), 1)), float(max(self.height(), 1))
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.setSceneRect(QRectF(QPointF(0, 0), QSizeF(*self.area)))
+    # ---- painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        with QPainter(self) as painter:
+            painter.fillRect(event.rect(), self._background)
+            self.draw_picture(painter)
+            self.draw_over(painter)
+
+    def draw_picture(self, painter: QPainter) -> None:
+        """The image and the heat map, as they are placed now."""
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
+        painter.setTransform(self._painted, True)
+        for image in (self._image, self._heat_image):
+            if image is not None:
+                painter.drawImage(QRectF(image.rect()), image)
+        painter.restore()
+
+    def draw_over(self, painter: QPainter) -> None:
+        """What lies over the picture, in logical screen pixels; nothing here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.case import Case
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity
+from core.reading.slab import Slab, span
 from desktop import appearance
 from desktop.viewer.furniture import Line
 from desktop.viewer.words import level, number, percent, say
@@ -28,10 +29,12 @@ def iso_date(stated: str) -> str:
     return stated
 
 
-def study(case: Case) -> list[Line]:
-    """Who and what: upper left."""
+def study(case: Case, *, industry: bool = False) -> list[Line]:
+    """Who and what: upper left. industry: what only; an object has no patient."""
     summary = case.summary
     dim = appearance.IMAGE.dim
+    if industry:
+        return [Line(summary.description, dim)] if summary.description else []
     name = " ".join(part for part in summary.patient_name.split("^") if part)
     who = "  ".join(part for part in (name, summary.patient_id) if part)
     date = iso_date(summary.study_date)
@@ -119,8 +122,11 @@ def opinion(case: Case, index: int, language: str) -> tuple[str, float, bool] | 
     return class_name(case, chosen, language), probability, chosen == prediction.positive
 
 
-def model(case: Case, index: int, language: str) -> list[Line]:
-    """What the model says of this slice, and which model it is."""
+def model(case: Case, index: int, language: str, *, stale: bool = False) -> list[Line]:
+    """What the model says of this slice, and which model it is.
+
+    stale: another model has been chosen since; what the old one said is grey and named so.
+    """
     prediction = case.prediction
     if prediction is None:
         return []
@@ -132,13 +138,28 @@ def model(case: Case, index: int, language: str) -> list[Line]:
     name, probability, finding = said
     colour = appearance.DARK.positive if finding else appearance.DARK.negative
     words = say("Model: {name} {percent}", name=name, percent=percent(probability))
+    answer = prediction.slices[index]
+    if answer.spread is not None:
+        low, high = answer.spread
+        if not finding:  # the spread is of the finding; what is said here is its absence
+            low, high = 1 - high, 1 - low
+        words += f" ({percent(low)} – {percent(high)})"
     identity = prediction.model
     which = f"{identity.id} {identity.version}  {identity.weights_sha256[:8]}"
+    if stale:
+        old = say("stale: the model has changed since")
+        dim = appearance.IMAGE.dim
+        return [Line(words, dim, bold=True), Line(f"{old}  {which}", dim)]
     return [Line(words, bold=True, swatch=colour), Line(which, appearance.IMAGE.dim)]
 
 
-def pixel(case: Case, plane: Plane, row: int, column: int) -> list[Line]:
-    """Value and position under the mouse; nothing outside the image or before it is loaded."""
+def pixel(
+    case: Case, plane: Plane, row: int, column: int, *, slab: Slab | None = None
+) -> list[Line]:
+    """Value and position under the mouse; nothing outside the image or before it is loaded.
+
+    The value is the voxel's own; with a slab it says so, because the screen shows another.
+    """
     volume, index = case.volume, case.navigation.index(plane)
     geometry = case.summary.geometry
     down, across = [axis for axis in range(3) if axis != plane.value]
@@ -155,6 +176,8 @@ def pixel(case: Case, plane: Plane, row: int, column: int) -> list[Line]:
         whole = real == round(real)
         unit = " HU" if case.summary.quantity is Quantity.HU else ""
         value = number(real, 0 if whole else 2 if abs(real) < 1000 else 1) + unit
+    if slab is not None and len(span(geometry, plane, index, slab)) > 1:
+        value = say("{value} in the middle of the slab", value=value)
     lines = [Line(value, bold=True)]
     if geometry.has_spacing and geometry.has_orientation:
         x, y, z = (float(part) for part in geometry.to_patient(at))  # type: ignore[arg-type]

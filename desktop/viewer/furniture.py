@@ -56,12 +56,19 @@ class Furniture:
     title: str = ""
 
 
-def choose_scale_bar(pixels_per_unit: float, available: float, unit: str) -> ScaleBar:
-    """The longest of 1, 2, 5 × 10ⁿ units that fits into `available` screen pixels."""
+def choose_scale_bar(
+    pixels_per_unit: float, available: float, unit: str, *, fine: bool = False
+) -> ScaleBar:
+    """The longest of 1, 2, 5 × 10ⁿ units that fits into `available` screen pixels.
+
+    fine: say micrometres, as inspectors do.
+    """
     most = max(available / pixels_per_unit, 1e-9)
     power = 10.0 ** np.floor(np.log10(most))
     length = power * max(step for step in (1, 2, 5) if step * power <= most * (1 + 1e-9))
-    if unit == "mm" and length >= 10:
+    if unit == "mm" and fine:
+        words = f"{number(length * 1000, 0)} µm"
+    elif unit == "mm" and length >= 10:
         words = f"{number(length / 10, 0)} cm"
     elif unit == "mm" and length < 0.1:
         words = f"{number(length * 1000, 0)} µm"

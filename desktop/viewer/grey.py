@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Window, apply_window
 from core.imaging.volume import Volume
+from core.reading.slab import Projection, Slab, project, project_planes
 
 Bytes = NDArray[np.uint8]
 Pixels = NDArray[np.uint32]
@@ -32,6 +33,12 @@ def _packed(grey: Bytes) -> Pixels:
     return grey.astype(np.uint32) * np.uint32(0x010101) | np.uint32(0xFF000000)
 
 
+def _colour(values: NDArray[np.generic], inverted: bool) -> Pixels:
+    colour = values.astype(np.uint32)
+    packed: Pixels = colour[..., 0] << 16 | colour[..., 1] << 8 | colour[..., 2]
+    return (packed ^ np.uint32(0xFFFFFF) if inverted else packed) | np.uint32(0xFF000000)
+
+
 class GreyRenderer:
     """Draws planes of volumes; keeps the last table and reuses its buffer."""
 
@@ -39,19 +46,33 @@ class GreyRenderer:
         self._key: object = None
         self._table: Pixels = np.zeros(0, np.uint32)
         self._buffer: Pixels = np.zeros((0, 0), np.uint32)
+        self._projected_key: object = None
+        self._projected: NDArray[np.generic] = np.zeros((0, 0), np.float32)
 
     def __call__(
-        self, volume: Volume, plane: Plane, index: int, window: Window, *, inverted: bool = False
+        self,
+        volume: Volume,
+        plane: Plane,
+        index: int,
+        window: Window,
+        *,
+        inverted: bool = False,
+        slab: Slab | None = None,
+        whole: bool = False,
     ) -> Pixels:
         """One plane as (rows, columns) of 0xffRRGGBB; valid until the next call.
 
-        Colour is shown as it is: windows do not apply to it, only inversion does.
+        Colour is shown as it is: windows do not apply to it, only inversion does. slab: shows
+        planes around this one as one. whole: shows the highest values of the whole volume.
         """
+        if slab is not None or whole:
+            values = self._projection(volume, plane, index, slab, whole)
+            if volume.is_colour:
+                return _colour(values, inverted)
+            return _packed(_to_bytes(values, window, inverted))
         stored = volume.stored(plane, index)
         if volume.is_colour:
-            colour = stored.astype(np.uint32)
-            packed: Pixels = colour[..., 0] << 16 | colour[..., 1] << 8 | colour[..., 2]
-            return (packed ^ np.uint32(0xFFFFFF) if inverted else packed) | np.uint32(0xFF000000)
+            return _colour(stored, inverted)
         if stored.dtype == np.bool_:
             stored = stored.view(np.uint8)
         small_integer = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
@@ -69,6 +90,24 @@ class GreyRenderer:
             stored = stored.astype(stored.dtype.newbyteorder("="))
         self._table.take(stored.view(unsigned), mode="clip", out=self._buffer)
         return self._buffer
+
+    def _projection(
+        self, volume: Volume, plane: Plane, index: int, slab: Slab | None, whole: bool
+    ) -> NDArray[np.generic]:
+        """Values of a slab, kept until another is asked for: a window is dragged over one."""
+        key = (id(volume), plane, -1 if whole else index, None if whole else slab)
+        if key != self._projected_key:
+            if whole or slab is None:
+                every = range(volume.geometry.shape[plane.value])
+                self._projected = project_planes(volume, plane, every, Projection.MAXIMUM)
+            else:
+                self._projected = project(volume, plane, index, slab)
+            self._projected_key = key
+        return self._projected
+
+    def forget(self) -> None:
+        """Compute projections anew: more of the volume has arrived."""
+        self._projected_key = None
 
     def _fill(
         self, dtype: np.dtype[np.generic], slope: float, intercept: float, window: Window,

@@ -66,12 +66,26 @@ class HeatPictures:
         self._bytes = 0
         self._top = 0.0
         self._prediction: object = None
+        self._turned: dict[int, tuple[HeatMap, HeatMap]] = {}
+        self._class = ""
 
     def heat_map(self, index: int) -> HeatMap | None:
-        """The heat map of a slice, if it is there."""
+        """The heat map of a slice for the class that is looked at, if it is there.
+
+        Between two classes what speaks for the one speaks against the other: its negative is
+        exactly the other's. Of more classes only the one that was explained is known.
+        """
         prediction = self._case.prediction
         answer = prediction.slices.get(index) if prediction is not None else None
-        return answer.heat_map if answer is not None else None
+        found = answer.heat_map if answer is not None else None
+        wanted = self._case.display.heat_class
+        if answer is None or found is None or wanted in ("", found.class_id):
+            return found
+        if len(answer.probabilities) != 2:
+            return None
+        if index not in self._turned or self._turned[index][0] is not found:
+            self._turned[index] = (found, HeatMap(-found.values, found.box, wanted))
+        return self._turned[index][1]
 
     def answers_changed(self, index: int | None) -> None:
         """Take note that a slice was answered, or (None) that everything may have changed."""
@@ -80,6 +94,8 @@ class HeatPictures:
             self._top = max(self._top, heat.series_top([item]) if item else 0.0)
             return
         self._prediction = self._case.prediction
+        self._class = self._case.display.heat_class
+        self._turned.clear()
         self._pictures.clear()
         self._bytes = 0
         found = [self.heat_map(k) for k in range(self._case.summary.shape[0])]
@@ -89,6 +105,8 @@ class HeatPictures:
     def range(self) -> HeatRange:
         """The range and colours in force."""
         display = self._case.display
+        if display.heat_class != self._class:
+            self.answers_changed(None)
         return HeatRange(max(self._top, WEAKEST_TOP), display.heat_cut, display.colour_map)
 
     def picture(
@@ -98,17 +116,19 @@ class HeatPictures:
         *,
         opacity: float = 1.0,
         everything: bool = False,
+        whole: bool = False,
     ) -> Pixels | None:
         """A plane's evidence as premultiplied 0xAARRGGBB, of that plane's size; None for none.
 
         Opacity is the same wherever something is drawn.
 
-        everything: draw weak evidence below the cut, too.
+        everything: draw weak evidence below the cut, too. whole: the strongest evidence of all
+        planes, for a projection of the whole volume.
         """
         shown = self.range
         style = heat.HeatStyle(shown.top, 0.0 if everything else shown.cut, shown.colour_map)
         if plane is not Plane.SLICE:
-            return self._across(index, plane, style, opacity)
+            return self._across(None if whole else index, plane, style, opacity)
         item = self.heat_map(index)
         if item is None:
             return None
@@ -127,14 +147,22 @@ class HeatPictures:
         return picture
 
     def _across(
-        self, index: int, plane: Plane, style: heat.HeatStyle, opacity: float
+        self, index: int | None, plane: Plane, style: heat.HeatStyle, opacity: float
     ) -> Pixels | None:
-        """A cut through the stack of heat maps; slices without one stay empty."""
+        """A cut through the stack of heat maps, or all of it seen from one side (None).
+
+        Slices without a heat map stay empty.
+        """
         slices, rows, columns = self._case.summary.shape
         length = columns if plane is Plane.ROW else rows
         values = np.full((slices, length), heat.NOTHING, np.float32)
         for k in range(slices):
             item = self.heat_map(k)
-            if item is not None:
+            if item is None:
+                continue
+            if index is None:
+                axis = 0 if plane is Plane.ROW else 1
+                values[k] = heat.on_slice(item, (rows, columns)).max(axis=axis)
+            else:
                 values[k] = heat.line_on_slice(item, (rows, columns), plane, index)
         return _packed(heat.paint(values, style), opacity) if np.isfinite(values).any() else None

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Signal
+from PySide6.QtWidgets import QGridLayout, QWidget
 
 from core.case import Case
 from core.imaging.geometry import Geometry, Plane
+from core.reading.layout import Layout, Tool
 from desktop.viewer.camera import Viewpoint, upright
+from desktop.viewer.marking import Pen
 from desktop.viewer.overlay import HeatPictures
 from desktop.viewer.slice_view import SliceView
-from desktop.viewer.tools import Tool
 from desktop.viewer.words import say
 
 _BY_AXIS = ("Sagittal", "Coronal", "Axial")
 _BY_INDEX = {Plane.SLICE: "Slices", Plane.ROW: "Rows", Plane.COLUMN: "Columns"}
+
+_PLACES = {
+    Layout.PLANES: ((0, 0, 3, 1), (0, 1, 1, 1), (1, 1, 1, 1), (2, 1, 1, 1)),
+    Layout.GRID: ((0, 0, 1, 1), (0, 1, 1, 1), (1, 0, 1, 1), (1, 1, 1, 1)),
+}
+"""Row, column and spans of the four views: slices, rows, columns, projection."""
+
+_STRETCH = {Layout.PLANES: ((5, 2), (1, 1, 1)), Layout.GRID: ((1, 1), (1, 1, 0))}
+"""How columns and rows share the room."""
 
 
 def can_be_cut(case: Case) -> bool:
@@ -33,77 +43,99 @@ def plane_name(geometry: Geometry, plane: Plane) -> str:
 
 
 class PlanesView(QWidget):
-    """The plane of acquisition large at the left, the two others beside it.
+    """Slices, rows, columns, and the whole volume seen from the front: 1 + 3 or 2 × 2.
 
     A click, or moving the mouse with Shift held, puts the cross-hair there, and the other planes
-    follow. A double click shows one plane alone and back.
+    follow. A double click shows one view alone and back.
     """
 
     context_menu_requested = Signal(QPoint)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, pen: Pen | None = None) -> None:
         super().__init__(parent)
         self.views: tuple[SliceView, ...] = tuple(
-            SliceView(plane, viewpoint=Viewpoint()) for plane in Plane
+            SliceView(plane, viewpoint=Viewpoint(), pen=pen) for plane in Plane
         )
-        self._right = QSplitter(Qt.Orientation.Vertical)
-        self._split = QSplitter()
-        self._split.addWidget(self.views[0])
-        self._split.addWidget(self._right)
-        for view in self.views[1:]:
-            self._right.addWidget(view)
-        self._split.setStretchFactor(0, 3)
-        self._split.setStretchFactor(1, 2)
-        self._split.setHandleWidth(2)
-        self._right.setHandleWidth(2)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._split)
+        self.projection = SliceView(Plane.ROW, viewpoint=Viewpoint(), pen=pen)
+        self.projection.is_projection = True
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(2)
+        self._layout = Layout.PLANES
         self._active = self.views[0]
         self._alone: SliceView | None = None
-        for view in self.views:
+        for view in self.every:
+            view.setMinimumSize(80, 60)
             view.cross_hair = True
             view.shows_banners = view.plane is Plane.SLICE
             view.context_menu_requested.connect(self.context_menu_requested)
             view.maximise_requested.connect(lambda chosen=view: self.toggle_alone(chosen))
             view.pressed.connect(lambda chosen=view: self._choose(chosen))
+        self._place()
+
+    @property
+    def every(self) -> tuple[SliceView, ...]:
+        """All four views."""
+        return (*self.views, self.projection)
 
     @property
     def active(self) -> SliceView:
         """The view that was clicked last; keys act on it."""
         return self._active
 
+    @property
+    def alone(self) -> SliceView | None:
+        """The view that is shown alone, or None."""
+        return self._alone
+
     def _choose(self, view: SliceView) -> None:
-        self._active = view
+        if view is not self.projection:
+            self._active = view
+
+    def arrange(self, layout: Layout) -> None:
+        """One large view and three small ones, or two by two."""
+        if layout is not self._layout:
+            self._layout, self._alone = layout, None
+            self._place()
+
+    def _place(self) -> None:
+        columns, rows = _STRETCH[self._layout]
+        for view, place in zip(self.every, _PLACES[self._layout], strict=True):
+            self._grid.addWidget(view, *place)
+            view.setVisible(self._alone in (None, view))
+        for column, part in enumerate(columns):
+            self._grid.setColumnStretch(column, part if self._alone is None else 0)
+        for row, part in enumerate(rows):
+            self._grid.setRowStretch(row, part if self._alone is None else 0)
 
     def toggle_alone(self, view: SliceView) -> None:
-        """Show one plane alone, or all three again."""
+        """Show one view alone, or all again."""
         self._alone = None if self._alone is view else view
-        for each in self.views:
-            each.setVisible(self._alone in (None, each))
-        self._right.setVisible(self._alone is not self.views[0])
-        self._active = view
+        self._place()
+        self._choose(view)
 
     def set_case(self, case: Case | None, heat: HeatPictures | None = None) -> None:
         """Show the planes of a case, each the way readers hang it."""
         if case is not None and not can_be_cut(case):
             case = heat = None
-        for view in self.views:
+        for view in self.every:
             view.placeholder = say("These images do not form a volume")
             view.title = ""
             if case is not None:
                 geometry = case.summary.geometry
-                view.title = say(plane_name(geometry, view.plane))
+                name = say(plane_name(geometry, view.plane))
+                projected = view is self.projection
+                view.title = say("{plane}, MIP", plane=name) if projected else name
                 view.setAccessibleName(view.title)
                 view.viewpoint.set_home(upright(geometry.letters(view.plane), view.plane))
             view.set_case(case, heat)
 
     def set_tool(self, tool: Tool) -> None:
         """Choose what the left button does."""
-        for view in self.views:
+        for view in self.every:
             view.tool = tool
 
     def set_language(self, language: str) -> None:
         """Say class names in a language."""
-        for view in self.views:
+        for view in self.every:
             view.language = language

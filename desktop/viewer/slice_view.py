@@ -4,63 +4,54 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from enum import Enum
+from dataclasses import dataclass
 
-from PySide6.QtCore import (
-    QEvent,
-    QLineF,
-    QPoint,
-    QPointF,
-    QRect,
-    QRectF,
-    QSizeF,
-    Qt,
-    QTimer,
-    Signal,
-)
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QColor,
     QContextMenuEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
-    QPen,
     QResizeEvent,
     QShowEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.case import Case
 from core.events import SignalInstance
 from core.imaging.geometry import Plane
-from desktop import appearance
-from desktop.viewer import captions, tools
+from core.reading.layout import Tool
+from desktop.viewer import captions, cross_hair
 from desktop.viewer.banners import Banners
-from desktop.viewer.camera import PlaneFrame, Viewpoint, edge_letters
+from desktop.viewer.camera import PlaneFrame, Viewpoint
 from desktop.viewer.canvas import Canvas
-from desktop.viewer.furniture import ColourBar, Furniture, Line, Painter, choose_scale_bar
+from desktop.viewer.class_picker import ClassPicker
+from desktop.viewer.composing import Content, Looks, compose
+from desktop.viewer.furniture import ColourBar, Furniture, Line, Painter
+from desktop.viewer.gestures import CURSORS, Gestures
 from desktop.viewer.grey import GreyRenderer
-from desktop.viewer.overlay import HeatPictures, HeatRange, lay_over
-from desktop.viewer.words import number, say
-
-NOTCH = 120
-"""Eighths of a degree that one step of a wheel turns."""
-
-CROSS_HAIR_GAP = 12.0
-"""Logical pixels that stay free on each side of the cross-hair's middle."""
+from desktop.viewer.ink import REACH, Drawn, Ink, pick, pick_region
+from desktop.viewer.lens import draw_lens
+from desktop.viewer.marking import Marking, Pen
+from desktop.viewer.measuring import Measuring
+from desktop.viewer.overlay import HeatPictures, lay_over
+from desktop.viewer.words import say
 
 PROBE_AREA = QSizeF(320, 150)
 """Lower right corner that is drawn anew when only the mouse moves."""
 
 
-class Content(Enum):
-    """What a view shows of its plane."""
+@dataclass(frozen=True)
+class Chosen:
+    """What a reader has taken hold of: a measurement by its number, or a region by its place.
 
-    READING = "the image; the heat map over it when it is switched on"
-    ORIGINAL = "the image alone"
-    HEAT_MAP = "the heat map alone, weak evidence included, with its colour bar"
-    OVERLAY = "the image with the heat map over it, always"
+    grip: the point of the measurement under the mouse, None for its line.
+    """
+
+    number: int
+    is_measurement: bool
+    grip: int | None = None
 
 
 class SliceView(Canvas):
@@ -68,7 +59,7 @@ class SliceView(Canvas):
 
     It owns nothing: slice and window belong to the case, zoom and pan to the viewpoint, which
     several views may share. Whatever changes marks it dirty; it is drawn once per turn of the
-    event loop. Keys are the window's; the mouse is handled here.
+    event loop. Keys are the window's; the mouse is in `gestures`.
     """
 
     maximise_requested = Signal()
@@ -84,42 +75,46 @@ class SliceView(Canvas):
         *,
         content: Content = Content.READING,
         viewpoint: Viewpoint | None = None,
-        title: str = "",
+        pen: Pen | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.plane = plane
         self.content = content
         self.viewpoint = viewpoint or Viewpoint()
-        self.title = title
+        self.title = ""
         self.language = "en"
-        self.tool = tools.Tool.WINDOW
         self.placeholder = ""
         self.cross_hair = False
+        self.stale = False
+        self.industry = False
+        self.is_projection = False
         self.shows_heat = False
-        self.banners = Banners(self.viewport())
-        self.banners.resized.connect(self._mark)
         self.shows_banners = content is Content.READING
+        self.furniture = Furniture()
+        self.banners = Banners(self)
+        self.banners.resized.connect(self._mark)
+        self.picker = ClassPicker(self)
+        self.measuring = Measuring(self)
+        self.marking = Marking(self, pen or Pen())
+        self._tool = Tool.WINDOW
+        self._chosen: Chosen | None = None
         self._case: Case | None = None
         self._heat: HeatPictures | None = None
         self._frame: PlaneFrame | None = None
         self._grey = GreyRenderer()
-        self.furniture = Furniture()
+        self._ink = Ink()
+        self._drawn: list[Drawn] = []
         self._painter = Painter()
         self._colour_bar = ColourBar(self._painter)
+        self._gestures = Gestures(self)
         self._connected: list[tuple[SignalInstance, Callable[..., object]]] = []
-        self._drag: tools.Drag | None = None
-        self._pressed_at = QPointF()
-        self._has_moved = False
-        self._turned = 0.0
-        self._mouse_at: QPointF | None = None
         self._redraw_timer = QTimer(self, singleShot=True, interval=0)
         self._redraw_timer.timeout.connect(self.redraw)
         self._listen([(self.viewpoint.changed, self._mark)])
         self.setMouseTracking(True)
-        self.viewport().setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMinimumSize(160, 120)
+        self.setMinimumSize(120, 100)
         self.setAccessibleName(say("Image"))
         self.destroyed.connect(self._forget)
 
@@ -135,15 +130,29 @@ class SliceView(Canvas):
         """The metric of the plane that is shown."""
         return self._frame
 
+    @property
+    def tool(self) -> Tool:
+        """What the left button does."""
+        return self._tool
+
+    @tool.setter
+    def tool(self, tool: Tool) -> None:
+        self._tool = tool
+        self.measuring.forget()
+        self.marking.forget()
+        self.setCursor(CURSORS.get(tool, Qt.CursorShape.CrossCursor))
+        self.update()
+
     def set_case(self, case: Case | None, heat: HeatPictures | None = None) -> None:
         """Show a case, or the placeholder for None.
 
         heat: the case's heat maps, where several views share them.
         """
         self._forget()
-        self._case, self._drag, self._turned = case, None, 0.0
-        self._heat = None
-        self._frame = None
+        self._case, self._heat, self._frame, self._chosen = case, None, None, None
+        self._gestures.forget()
+        self.measuring.forget()
+        self.marking.forget()
         if case is not None:
             self._heat = heat or HeatPictures(case)
             if heat is None:
@@ -157,6 +166,8 @@ class SliceView(Canvas):
                     (case.display_changed, self._mark),
                     (case.prediction_changed, self._answered),
                     (case.labels_changed, self._mark),
+                    (case.regions_changed, self._mark),
+                    (case.measurements.changed, self._mark),
                 ]
             )
         self._listen([(self.viewpoint.changed, self._mark)])
@@ -175,10 +186,15 @@ class SliceView(Canvas):
         self._connected = []
 
     def _moved(self, plane: Plane, index: int) -> None:
+        if plane is self.plane:
+            self.measuring.forget()
+            self.marking.forget()
+            self._chosen = None
         if plane is self.plane or self.cross_hair:
             self._mark()
 
     def _loaded(self, index: int) -> None:
+        self._grey.forget()
         if self.plane is not Plane.SLICE or (
             self._case is not None and index == self._case.navigation.index()
         ):
@@ -219,203 +235,213 @@ class SliceView(Canvas):
         self._redraw_timer.stop()
         case, frame = self._case, self._frame
         if case is None or frame is None:
-            self.set_image(None)
-            self.set_heat(None)
-            self.shows_heat = False
-            self.banners.set_messages(())
-            self.furniture = Furniture(
-                centre=self.placeholder or say("Drop a folder or an image here"), title=self.title
-            )
-            self.viewport().update()
+            self._show_nothing()
             return
         index = case.navigation.index(self.plane)
-        display = case.display
-        volume = case.volume
+        display, volume = case.display, case.volume
         present = volume is not None and (self.plane is not Plane.SLICE or case.has(index))
+        if self.is_projection or display.slab is not None:
+            present = present and (case.is_complete or not self.is_projection)
         self.set_smooth(display.smooth)
         self.set_transform(self.viewpoint.camera.transform(frame, self.area))
         image = None
         if volume is not None and present and self.content is not Content.HEAT_MAP:
-            image = self._grey(volume, self.plane, index, display.window, inverted=display.inverted)
+            image = self._grey(
+                volume, self.plane, index, display.window, inverted=display.inverted,
+                slab=display.slab, whole=self.is_projection,
+            )  # fmt: skip
         picture, opacity = None, display.opacity if image is not None else 1.0
         if present and self._draws_heat() and self._heat is not None:
             picture = self._heat.picture(
-                index, self.plane, opacity=opacity, everything=image is None
-            )
+                index, self.plane, opacity=opacity, everything=image is None,
+                whole=self.is_projection,
+            )  # fmt: skip
         if image is not None and picture is not None:
             lay_over(image, picture, opacity)
         self.set_image(image)
         self.set_heat(picture if image is None else None)
         self.shows_heat = picture is not None
-        self.furniture = self._compose(case, frame, index, present, picture is not None)
-        if picture is not None and display.annotations and not picture.any():
-            words = (
-                say("Heat map: nothing here")
-                if image is None
-                else say("Heat map: nothing above the cut")
-            )
-            self.furniture.top_right.append(Line(words, appearance.IMAGE.dim))
+        empty = picture is not None and display.annotations and not picture.any()
+        self.furniture = compose(case, self._looks(frame, present, empty))
+        self.furniture.bottom_right = self._probe_lines()
+        self._drawn = self._lay_out(case, index)
         if self.shows_banners:
             self.banners.set_messages(captions.warnings(case))
-        self.viewport().update()
+        bar = self.shows_heat and self.content is not Content.OVERLAY
+        self.picker.show_case(case, visible=bar and self.plane is Plane.SLICE)
+        if self.picker.isVisible():
+            area = self._bar_area()
+            self.picker.language = self.language
+            left = self.area[0] - 10 - self.picker.width()
+            self.picker.move(round(left), round(area.top() - 42 - self.picker.height()))
+        self.update()
 
-    def _compose(
-        self, case: Case, frame: PlaneFrame, index: int, present: bool, has_heat: bool
-    ) -> Furniture:
-        geometry = case.summary.geometry
-        letters = edge_letters(geometry.letters(self.plane), self.viewpoint.camera)
-        made = Furniture(letters=letters, title=self.title)
-        if not present:
-            made.centre = say("Loading slice {number} …", number=index + 1)
-        elif self.content is Content.HEAT_MAP and not has_heat:
-            made.centre = (
-                say("Answers are hidden until you commit")
-                if not case.display.answers
-                else say("No heat map for this slice yet")
-                if case.prediction is not None
-                else say("No model has been asked")
-            )
-        if not case.display.annotations:
-            return made
-        main = self.plane is Plane.SLICE and self.content in (Content.READING, Content.ORIGINAL)
-        if main:
-            made.top_left = captions.study(case)
-        if self.plane is Plane.SLICE and self.content in (Content.READING, Content.OVERLAY):
-            made.top_right = captions.label(case, index, self.language)
-            made.top_right += captions.model(case, index, self.language)
-        scale = self.viewpoint.camera.scale(frame, self.area)
-        made.bottom_left = [captions.place(case, self.plane)]
-        if main:
-            made.bottom_left.append(captions.window(case))
-            zoom = scale * (1.0 if not geometry.has_spacing else float(frame.matrix[0, 0]))
-            made.bottom_left.append(Line(say("Zoom {part} %", part=number(zoom * 100, 0))))
-        if letters is None:
-            made.bottom_left.insert(0, Line(say("orientation unknown"), appearance.IMAGE.dim))
-        if self.content is not Content.HEAT_MAP:
-            unit = "mm" if geometry.has_spacing else "px"
-            made.scale_bar = choose_scale_bar(scale, min(self.area[0] / 4, 160.0), unit)
-            made.bottom_right = self._probe_lines()
-        return made
+    def _show_nothing(self) -> None:
+        self.set_image(None)
+        self.set_heat(None)
+        self.shows_heat = False
+        self._drawn = []
+        self.banners.set_messages(())
+        self.picker.show_case(None, visible=False)
+        self.furniture = Furniture(
+            centre=self.placeholder or say("Drop a folder or an image here"), title=self.title
+        )
+        self.update()
+
+    def _looks(self, frame: PlaneFrame, present: bool, heat_is_empty: bool) -> Looks:
+        return Looks(
+            self.plane, self.content, self.title, self.language, self.viewpoint.camera, frame,
+            self.area, present, self.shows_heat, heat_is_empty, self.stale, self.industry,
+            self.is_projection,
+        )  # fmt: skip
+
+    def _lay_out(self, case: Case, index: int) -> list[Drawn]:
+        if not case.display.measurements or self.is_projection:
+            return []
+        if self.content is Content.HEAT_MAP:
+            return []
+        items = list(case.measurements.on(self.plane, index))
+        draft = self.measuring.draft
+        if draft is not None and draft.item.number:
+            items = [draft.item if k.number == draft.item.number else k for k in items]
+        return self._ink.lay_out(case, items, self.to_screen, fine=self.industry)
 
     def _probe_lines(self) -> list[Line]:
-        if self._mouse_at is None or self._case is None:
+        at = self._gestures.mouse_at
+        if at is None or self._case is None or self.is_projection:
             return []
-        x, y = self.to_pixel(self._mouse_at)
-        return captions.pixel(self._case, self.plane, int(y // 1), int(x // 1))
-
-    def drawForeground(self, painter: QPainter, rect: QRectF | QRect) -> None:
-        size = QSizeF(*self.area)
-        if self.cross_hair and self._case is not None and self._frame is not None:
-            self._draw_cross_hair(painter, self._case, self._frame)
-        self._painter.draw(painter, size, self.furniture, self.banners.taken)
-        if self._heat is not None and self.plane is Plane.SLICE and self._draws_heat():
-            self._draw_colour_bar(painter, size, self._heat.range)
-
-    def _draw_cross_hair(self, painter: QPainter, case: Case, frame: PlaneFrame) -> None:
-        """Where the other planes cut this one, open in the middle so as to hide nothing."""
-        down, across = [plane for plane in Plane if plane is not self.plane]
-        x, y = case.navigation.index(across) + 0.5, case.navigation.index(down) + 0.5
-        centre = self.to_screen(x, y)
-        colour = QColor(appearance.IMAGE.cross_hair)
-        colour.setAlpha(170)
-        painter.setPen(QPen(colour, 1))
-        for end in ((x, 0), (x, frame.rows), (0, y), (frame.columns, y)):
-            line = QLineF(self.to_screen(*end), centre)
-            if line.length() > CROSS_HAIR_GAP:
-                line.setLength(line.length() - CROSS_HAIR_GAP)
-                painter.drawLine(line)
-
-    def _put_cross_hair(self, at: QPointF) -> None:
-        """Let the other planes cut where the mouse is."""
-        if self._case is None:
-            return
-        down, across = [plane for plane in Plane if plane is not self.plane]
+        if self.furniture.scale_bar is None:
+            return []
         x, y = self.to_pixel(at)
-        self._case.navigation.go(int(y // 1), down)
-        self._case.navigation.go(int(x // 1), across)
+        slab = self._case.display.slab
+        return captions.pixel(self._case, self.plane, int(y // 1), int(x // 1), slab=slab)
 
-    def _draw_colour_bar(self, painter: QPainter, size: QSizeF, shown: HeatRange) -> None:
-        if self.content is Content.OVERLAY or not self.shows_heat:
-            return  # the panel beside it has the bar
-        tall = min(size.height() * 0.35, 180.0)
-        area = QRectF(size.width() - 26 - 24, (size.height() - tall) / 2, 10, tall)
-        cut = 0.0 if self.content is Content.HEAT_MAP else shown.cut
-        self._colour_bar.draw(painter, area, colour_map=shown.colour_map, top=shown.top, cut=cut)
+    def draw_over(self, painter: QPainter) -> None:
+        """Regions, measurements, the cross-hair, words, bar and lens, in this order."""
+        case, frame = self._case, self._frame
+        size = QSizeF(*self.area)
+        if case is not None and frame is not None:
+            self._draw_ink(painter, case)
+            if self.cross_hair and case.display.cross_hair:
+                cross_hair.draw(painter, self, case, self.plane, frame)
+        self._painter.draw(painter, size, self.furniture, self.banners.taken)
+        shows_bar = self.shows_heat and self.plane is Plane.SLICE
+        if shows_bar and self._heat is not None and self.content is not Content.OVERLAY:
+            shown = self._heat.range
+            cut = 0.0 if self.content is Content.HEAT_MAP else shown.cut
+            self._colour_bar.draw(painter, self._bar_area(), colour_map=shown.colour_map,
+                                  top=shown.top, cut=cut)  # fmt: skip
+        at = self._gestures.mouse_at
+        if self._tool is Tool.MAGNIFY and at is not None and self.image is not None:
+            draw_lens(painter, self, at, self._probe_lines())
+
+    def _draw_ink(self, painter: QPainter, case: Case) -> None:
+        """What readers have drawn, and what is being drawn."""
+        chosen, area = self._chosen, QRectF(0, 0, *self.area)
+        draws_regions = self.plane is Plane.SLICE and case.display.regions
+        index = case.navigation.index(self.plane)
+        if draws_regions and case.regions_at(index):
+            place = chosen.number if chosen is not None and not chosen.is_measurement else None
+            size = (case.summary.shape[1], case.summary.shape[2])
+            self._ink.draw_regions(painter, case.regions_at(index), self.to_screen, place,
+                                   self.transform, size)  # fmt: skip
+        if self.plane is Plane.SLICE and (self.marking.draft is not None or self._tool.marks):
+            self.marking.draw(painter, case, self._gestures.mouse_at, self._tool, self.transform)
+        drawn, draft = self._drawn, self.measuring.draft
+        if draft is not None:
+            drawn = [one for one in drawn if one.item.number != draft.item.number]
+            drawn += self._ink.lay_out(case, [draft.item], self.to_screen, fine=self.industry)
+        if drawn:
+            number = chosen.number if chosen is not None and chosen.is_measurement else None
+            Ink.draw(painter, drawn, number, area)
+
+    def put_cross_hair(self, at: QPointF) -> None:
+        """Let the other planes cut where the mouse is."""
+        if self._case is not None:
+            cross_hair.put(self._case, self, self.plane, at, projection=self.is_projection)
+
+    def _bar_area(self) -> QRectF:
+        tall = min(self.area[1] * 0.35, 180.0)
+        return QRectF(self.area[0] - 50, (self.area[1] - tall) / 2, 10, tall)
+
+    def colour_bar_area(self) -> QRectF:
+        """Where the colour bar takes the mouse; empty where none is drawn."""
+        there = self.shows_heat and self.content is Content.READING and self.plane is Plane.SLICE
+        return self._bar_area().adjusted(-REACH, -REACH, REACH, REACH) if there else QRectF()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if hasattr(self, "_redraw_timer"):
-            self._mark()
+        self._mark()
 
-    # ---- mouse
+    # ---- what a reader has drawn
 
-    def _scene(self) -> tools.Scene | None:
-        if self._case is None or self._frame is None:
-            return None
-        return tools.Scene(self._case, self.plane, self.viewpoint, self._frame, self.area)
+    def find(self, at: QPointF) -> Chosen | None:
+        """The measurement or region at a position."""
+        case = self._case
+        found = pick(at, self._drawn)
+        if found is not None:
+            return Chosen(found[0].number, True, found[1])
+        if case is not None and self.plane is Plane.SLICE and case.display.regions:
+            regions = case.regions_at(case.navigation.index())
+            place = pick_region(at, regions, self.to_screen)
+            return Chosen(place, False) if place is not None else None
+        return None
+
+    def choose(self, chosen: Chosen | None) -> None:
+        """Take hold of a measurement or region, or of none."""
+        self._chosen = chosen
+        self.update()
+
+    def choose_measurement(self, number: int) -> None:
+        """Take hold of the measurement of a number."""
+        self.choose(Chosen(number, True))
+
+    def delete_chosen(self) -> bool:
+        """Take away what is held; whether there was something."""
+        chosen, case = self._chosen, self._case
+        self._chosen = None
+        if chosen is None or case is None:
+            return False
+        if chosen.is_measurement:
+            case.measurements.remove(chosen.number)
+        else:
+            self.marking.remove(case, chosen.number)
+        return True
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether a measurement or region is in the making."""
+        return self.measuring.draft is not None or self.marking.draft is not None
+
+    def stop_drawing(self) -> None:
+        """Give up what is in the making."""
+        self.measuring.forget()
+        self.marking.forget()
+        self.update()
+
+    # ---- events
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        scene = self._scene()
         event.accept()
-        turn = event.angleDelta().y() or event.angleDelta().x()  # Alt turns it sideways
-        if scene is None or not turn:
-            return
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            at = event.position()
-            camera = self.viewpoint.camera.zoomed(
-                1.25 ** (turn / NOTCH), scene.frame, scene.size, (at.x(), at.y())
-            )
-            self.viewpoint.look(camera)
-            return
-        # High-resolution wheels and touch pads send parts of a step.
-        if turn * self._turned < 0:
-            self._turned = 0.0
-        self._turned += turn
-        steps = int(self._turned / NOTCH)
-        self._turned -= steps * NOTCH
-        faster = 10 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
-        if steps:
-            scene.case.navigation.step(-steps * faster, self.plane)
+        self._gestures.wheel(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         self.pressed.emit()
-        scene = self._scene()
         event.accept()
-        if scene is None or self._drag is not None:
-            return
-        self._pressed_at, self._has_moved = event.position(), False
-        self._drag = tools.begin(
-            scene, self.tool, event.button(), event.modifiers(), event.position()
-        )
+        self._gestures.press(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         event.accept()
-        at = event.position()
-        self._mouse_at = at
-        if self._drag is not None and event.buttons() != Qt.MouseButton.NoButton:
-            far = (at - self._pressed_at).manhattanLength() >= QApplication.startDragDistance() / 3
-            self._has_moved = self._has_moved or far
-            if self._has_moved:
-                control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
-                self._drag.move(at, tools.FASTER if control else 1.0)
-        elif self.cross_hair and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self._put_cross_hair(at)
-        self._refresh_probe()
+        self._gestures.move(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         event.accept()
-        clicked = not self._has_moved and self._drag is not None
-        self._drag = None
-        if clicked and event.button() == Qt.MouseButton.RightButton:
-            self.context_menu_requested.emit(event.globalPosition().toPoint())
-        elif clicked and event.button() == Qt.MouseButton.LeftButton and self.cross_hair:
-            self._put_cross_hair(event.position())
+        self._gestures.release(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         event.accept()
-        if event.button() == Qt.MouseButton.LeftButton:
-            self.maximise_requested.emit()
+        self._gestures.double_click(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         event.accept()  # by mouse it is told from a drag at the release
@@ -424,23 +450,20 @@ class SliceView(Canvas):
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
-        self._mouse_at = None
-        self._refresh_probe()
+        self._gestures.leave()
+        self.hover(None)
 
-    def _refresh_probe(self) -> None:
+    def hover(self, at: QPointF | None) -> None:
         """Draw only the corner where the value under the mouse stands."""
-        if self._case is None or self.furniture.scale_bar is None:
-            return
-        lines = self._probe_lines()
+        lines = self._probe_lines() if at is not None else []
         if lines != self.furniture.bottom_right:
             self.furniture.bottom_right = lines
             width, height = self.area
-            self.viewport().update(
-                QRectF(
-                    width - PROBE_AREA.width(), height - PROBE_AREA.height(),
-                    PROBE_AREA.width(), PROBE_AREA.height(),
-                ).toAlignedRect()
-            )  # fmt: skip
+            corner = QRectF(width - PROBE_AREA.width(), height - PROBE_AREA.height(),
+                            PROBE_AREA.width(), PROBE_AREA.height())  # fmt: skip
+            self.update(corner.toAlignedRect())
+        if at is None and self._tool is Tool.MAGNIFY:
+            self.update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        event.ignore()  # keys are the window's; a scroll area would eat the arrows
+        event.ignore()  # keys are the window's

@@ -14,6 +14,7 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from core.case import Case
+from core.companion import Companion, second_opinion
 from core.imaging.geometry import Plane
 from core.imaging.intensity import (
     CT_PRESETS,
@@ -23,13 +24,18 @@ from core.imaging.intensity import (
     automatic_window,
 )
 from core.imaging.volume import measured_values
+from core.models.answers import SeriesPrediction
+from core.models.card import Card
+from core.reading.layout import Layout, Tool
+from core.reading.slab import Projection, Slab
+from desktop.viewer.beside import BesideView
 from desktop.viewer.camera import Viewpoint
+from desktop.viewer.marking import Pen
 from desktop.viewer.overlay import HeatPictures
 from desktop.viewer.planes import PlanesView, can_be_cut
 from desktop.viewer.slice_view import SliceView
 from desktop.viewer.strip import PredictionStrip
 from desktop.viewer.three_panel import ThreePanel
-from desktop.viewer.tools import Tool
 
 CINE_MILLISECONDS = 80
 """Between two slices of cine: 12.5 a second."""
@@ -45,7 +51,7 @@ def starting_window(quantity: Quantity, header: tuple[Window, ...] = ()) -> Wind
 
 
 class Stage(QWidget):
-    """Shows the open case: a single view or original | heat map | overlay, and the strip."""
+    """Shows the open case in one of the layouts, and the strip under it."""
 
     context_menu_requested = Signal(QPoint)
     """Right click on an image; global position."""
@@ -53,18 +59,23 @@ class Stage(QWidget):
     """A heat map should be shown on this slice, whose answer came without one."""
     cine_changed = Signal(bool)
     """Cine has started or ended."""
+    regions_drawn = Signal(int, object)
+    """(slice index, all regions that it shall have) as a reader drew them; to be written."""
+    tool_changed = Signal(object)
+    """The Tool that the left button now is."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewpoint = Viewpoint()
-        self.single = SliceView(viewpoint=self.viewpoint)
-        self.three = ThreePanel(self.viewpoint)
-        self.planes = PlanesView()
+        self.pen = Pen()
+        self.single = SliceView(viewpoint=self.viewpoint, pen=self.pen)
+        self.three = ThreePanel(self.viewpoint, pen=self.pen)
+        self.planes = PlanesView(pen=self.pen)
+        self.beside = BesideView(self.viewpoint, pen=self.pen)
         self.strip = PredictionStrip()
         self._images = QStackedWidget()
-        self._images.addWidget(self.single)
-        self._images.addWidget(self.three)
-        self._images.addWidget(self.planes)
+        for page in (self.single, self.three, self.planes, self.beside):
+            self._images.addWidget(page)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -78,9 +89,11 @@ class Stage(QWidget):
         self._cine.timeout.connect(self._next_picture)
         self.single.maximise_requested.connect(self.toggle_three_panels)
         self.three.maximise_requested.connect(self.toggle_three_panels)
-        self.single.context_menu_requested.connect(self.context_menu_requested)
-        self.three.context_menu_requested.connect(self.context_menu_requested)
-        self.planes.context_menu_requested.connect(self.context_menu_requested)
+        self.beside.maximise_requested.connect(self.leave_beside)
+        for page in (self.single, self.three, self.planes, self.beside):
+            page.context_menu_requested.connect(self.context_menu_requested)
+        for view in self.views:
+            view.marking.drawn.connect(self.regions_drawn)
         self.setFocusProxy(self.single)
         self.destroyed.connect(self._forget)
 
@@ -96,7 +109,14 @@ class Stage(QWidget):
         """The view that keys act on: the single one, the leftmost of three, the active plane."""
         if self._is_three():
             return self.three.original
+        if self._is_beside():
+            return self.beside.views[0]
         return self.planes.active if self._is_planes() else self.single
+
+    @property
+    def views(self) -> tuple[SliceView, ...]:
+        """Every view of every layout."""
+        return (self.single, *self.three.views, *self.planes.every, *self.beside.views)
 
     def set_case(self, case: Case | None) -> None:
         """Show a case from its own slice and display, upright and fitted; None for none."""
@@ -116,7 +136,10 @@ class Stage(QWidget):
         self.single.set_case(case, self._heat)
         self.three.set_case(case, self._heat)
         self.planes.set_case(case, self._heat)
+        self.beside.show_pair(None, None)
         self.strip.set_case(case)
+        if case is not None and case.display.layout is Layout.BESIDE:
+            case.show(layout=Layout.SINGLE)  # what stood beside it belonged to another case
         self._arrange()
 
     def _forget(self) -> None:
@@ -136,6 +159,13 @@ class Stage(QWidget):
     def _is_three(self) -> bool:
         return self._case is not None and self._case.display.three_panels
 
+    def _is_beside(self) -> bool:
+        return (
+            self._case is not None
+            and self._case.display.layout is Layout.BESIDE
+            and self.beside.companion is not None
+        )
+
     def _is_planes(self) -> bool:
         return self._case is not None and self._case.display.planes and can_be_cut(self._case)
 
@@ -143,8 +173,14 @@ class Stage(QWidget):
         shown: QWidget = self.single
         if self._is_three():
             shown = self.three
-        elif self._is_planes():
+        elif self._is_beside():
+            shown = self.beside
+        elif self._is_planes() and self._case is not None:
             shown = self.planes
+            self.planes.arrange(self._case.display.layout)
+        self.strip.setVisible(shown is not self.beside)  # which has a strip for each half
+        if self._is_three():
+            self.three.hear()
         if self._images.currentWidget() is not shown:
             self._images.setCurrentWidget(shown)
             self.setFocusProxy(self.view)
@@ -153,13 +189,14 @@ class Stage(QWidget):
     def _answered(self, index: int | None) -> None:
         if index is None:
             self.three.hear()
+            self.beside.refresh()
         self._ask_for_heat()
 
     def _ask_for_heat(self, *_: object) -> None:
         case = self._case
         if case is None or case.prediction is None or not case.display.answers:
             return
-        if not (case.display.heat_map or case.display.three_panels):
+        if not (case.display.heat_map or case.display.layout is Layout.THREE_PANELS):
             return
         index = case.navigation.index()
         answer = case.prediction.slices.get(index)
@@ -173,7 +210,26 @@ class Stage(QWidget):
         self.single.language = self.strip.language = language
         self.three.set_language(language)
         self.planes.set_language(language)
+        self.beside.set_language(language)
         self.set_case(self._case)
+
+    def set_stale(self, stale: bool) -> None:
+        """Grey what a model said that is no longer the one that is asked."""
+        self.strip.set_stale(stale)
+        for view in self.views:
+            if view.stale != stale and view is not self.beside.views[1]:
+                view.stale = stale
+                view.refresh()
+
+    def set_card(self, card: Card | None) -> None:
+        """The card of the model that is asked: what it measured is said at the threshold."""
+        self.strip.set_card(card)
+
+    def set_industry(self, industry: bool) -> None:
+        """Show objects instead of patients: no letters, no patient text, micrometres."""
+        for view in self.views:
+            view.industry = industry
+            view.refresh()
 
     # ---- slices
 
@@ -309,12 +365,19 @@ class Stage(QWidget):
             self.view.viewpoint.look(replace(camera, zoom=camera.zoom / now))
 
     def neutral(self) -> None:
-        """Back to neutral: fitted and upright, not inverted, no cine, the window tool."""
+        """Give up what is being drawn; else back to neutral.
+
+        Neutral is fitted and upright, not inverted, no slab, no cine, the window tool.
+        """
         self.stop_cine()
+        if any(view.is_drawing for view in self.views):
+            for view in self.views:
+                view.stop_drawing()
+            return
         self.view.viewpoint.reset()
         self.tool = Tool.WINDOW
         if self._case is not None:
-            self._case.show(inverted=False)
+            self._case.show(inverted=False, slab=None)
 
     # ---- what is laid over the image
 
@@ -328,17 +391,77 @@ class Stage(QWidget):
         if self._case is not None:
             self._case.show(heat_map=not self._case.display.heat_map)
 
+    def _toggle(self, layout: Layout) -> None:
+        if self._case is not None:
+            now = self._case.display.layout
+            self._case.show(layout=Layout.SINGLE if now is layout else layout)
+
     def toggle_three_panels(self) -> None:
         """Swap the single view and original | heat map | overlay."""
-        if self._case is not None:
-            self._case.show(three_panels=not self._case.display.three_panels, planes=False)
+        self._toggle(Layout.THREE_PANELS)
 
-    def toggle_planes(self) -> bool:
-        """Swap the single view and the three planes; whether this case has planes."""
+    def toggle_planes(self, layout: Layout = Layout.PLANES) -> bool:
+        """Swap the single view and the planes, 1 + 3 or 2 × 2; whether this case has planes."""
         if self._case is None or not can_be_cut(self._case):
             return False
-        self._case.show(planes=not self._case.display.planes, three_panels=False)
+        self._toggle(layout)
         return True
+
+    def toggle_cross_hair(self) -> None:
+        """Show or hide the cross-hair of the planes."""
+        if self._case is not None:
+            self._case.show(cross_hair=not self._case.display.cross_hair)
+
+    # ---- side by side
+
+    def show_beside(self, other: Case) -> None:
+        """Show another series at the right, in step."""
+        if self._case is not None and other is not self._case:
+            self._pair(Companion(self._case, other))
+
+    def show_model_beside(self, prediction: SeriesPrediction) -> None:
+        """Show the answers of another model on the same series at the right, in step."""
+        if self._case is not None:
+            self._pair(Companion(self._case, second_opinion(self._case, prediction)))
+
+    def _pair(self, companion: Companion) -> None:
+        self.beside.show_pair(companion, self._heat)
+        companion.lead.show(layout=Layout.BESIDE)
+        self._arrange()
+
+    def leave_beside(self) -> None:
+        """Show the open case alone again."""
+        if self._case is not None and self._case.display.layout is Layout.BESIDE:
+            self._case.show(layout=Layout.SINGLE)
+        self.beside.show_pair(None, None)
+
+    # ---- slabs
+
+    def cycle_slab(self) -> None:
+        """Single planes, then the highest, lowest and mean values of a slab, then single again."""
+        if self._case is None:
+            return
+        slab = self._case.display.slab
+        kinds = list(Projection)
+        if slab is None:
+            self._case.show(slab=Slab(kinds[0]))
+        elif slab.projection is kinds[-1]:
+            self._case.show(slab=None)
+        else:
+            following = kinds[kinds.index(slab.projection) + 1]
+            self._case.show(slab=Slab(following, slab.thickness))
+
+    def set_slab(self, projection: Projection | None) -> None:
+        """Show slabs of one kind, or single planes."""
+        if self._case is not None:
+            slab = self._case.display.slab
+            thickness = slab.thickness if slab is not None else Slab(Projection.MEAN).thickness
+            self._case.show(slab=Slab(projection, thickness) if projection is not None else None)
+
+    def change_slab(self, factor: float) -> None:
+        """Make the slab thicker or thinner."""
+        if self._case is not None and self._case.display.slab is not None:
+            self._case.show(slab=self._case.display.slab.changed(factor))
 
     def toggle_smooth(self) -> None:
         """Interpolate between pixels, or show each as a square."""
@@ -355,13 +478,27 @@ class Stage(QWidget):
     @tool.setter
     def tool(self, tool: Tool) -> None:
         self._tool = tool
-        self.single.tool = tool
-        self.three.set_tool(tool)
-        self.planes.set_tool(tool)
+        for view in self.views:
+            view.tool = tool
+        self.tool_changed.emit(tool)
+
+    def toggle_measurements(self) -> None:
+        """Show or hide measurements and regions."""
+        if self._case is not None:
+            shown = not self._case.display.measurements
+            self._case.show(measurements=shown, regions=shown)
+
+    def delete_chosen(self) -> bool:
+        """Take away the measurement or region that is held; whether there was one."""
+        return any(view.delete_chosen() for view in self.views if view.isVisible())
+
+    def fill_between(self) -> dict[int, object]:
+        """Regions between the slices on which they were drawn: slice index → its regions."""
+        return dict(self.single.marking.fill_between(self._case)) if self._case else {}
 
     def picture(self) -> QPixmap:
         """What is shown now, strip and texts included, to copy or save."""
-        for view in (self.single, *self.three.views, *self.planes.views):
+        for view in self.views:
             if view.isVisible():
                 view.redraw()
         return self.grab()

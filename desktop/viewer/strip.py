@@ -25,6 +25,9 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from core.case import Case, clamp
 from core.events import SignalInstance
 from core.imaging.geometry import Plane
+from core.models.answers import SeriesPrediction
+from core.models.card import Card
+from core.reading.operating import measured_at
 from desktop import appearance
 from desktop.viewer import captions
 from desktop.viewer.words import percent, say
@@ -64,8 +67,10 @@ class PredictionStrip(QWidget):
     """One cell a slice: height and colour are the probability of the finding.
 
     Ticks above the cells are labels in the colour of their class, the dashed line is the
-    operating threshold, the bracket is the slice now shown. Click or drag to go there; left and
-    right, Home and End, Page Up and Page Down (ten slices) when it has the focus.
+    operating threshold, the whisker over a bar is what the members of an ensemble said, the
+    bracket is the slice now shown. Click or drag to go there; left and right, Home and End, Page
+    Up and Page Down (ten slices) when it has the focus. The threshold is dragged by its grip at
+    the left end, up and down move it by a hundredth; a double click gives the model's own back.
     """
 
     chosen = Signal(int)
@@ -79,6 +84,9 @@ class PredictionStrip(QWidget):
         self._connected: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._cells: QPixmap | None = None
         self._turned = 0
+        self._stale = False
+        self._card: Card | None = None
+        self._moves_threshold = False
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -109,6 +117,17 @@ class PredictionStrip(QWidget):
         self._colours = name
         self._refresh()
 
+    def set_card(self, card: Card | None) -> None:
+        """Say what this card measured at the threshold, where it speaks of the same weights."""
+        self._card = card
+        self._refresh()
+
+    def set_stale(self, stale: bool) -> None:
+        """Grey the answers: another model has been chosen since."""
+        if stale != self._stale:
+            self._stale = stale
+            self._refresh()
+
     def _forget(self) -> None:
         for signal, slot in self._connected:
             with contextlib.suppress(ValueError):
@@ -138,6 +157,13 @@ class PredictionStrip(QWidget):
         if case.prediction is not None and case.display.answers:
             said = captions.opinion(case, index, self.language)
             parts.append(f"{said[0]} {percent(said[1])}" if said else say("no answer yet"))
+            answer = case.prediction.slices.get(index)
+            if answer is not None and answer.spread is not None:
+                low, high = answer.spread
+                parts.append(say("members said {low} – {high}", low=percent(low),
+                                 high=percent(high)))  # fmt: skip
+            if self._stale:
+                parts.append(say("stale: the model has changed since"))
         class_id = case.label_at(index)
         if class_id is not None:
             name = captions.class_name(case, class_id, self.language)
@@ -204,6 +230,8 @@ class PredictionStrip(QWidget):
     def _draw_cells(self, painter: QPainter, case: Case) -> None:
         theme = appearance.theme()
         negative, positive = COLOURS[self._colours] or (theme.negative, theme.positive)
+        if self._stale:
+            negative = positive = theme.neutral
         prediction = case.prediction if case.display.answers else None
         first = self.cell(0)
         gap = 1.0 if first.width() >= 5 else 0.0
@@ -224,18 +252,76 @@ class PredictionStrip(QWidget):
             if area.width() < 1 and strongest.get(column, -1.0) >= probability:
                 continue
             strongest[column] = probability
-            colour = blend(negative, theme.neutral, positive, probability, prediction.threshold)
+            colour = blend(negative, theme.neutral, positive, probability, case.threshold)
             tall = max(area.height() * probability, 2.0)
             bar = QRectF(area.left(), area.bottom() - tall, max(area.width(), 1.0) - gap, tall)
             painter.fillRect(bar, colour)
+        self._draw_spread(painter, case, prediction)
         self._draw_ticks(painter, case)
         if prediction is not None:
-            y = whole.bottom() - whole.height() * prediction.threshold
-            painter.setPen(QPen(QColor(appearance.IMAGE.text), 1, Qt.PenStyle.DashLine))
-            painter.drawLine(QPointF(whole.left(), y), QPointF(whole.right(), y))
+            self._draw_threshold(painter, case, whole)
         painter.setPen(QPen(QColor(theme.line), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(whole.adjusted(-0.5, -0.5, 0.5, 0.5))
+
+    def _draw_spread(
+        self, painter: QPainter, case: Case, prediction: SeriesPrediction | None
+    ) -> None:
+        """The band between the lowest and the highest that members of an ensemble said."""
+        if prediction is None:
+            return
+        band = QColor(appearance.IMAGE.text)
+        band.setAlpha(110)
+        for index, answer in prediction.slices.items():
+            if answer.spread is None:
+                continue
+            area, (low, high) = self.cell(index), answer.spread
+            top, bottom = area.bottom() - area.height() * high, area.bottom() - area.height() * low
+            inset = area.width() * 0.3 if area.width() >= 4 else 0.0
+            box = QRectF(area.left() + inset, top, max(area.width() - 2 * inset, 1.0),
+                         max(bottom - top, 1.0))  # fmt: skip
+            painter.fillRect(box, band)
+
+    def _threshold_y(self, case: Case) -> float:
+        area = self.cell(0)
+        return area.bottom() - area.height() * case.threshold
+
+    def _draw_threshold(self, painter: QPainter, case: Case, whole: QRectF) -> None:
+        """A dashed line with a grip at its left; amber where the reader has moved it."""
+        moved = case.display.threshold is not None
+        colour = QColor(appearance.IMAGE.measure if moved else appearance.IMAGE.text)
+        y = self._threshold_y(case)
+        painter.setPen(QPen(colour, 1, Qt.PenStyle.DashLine))
+        painter.drawLine(QPointF(whole.left(), y), QPointF(whole.right(), y))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(appearance.theme().accent if moved else appearance.theme().dim))
+        x = whole.left()
+        painter.drawPolygon(
+            QPolygonF([QPointF(x, y), QPointF(x - 8, y - 5), QPointF(x - 8, y + 5)])
+        )
+
+    def threshold_words(self) -> str:
+        """The threshold in force, and what the card measured there."""
+        case = self._case
+        if case is None or case.prediction is None:
+            return ""
+        words = say("Operating threshold {percent}", percent=percent(case.threshold))
+        if case.display.threshold is not None:
+            words += say(" (the model's own is {percent})",
+                         percent=percent(case.prediction.threshold))  # fmt: skip
+        card = self._card
+        if card is None or card.identity != case.prediction.model:
+            return words
+        found = measured_at(card, case.threshold)
+        if found is None:
+            return words + "\n" + say("The card measured nothing near this threshold.")
+        measured = say(
+            "Sensitivity {sensitivity}, specificity {specificity} there ({how})",
+            sensitivity=percent(found.sensitivity),
+            specificity=percent(found.specificity),
+            how=found.how,
+        )
+        return f"{words}\n{measured}"
 
     def _whole(self, first: QRectF) -> tuple[float, float, float, float]:
         left, width = self._span()
@@ -297,10 +383,17 @@ class PredictionStrip(QWidget):
                        all=case.navigation.count())  # fmt: skip
             lines = [(done, theme.dim, False), (counted, theme.dim, False)]
         else:
-            conflict = (whole >= prediction.threshold) != (found > 0)
+            conflict = case.is_in_conflict()
             series = say("Series {percent}", percent=percent(whole))
-            colour = theme.positive if whole >= prediction.threshold else theme.negative
+            colour = theme.positive if whole >= case.threshold else theme.negative
+            if self._stale:
+                colour = theme.dim
             lines = [(series, colour, True), (counted, theme.dim, False)]
+            if self._stale:
+                lines[1] = (say("stale"), theme.dim, False)
+            elif case.display.threshold is not None:
+                moved = say("threshold {percent}", percent=percent(case.threshold))
+                lines[1] = (f"{counted} · {moved}", theme.dim, False)
             if conflict:
                 lines[1] = (say("⚑ slices disagree"), theme.warning, False)
         for row, (text, colour, bold) in enumerate(lines):
@@ -327,13 +420,51 @@ class PredictionStrip(QWidget):
             self._case.navigation.go(index)
             self.chosen.emit(self._case.navigation.index())
 
+    def _on_grip(self, at: QPointF) -> bool:
+        case = self._case
+        if case is None or case.prediction is None or not case.display.answers:
+            return False
+        left, _ = self._span()
+        return at.x() < left + 2 and abs(at.y() - self._threshold_y(case)) <= 8
+
+    def move_threshold(self, wanted: float | None) -> None:
+        """Judge by another operating threshold; None gives the model's own back."""
+        if self._case is not None and self._case.prediction is not None:
+            limited = None if wanted is None else round(min(max(wanted, 0.001), 0.999), 4)
+            self._case.show(threshold=limited)
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self._case is not None and event.button() == Qt.MouseButton.LeftButton:
+        if self._case is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        self._moves_threshold = self._on_grip(event.position())
+        if self._moves_threshold:
+            self._explain_threshold(event.globalPosition().toPoint())
+        else:
             self._go(self.index_at(event.position().x()))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._case is not None and event.buttons() & Qt.MouseButton.LeftButton:
-            self._go(self.index_at(event.position().x()))
+        at = event.position()
+        if self._case is None:
+            return
+        if not event.buttons() & Qt.MouseButton.LeftButton:
+            shape = Qt.CursorShape.SizeVerCursor if self._on_grip(at) else None
+            self.setCursor(shape or Qt.CursorShape.PointingHandCursor)
+        elif self._moves_threshold:
+            area = self.cell(0)
+            self.move_threshold((area.bottom() - at.y()) / area.height())
+            self._explain_threshold(event.globalPosition().toPoint())
+        else:
+            self._go(self.index_at(at.x()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._moves_threshold = False
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._on_grip(event.position()):
+            self.move_threshold(None)
+
+    def _explain_threshold(self, on_screen: QPoint) -> None:
+        QToolTip.showText(on_screen, self.threshold_words(), self)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.accept()
@@ -349,6 +480,11 @@ class PredictionStrip(QWidget):
             event.ignore()
             return
         key, index = Qt.Key, case.navigation.index()
+        nudge = {key.Key_Up: 0.01, key.Key_Down: -0.01}.get(Qt.Key(event.key()))
+        if nudge is not None and case.prediction is not None and case.display.answers:
+            self.move_threshold(case.threshold + nudge)
+            self.setAccessibleDescription(self.threshold_words())
+            return
         targets = {
             key.Key_Left: index - 1,
             key.Key_Right: index + 1,
@@ -373,4 +509,7 @@ class PredictionStrip(QWidget):
         if self._case is None:
             QToolTip.hideText()
             return
-        QToolTip.showText(on_screen, self.describe(self.index_at(at.x())), self)
+        words = self.describe(self.index_at(at.x()))
+        if self._on_grip(QPointF(at)):
+            words = self.threshold_words()
+        QToolTip.showText(on_screen, words, self)

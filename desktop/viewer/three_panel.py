@@ -7,12 +7,14 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from core.case import Case
 from core.imaging.geometry import Plane
+from core.reading.layout import Tool
 from desktop.viewer import captions
 from desktop.viewer.banners import Banners
 from desktop.viewer.camera import Viewpoint
+from desktop.viewer.composing import Content
+from desktop.viewer.marking import Pen
 from desktop.viewer.overlay import HeatPictures
-from desktop.viewer.slice_view import Content, SliceView
-from desktop.viewer.tools import Tool
+from desktop.viewer.slice_view import SliceView
 from desktop.viewer.words import say
 
 
@@ -22,11 +24,13 @@ class ThreePanel(QWidget):
     maximise_requested = Signal()
     context_menu_requested = Signal(QPoint)
 
-    def __init__(self, viewpoint: Viewpoint, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, viewpoint: Viewpoint, parent: QWidget | None = None, *, pen: Pen | None = None
+    ) -> None:
         super().__init__(parent)
-        self.original = SliceView(content=Content.ORIGINAL, viewpoint=viewpoint)
-        self.heat_map = SliceView(content=Content.HEAT_MAP, viewpoint=viewpoint)
-        self.overlay = SliceView(content=Content.OVERLAY, viewpoint=viewpoint)
+        self.original = SliceView(content=Content.ORIGINAL, viewpoint=viewpoint, pen=pen)
+        self.heat_map = SliceView(content=Content.HEAT_MAP, viewpoint=viewpoint, pen=pen)
+        self.overlay = SliceView(content=Content.OVERLAY, viewpoint=viewpoint, pen=pen)
         # One set of warnings over all three, so that the images stay at the same height.
         self.banners = Banners(self)
         self.banners.resized.connect(self._make_room)
@@ -86,7 +90,8 @@ class ThreePanel(QWidget):
         self.overlay.title = say("Overlay")
         case = self._case
         if case is not None and case.prediction is not None:
-            name = captions.class_name(case, case.prediction.positive, self._language)
+            shown = case.display.heat_class or case.prediction.positive
+            name = captions.class_name(case, shown, self._language)
             self.heat_map.title = say("Heat map: {name}", name=name)
         for view, title in zip(self.views, ("Original", "Heat map", "Overlay"), strict=True):
             view.setAccessibleName(say(title))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
 from PySide6.QtCore import QPointF, Qt
@@ -11,19 +10,11 @@ from PySide6.QtCore import QPointF, Qt
 from core.case import Case, Navigation
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Window, WindowFunction
+from core.reading.layout import Tool
 from desktop.viewer.camera import PlaneFrame, Viewpoint
 
 FASTER = 5.0
 """How much Ctrl accelerates a drag, as in Weasis."""
-
-
-class Tool(Enum):
-    """What the left button does."""
-
-    WINDOW = "window"
-    PAN = "pan"
-    ZOOM = "zoom"
-    SCROLL = "scroll"
 
 
 @dataclass(frozen=True)
@@ -133,4 +124,5 @@ def begin(
         colour = scene.case.volume is not None and scene.case.volume.is_colour
         return None if colour else WindowDrag(scene, at)
     makers = {Tool.PAN: PanDrag, Tool.ZOOM: ZoomDrag, Tool.SCROLL: ScrollDrag}
-    return makers[tool](scene, at)
+    maker = makers.get(tool)
+    return maker(scene, at) if maker is not None else None

@@ -6,9 +6,10 @@ from core.imaging.geometry import Geometry, Plane
 from core.imaging.intensity import Window
 from core.imaging.volume import ImageWarning
 from core.models.answers import HeatMap
-from desktop.viewer import tools
+from core.reading.layout import Tool
 from desktop.viewer.captions import iso_date
-from desktop.viewer.slice_view import Content, SliceView
+from desktop.viewer.composing import Content
+from desktop.viewer.slice_view import SliceView
 from tests.desktop.viewer.making import (
     drag,
     grab,
@@ -73,7 +74,7 @@ def test_a_slice_that_has_not_arrived_says_so_and_then_appears(show):
     voxels = np.full((3, 20, 20), 200, np.int16)
     case = make_case(voxels, loaded=False)
     view = show(case)
-    assert not view.image_item.isVisible()
+    assert view.image is None
     assert "Loading slice 2" in view.furniture.centre
     load(case, voxels)
     assert int(grab(view)[150, 200, 0]) == 200
@@ -83,8 +84,8 @@ def test_a_slice_that_has_not_arrived_says_so_and_then_appears(show):
 def test_without_a_case_there_is_a_sentence(show):
     view = show(None)
     assert "Drop" in view.furniture.centre
-    drag(view.viewport(), (50, 50), (20, 20))
-    wheel(view.viewport(), 120)
+    drag(view, (50, 50), (20, 20))
+    wheel(view, 120)
     view.set_case(small())
     view.set_case(None)
     settle()
@@ -118,13 +119,15 @@ def test_a_one_pixel_lesion_and_its_heat_are_on_the_same_pixel(show, turns, mirr
     predict(case, [0.9], {0: HeatMap(values, (0.0, 0.0, 31.0, 37.0), "hemorrhage")})
     case.show(annotations=False, smooth=False, heat_cut=0.99, opacity=1.0)
     view = show(case)
+    view.resize(700, 300)
+    settle()
     camera = view.viewpoint.camera.rotated(turns)
     camera = camera.flipped(horizontally=True) if mirrored else camera
     view.viewpoint.look(camera.zoomed(zoom, view.frame, view.area))
-    without = grab(view)[:, :300].astype(int)  # the colour bar is at the right
+    without = grab(view)[:, :540].astype(int)  # bar and class are at the right
     lesion = (without[..., 0] > 128) & (np.ptp(without, axis=2) < 5)  # white, not a letter
     case.show(heat_map=True)
-    heat = np.abs(grab(view)[:, :300] - without).max(axis=2) > 20
+    heat = np.abs(grab(view)[:, :540] - without).max(axis=2) > 20
     assert lesion.any() and np.array_equal(heat, lesion)
 
 
@@ -136,7 +139,7 @@ def test_heat_follows_the_content(show):
     seen = {}
     for content in Content:
         view = show(case, content=content)
-        seen[content] = (view.image_item.isVisible(), view.shows_heat)
+        seen[content] = (view.image is not None, view.shows_heat)
     assert seen == {
         Content.READING: (True, False),
         Content.ORIGINAL: (True, False),
@@ -163,9 +166,9 @@ def test_wheel_steps_whole_slices(show):
     case = small()
     view = show(case)
     case.navigation.go(4)
-    wheel(view.viewport(), -120)
+    wheel(view, -120)
     assert case.navigation.index() == 5
-    wheel(view.viewport(), 240)
+    wheel(view, 240)
     assert case.navigation.index() == 3
 
 
@@ -174,13 +177,13 @@ def test_a_fine_wheel_adds_up_and_forgets_when_it_turns_back(show):
     view = show(case)
     case.navigation.go(4)
     for _ in range(7):
-        wheel(view.viewport(), -15)
+        wheel(view, -15)
     assert case.navigation.index() == 4
-    wheel(view.viewport(), -15)
+    wheel(view, -15)
     assert case.navigation.index() == 5
-    wheel(view.viewport(), -105)
-    wheel(view.viewport(), 30)
-    wheel(view.viewport(), -30)
+    wheel(view, -105)
+    wheel(view, 30)
+    wheel(view, -30)
     assert case.navigation.index() == 5
 
 
@@ -191,7 +194,7 @@ def test_control_wheel_zooms_at_the_cursor(show):
 
     at = QPointF(260, 90)
     before = view.to_pixel(at)
-    wheel(view.viewport(), 240, (260, 90), CONTROL)
+    wheel(view, 240, (260, 90), CONTROL)
     settle()
     assert view.viewpoint.camera.zoom == pytest.approx(1.25**2)
     assert view.to_pixel(at) == pytest.approx(before, abs=1e-6)
@@ -202,13 +205,13 @@ def test_left_drag_right_is_wider_and_up_is_brighter(show):
     case = small()
     case.show(window=Window(40, 80, "Brain"))
     view = show(case)
-    drag(view.viewport(), (100, 100), (50, 0))
+    drag(view, (100, 100), (50, 0))
     wide = case.display.window
     assert wide.width > 80 and wide.center == 40 and wide.name == ""
-    drag(view.viewport(), (100, 100), (0, -50))
+    drag(view, (100, 100), (0, -50))
     assert case.display.window.center < 40
     assert case.display.window.width == pytest.approx(wide.width)
-    drag(view.viewport(), (300, 100), (-5000, 0))
+    drag(view, (300, 100), (-5000, 0))
     assert case.display.window.width >= 1
 
 
@@ -216,19 +219,19 @@ def test_control_makes_a_drag_faster(show):
     case = small()
     case.show(window=Window(40, 80))
     view = show(case)
-    drag(view.viewport(), (100, 100), (40, 0))
+    drag(view, (100, 100), (40, 0))
     slow = case.display.window.width - 80
     case.show(window=Window(40, 80))
-    drag(view.viewport(), (100, 100), (40, 0), modifiers=CONTROL)
+    drag(view, (100, 100), (40, 0), modifiers=CONTROL)
     assert case.display.window.width - 80 == pytest.approx(5 * slow)
 
 
 def test_the_window_stays_while_scrolling(show):
     case = small()
     view = show(case)
-    drag(view.viewport(), (100, 100), (33, -12))
+    drag(view, (100, 100), (33, -12))
     window = case.display.window
-    wheel(view.viewport(), -360)
+    wheel(view, -360)
     assert case.display.window == window
 
 
@@ -243,7 +246,7 @@ def test_pan(show, button, modifiers):
     case = small()
     view = show(case)
     before = view.to_screen(10, 10)
-    drag(view.viewport(), (200, 150), (30, -20), button, modifiers)
+    drag(view, (200, 150), (30, -20), button, modifiers)
     settle()
     moved = view.to_screen(10, 10) - before
     assert (round(moved.x()), round(moved.y())) == (30, -20)
@@ -252,31 +255,31 @@ def test_pan(show, button, modifiers):
 def test_right_drag_zooms_and_a_right_click_is_a_menu(show, qtbot):
     case = small()
     view = show(case)
-    drag(view.viewport(), (200, 150), (0, -60), Qt.MouseButton.RightButton)
+    drag(view, (200, 150), (0, -60), Qt.MouseButton.RightButton)
     assert view.viewpoint.camera.zoom > 1.5
     with qtbot.waitSignal(view.context_menu_requested):
-        drag(view.viewport(), (200, 150), (0, 0), Qt.MouseButton.RightButton)
+        drag(view, (200, 150), (0, 0), Qt.MouseButton.RightButton)
 
 
 def test_double_click_asks_for_the_other_layout(show, qtbot):
     view = show(small())
     with qtbot.waitSignal(view.maximise_requested):
         left = Qt.MouseButton.LeftButton
-        mouse(view.viewport(), QEvent.Type.MouseButtonDblClick, (50, 50), left, left)
+        mouse(view, QEvent.Type.MouseButtonDblClick, (50, 50), left, left)
 
 
 def test_the_left_button_does_what_the_tool_says(show):
     case = small()
     view = show(case)
     window = case.display.window
-    view.tool = tools.Tool.SCROLL
-    drag(view.viewport(), (100, 100), (0, 150))
+    view.tool = Tool.SCROLL
+    drag(view, (100, 100), (0, 150))
     assert case.navigation.index() > 4
-    view.tool = tools.Tool.ZOOM
-    drag(view.viewport(), (100, 100), (0, -50))
+    view.tool = Tool.ZOOM
+    drag(view, (100, 100), (0, -50))
     assert view.viewpoint.camera.zoom > 1
-    view.tool = tools.Tool.PAN
-    drag(view.viewport(), (100, 100), (20, 0))
+    view.tool = Tool.PAN
+    drag(view, (100, 100), (20, 0))
     assert view.viewpoint.camera.pan[0] != 0
     assert case.display.window == window
 
@@ -365,12 +368,12 @@ def test_the_probe_says_value_and_place(show):
     case = make_case(voxels, intercept=-1000.0)
     view = show(case)
     at = view.to_screen(30.5, 12.5)
-    mouse(view.viewport(), QEvent.Type.MouseMove, (at.x(), at.y()))
+    mouse(view, QEvent.Type.MouseMove, (at.x(), at.y()))
     said = words(view)
     assert "−943 HU" in said
     assert "L 30.0  P 12.0  H 5.0 mm" in said
     assert "column 31, row 13" in said
-    mouse(view.viewport(), QEvent.Type.MouseMove, (2, 2))
+    mouse(view, QEvent.Type.MouseMove, (2, 2))
     assert "HU" not in words(view)
 
 
@@ -406,7 +409,7 @@ def test_planes_show_rows_and_columns(show):
         picture = grab(view)
         at = view.to_screen(pixel[0] + 0.5, pixel[1] + 0.5)
         assert picture[int(at.y()), int(at.x()), 0] == 255
-        wheel(view.viewport(), -120)
+        wheel(view, -120)
         settle()
         assert grab(view)[int(at.y()), int(at.x()), 0] == 0
 

@@ -6,9 +6,9 @@ from core.imaging.geometry import Plane
 from core.imaging.intensity import CT_PRESETS, Quantity, Window
 from core.imaging.volume import ImageWarning
 from core.models.answers import HeatMap
+from core.reading.layout import Tool
 from desktop import appearance
 from desktop.viewer.stage import Stage, starting_window
-from desktop.viewer.tools import Tool
 from tests.desktop.viewer.making import (
     drag,
     grab,
@@ -123,16 +123,16 @@ def test_three_panels_are_in_step(stage, case):
     settle()
     views = stage.three.views
     assert all(view.isVisible() for view in views) and not stage.single.isVisible()
-    drag(views[2].viewport(), (100, 200), (20, 10), Qt.MouseButton.MiddleButton)
-    wheel(views[1].viewport(), 120, (60, 60), Qt.KeyboardModifier.ControlModifier)
-    wheel(views[0].viewport(), -120, (60, 60))
+    drag(views[2], (100, 200), (20, 10), Qt.MouseButton.MiddleButton)
+    wheel(views[1], 120, (60, 60), Qt.KeyboardModifier.ControlModifier)
+    wheel(views[0], -120, (60, 60))
     settle()
     assert case.navigation.index() == 5
     places = [view.to_screen(10, 10) for view in views]
     assert all(abs(p.x() - places[0].x()) <= 1 and abs(p.y() - places[0].y()) <= 1 for p in places)
     assert [v.title for v in views] == ["Original", "Heat map: hemorrhage", "Overlay"]
     left = Qt.MouseButton.LeftButton
-    mouse(views[1].viewport(), QEvent.Type.MouseButtonDblClick, (50, 50), left, left)
+    mouse(views[1], QEvent.Type.MouseButtonDblClick, (50, 50), left, left)
     settle()
     assert stage.single.isVisible() and not case.display.three_panels
 
@@ -226,16 +226,16 @@ def test_three_planes_and_their_cross_hair(stage):
     case.navigation.go(3)
     settle()
     at = slices.to_screen(5.5, 12.5)
-    drag(slices.viewport(), (at.x(), at.y()), (0, 0))  # a click
+    drag(slices, (at.x(), at.y()), (0, 0))  # a click
     settle()
     assert [case.navigation.index(plane) for plane in Plane] == [3, 12, 5]
     for view, pixel in ((slices, (5.5, 12.5)), (rows, (5.5, 3.5)), (columns, (12.5, 3.5))):
         at = view.to_screen(*pixel)
-        assert view.image_item.isVisible()
+        assert view.image is not None
         shown = grab(view)[int(at.y()), int(at.x())]
         assert shown.min() > 200, view.plane  # one voxel, in all three planes, under the cross
     mouse(
-        columns.viewport(), QEvent.Type.MouseMove,
+        columns, QEvent.Type.MouseMove,
         (columns.to_screen(20.5, 7.5).x(), columns.to_screen(20.5, 7.5).y()),
         modifiers=Qt.KeyboardModifier.ShiftModifier,
     )  # fmt: skip
@@ -260,16 +260,16 @@ def test_keys_act_on_the_plane_that_was_clicked(stage):
     stage.toggle_planes()
     settle()
     rows = stage.planes.views[1]
-    drag(rows.viewport(), (30, 30), (0, 0))
+    drag(rows, (30, 30), (0, 0))
     before = case.navigation.index(Plane.ROW)
     stage.step(2)
     stage.rotate()
     assert case.navigation.index(Plane.ROW) == before + 2
     assert rows.viewpoint.camera != stage.planes.views[0].viewpoint.camera
     left = Qt.MouseButton.LeftButton
-    mouse(rows.viewport(), QEvent.Type.MouseButtonDblClick, (30, 30), left, left)
+    mouse(rows, QEvent.Type.MouseButtonDblClick, (30, 30), left, left)
     assert [view.isVisible() for view in stage.planes.views] == [False, True, False]
-    mouse(rows.viewport(), QEvent.Type.MouseButtonDblClick, (30, 30), left, left)
+    mouse(rows, QEvent.Type.MouseButtonDblClick, (30, 30), left, left)
     assert all(view.isVisible() for view in stage.planes.views)
 
 

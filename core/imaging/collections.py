@@ -34,9 +34,11 @@ def listed_files(directory: Header, there: Iterable[Path]) -> tuple[list[Path], 
     """The files of `there` that a DICOMDIR lists, and how many it lists that are not there.
 
     there: the files below the DICOMDIR's folder. Names are compared without regard to case,
-    endings such as “.dcm” and the “;1” of ISO 9660. Raises UnreadableImageError.
+    endings such as “.dcm” and the “;1” of ISO 9660. A link that leads out of the folder counts
+    as not there: a medium has none. Raises UnreadableImageError.
     """
     root = directory.path.parent
+    home = root.resolve()
     wanted: set[tuple[str, ...]] = set()
     try:
         for record in items(
@@ -54,7 +56,7 @@ def listed_files(directory: Header, there: Iterable[Path]) -> tuple[list[Path], 
         plain = tuple(part.upper().split(";")[0] for part in parts)
         bare = (*plain[:-1], plain[-1].rsplit(".", 1)[0])
         match = next((name for name in (plain, bare) if name in wanted), None)
-        if match is not None:
+        if match is not None and path.resolve().is_relative_to(home):
             found.append(path)
             met.add(match)
     return found, len(wanted - met)

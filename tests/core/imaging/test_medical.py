@@ -138,29 +138,6 @@ def refused(path: Path) -> CoreError:
     return caught.value
 
 
-ESCAPES = ["../secret.txt", "/secret.txt", "..\\secret.txt", "C:\\secret.txt", "a/../../secret.txt"]
-MHD = (
-    "ObjectType = Image\nNDims = 3\nDimSize = 4 4 4\nElementType = MET_UCHAR\n"
-    "ElementDataFile = {}\n"
-)
-NHDR = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 4 4 4\nencoding: raw\ndata file: {}\n"
-
-
-@pytest.mark.parametrize("template", [MHD, NHDR], ids=["mhd", "nhdr"])
-@pytest.mark.parametrize("where", [*ESCAPES, "link.raw", "{absolute}", "LIST\n../secret.txt"])
-def test_no_data_file_outside_of_the_folder_is_read(
-    tmp_path: Path, template: str, where: str
-) -> None:
-    secret = tmp_path / "secret.txt"
-    secret.write_bytes(b"S" * 64)
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    (folder / "link.raw").symlink_to(secret)
-    header = folder / "header"
-    header.write_text(template.format(where.replace("{absolute}", str(secret))))
-    assert isinstance(refused(header), UnreadableImageError)
-
-
 def mha(data: bytes, extra: str = "", size: str = "4 4 4") -> bytes:
     text = (
         f"ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = MET_UCHAR\n{extra}"

@@ -69,6 +69,9 @@ def build(  # noqa: PLR0917 - options, given by name
     extends: Annotated[
         Path | None, typer.Option(help="An earlier set: its patients keep their part.")
     ] = None,
+    mask: Annotated[
+        str | None, typer.Option(help="Column with mask files: not zero where the finding is.")
+    ] = None,
     keep_names: Annotated[
         bool, typer.Option("--keep-names", help="Keep file names in the set (public data only).")
     ] = False,
@@ -86,6 +89,7 @@ def build(  # noqa: PLR0917 - options, given by name
         split=split,
         series=series,
         order=order,
+        mask=mask,
         subgroups=tuple(subgroup or ()),
         group_block=group_block,
         keep_names=keep_names,
@@ -142,17 +146,29 @@ def export(
         Path | None,
         typer.Option(help="Another journal file, such as a backup.", show_default=False),
     ] = None,
+    looked: Annotated[
+        str,
+        typer.Option(help="Your name, if you have looked at every picture and none names anybody."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a set from the labels made in the window: de-identified, the split frozen."""
-    standing = _standing(journal)
+    standing, marks = _standing(journal)
     label_set = load_label_set(task or _only_task(out, standing))
     sources = Sources()
     for path in study or []:
         for series in open_path(path).series:
             sources.remember(series.summary)
     with progress_bar("Opening studies") as progress:
-        collected = build_from_labels(standing, label_set, out, sources=sources, progress=progress)
+        collected = build_from_labels(
+            standing,
+            label_set,
+            out,
+            sources=sources,
+            marks=marks,
+            looked_at_by=looked,
+            progress=progress,
+        )
     for item in collected.left_out:
         labels = "1 label is" if item.labels == 1 else f"{item.labels} labels are"
         typer.echo(f"sliceloop: {labels} left out: {item.reason}", err=True)
@@ -215,18 +231,20 @@ def suspects(
         typer.echo(f"{slice_:<24}{item.key}  {item.label} → {item.suggested}  {item.margin:.2f}")
 
 
-def _standing(place: Path | None) -> list[LabelEvent]:
-    """The entries that give all current labels. Raises NoLabelsError without a journal."""
+def _standing(place: Path | None) -> tuple[tuple[LabelEvent, ...], tuple[LabelEvent, ...]]:
+    """The entries that give all current labels, and those that give all regions marked now.
+
+    Raises NoLabelsError without a journal.
+    """
     at = default_place() if place is None else place
     if isinstance(at, Path) and not at.is_file():
         raise NoLabelsError(at)
     with Journal(at, read_only=True) as journal:
         history = History(journal.events())
-        events = [event for case in history.cases() for event in history.standing(case)]
-    return sorted(events, key=lambda event: event.sequence)
+    return history.standing(), history.marks()
 
 
-def _only_task(out: Path, standing: list[LabelEvent]) -> str:
+def _only_task(out: Path, standing: tuple[LabelEvent, ...]) -> str:
     tasks = sorted({event.draft.label_set for event in standing})
     if len(tasks) == 1:
         return tasks[0]

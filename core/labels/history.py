@@ -212,6 +212,16 @@ class History:
         ]
         return tuple(sorted(events, key=lambda event: event.sequence))
 
+    def marks(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
+        """The entries that give the regions marked now in a case, or in all, in order."""
+        events = [
+            statement.event
+            for case in (self.cases() if case_id is None else (case_id,))
+            for _, statement in self._standing(case, Aspect.REGIONS, None)
+            if statement.event.draft.regions
+        ]
+        return tuple(sorted(events, key=lambda event: event.sequence))
+
     def _standing(
         self, case_id: str, aspect: Aspect, reader: str | None
     ) -> Iterator[tuple[str, Statement]]:

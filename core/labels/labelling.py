@@ -289,6 +289,11 @@ class Labelling:
         with self._reading:
             return self._history.standing()
 
+    def marks(self) -> tuple[LabelEvent, ...]:
+        """The entries that give all regions marked now, in order."""
+        with self._reading:
+            return self._history.marks()
+
     def can_undo(self, case_id: str | None = None) -> bool:
         """Whether `undo` would do something."""
         with self._reading:

@@ -54,9 +54,9 @@ def prepare(
     middle = greys[len(greys) // 2]
     if middle.ndim == 3:  # a photograph: its colours are the channels
         box = _box(cast(Grey, middle.max(axis=2)), spec)
-        return Prepared(np.stack([_cut(middle[..., k], box, spec.size) for k in range(3)]), box)
+        return Prepared(np.stack([cut_out(middle[..., k], box, spec.size) for k in range(3)]), box)
     box = _box(middle, spec)
-    cut = [_cut(grey, box, spec.size) for grey in greys]
+    cut = [cut_out(grey, box, spec.size) for grey in greys]
     if len(cut) < spec.channels:
         cut = [cut[len(cut) // 2]] * spec.channels
     return Prepared(np.stack(cut), box)
@@ -110,7 +110,7 @@ def _box(grey: Grey, spec: Preprocessing) -> Box:
     return top, left, side, side
 
 
-def _cut(grey: Grey, box: Box, size: int) -> Grey:
+def cut_out(grey: Grey, box: Box, size: int) -> Grey:
     """Resample the box to size × size, antialiased; outside the picture is black."""
     top, left, height, width = box
     rows, cols = grey.shape

@@ -19,6 +19,7 @@ from core.imaging.volume import Volume
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
 from core.retraining.manifest import SPLITS, DatasetManifest, Provenance, Split
+from core.retraining.masks import Masks
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, comparable_stored, refuse_occupied
 from core.retraining.splits import ALIASES, draw_linked, name_digest
 from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table
@@ -37,7 +38,8 @@ class TableRequest:
     split: "auto", "test" (every row into the test part) or the name of a column that holds
         train, validation or test. keep_names: keep the table's file names in the set, for
         public data; otherwise a slice's source is a pseudonym. extends: an earlier set whose
-        assignments of groups stay.
+        assignments of groups stay. mask: the column of mask files: where they are not zero
+        lies the finding.
     """
 
     table: Path
@@ -50,6 +52,7 @@ class TableRequest:
     split: str = "auto"
     series: str | None = None
     order: str | None = None
+    mask: str | None = None
     subgroups: tuple[str, ...] = ()
     group_block: int | None = None
     keep_names: bool = False
@@ -76,6 +79,7 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
         request.order,
         split_column,
         request.subgroups,
+        request.mask,
     )
     table = read_table(
         request.table, columns, request.positive, request.negative, request.group_block
@@ -94,10 +98,11 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
         ),
     )
     prints = Fingerprints()
+    masks = Masks(table)
     with SnapshotWriter(request.out, table.target) as writer:
         for done, (row, volume) in enumerate(_decoded(table, rows)):
             for facts, pixels in _slices(key, codes, row, volume, request.keep_names):
-                writer.add(facts, pixels)
+                writer.add(facts, pixels, masks.of(row, facts, pixels.shape))
                 if stated is None:
                     prints.add(
                         comparable_stored(pixels, facts.slope, facts.intercept, facts.quantity)
@@ -260,5 +265,6 @@ def _roles(columns: TableColumns) -> dict[str, str]:
         "series": columns.series,
         "order": columns.order,
         "split": columns.split,
+        "mask": columns.mask,
     }
     return {role: name for role, name in roles.items() if name is not None}

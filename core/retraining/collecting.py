@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import CoreError, UnusableDatasetError
+from core.errors import BurnedInTextError, CoreError, UnusableDatasetError
+from core.imaging.deidentified import note_looked, text_unseen
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.opening import open_path
 from core.imaging.volume import Progress, Series, Volume
@@ -21,6 +22,7 @@ from core.labels.schema import LabelEvent, LabelSet
 from core.retraining.fingerprints import Fingerprints, substantial_links
 from core.retraining.frozen import FrozenSplits
 from core.retraining.manifest import DatasetManifest, Provenance
+from core.retraining.regions import SliceRegion, of_label
 from core.retraining.snapshot import (
     SliceFacts,
     SnapshotWriter,
@@ -62,6 +64,7 @@ class _Case:
     case_id: str
     patient: str
     events: tuple[LabelEvent, ...]
+    marks: tuple[LabelEvent, ...] = ()
 
 
 def build_from_labels(
@@ -71,12 +74,17 @@ def build_from_labels(
     *,
     sources: Sources | None = None,
     splits: FrozenSplits | None = None,
+    marks: Iterable[LabelEvent] = (),
+    looked_at_by: str = "",
     progress: Progress | None = None,
 ) -> Collected:
     """Make a set of all series that have a label of this label set now.
 
     standing: the entries that give the current labels (`Labelling.standing`). The whole series
     goes in, so that each slice has its neighbours; slices without a label stay unlabelled.
+    marks: the entries that give the regions marked now (`Labelling.marks`). looked_at_by: the
+    person who has looked at all pictures and found no text in them that names anybody; without
+    it, series in which text is likely are left out (see `core.imaging.deidentified`).
     A study that is not where it was, or has changed, is left out and told of; nothing else is.
 
     Raises UnusableDatasetError if nothing is labelled, or none of it can be found.
@@ -89,15 +97,19 @@ def build_from_labels(
             f"nothing is labelled for “{label_set.names['en']}” yet",
             "Label slices in the window first.",
         )
-    cases = _cases(chosen)
+    cases = _cases(chosen, [mark for mark in marks if mark.draft.label_set == label_set.id])
     classes = _classes(label_set)
     left_out: list[LeftOut] = []
     prints, used = Fingerprints(), _Used()
     key = site_key()
+    if looked_at_by.strip():
+        note_looked([case.case_id for case in cases], key, looked_at_by)
     with SnapshotWriter(out, classes) as writer:
         for done, (case, opened) in enumerate(_opened(cases, sources or Sources())):
             if isinstance(opened, LeftOut):
                 left_out.append(opened)
+            elif why := text_unseen(opened, key):
+                left_out.append(_unseen(case, why, opened.summary.path))
             else:
                 _add(writer, prints, key, case, opened, classes, used, left_out)
             if progress is not None:
@@ -141,16 +153,19 @@ class _Used:
         self.events: set[int] = set()
 
 
-def _cases(events: Sequence[LabelEvent]) -> list[_Case]:
+def _cases(events: Sequence[LabelEvent], marks: Sequence[LabelEvent]) -> list[_Case]:
     """Labels by series, in the order in which a set stores them: patients by digest."""
     by_case: dict[str, list[LabelEvent]] = defaultdict(list)
     for event in events:
         by_case[event.draft.case_id].append(event)
+    marked: dict[str, list[LabelEvent]] = defaultdict(list)
+    for mark in marks:
+        marked[mark.draft.case_id].append(mark)
     cases = []
     for case_id, own in by_case.items():
         stated = own[-1].draft.patient_id.strip(" \0")
         patient = f"patient:{stated}" if stated else f"case:{case_id}"
-        cases.append(_Case(case_id, patient, tuple(own)))
+        cases.append(_Case(case_id, patient, tuple(own), tuple(marked[case_id])))
     return sorted(cases, key=lambda case: (name_digest(case.patient), case.case_id))
 
 
@@ -204,6 +219,7 @@ def _add(
         left_out.append(LeftOut(case.case_id, len(case.events), "unreadable", reason, summary.path))
         return
     labels = {event.draft.slice_id: event for event in case.events}
+    marks = {event.draft.slice_id: event for event in case.marks}
     known = [event for event in case.events if event.draft.new in target.classes]
     absent = sum(event.draft.slice_id not in summary.slice_ids for event in known)
     if absent:
@@ -222,8 +238,20 @@ def _add(
         used.keys.add(name)
         pixels = np.asarray(volume.voxels[index])
         facts = _facts(volume, index, name, group, code, label)
-        writer.add(facts, pixels)
+        writer.add(facts, pixels, _marked(marks.get(slice_id), used))
         prints.add(comparable_stored(pixels, facts.slope, facts.intercept, facts.quantity))
+
+
+def _unseen(case: _Case, why: str, path: Path) -> LeftOut:
+    reason = str(sentence(BurnedInTextError(path, why)))
+    return LeftOut(case.case_id, len(case.events), "burned-in-text", reason, path)
+
+
+def _marked(mark: LabelEvent | None, used: _Used) -> tuple[SliceRegion, ...]:
+    if mark is None:
+        return ()
+    used.events.add(mark.sequence)
+    return tuple(of_label(region) for region in mark.draft.regions)
 
 
 def _facts(volume: Volume, index: int, key: str, group: str, series: str, label: int) -> SliceFacts:

@@ -13,11 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import NotComparableError
+from core.models.card import Card
 from core.retraining import statistics as stats
 from core.retraining.dataset import Dataset
 from core.retraining.evaluation import decisions
 from core.retraining.figures import Evaluation
+from core.retraining.gate import Evidence, GateVerdict, judge_by
 from core.retraining.plots import interval_text
+from core.retraining.pointing import PointingChange
+from core.retraining.recipe import Gate
 from core.retraining.scoring import Scores
 
 
@@ -79,25 +83,12 @@ class ChangedCase:
 
 
 @dataclass(frozen=True)
-class GateVerdict:
-    """What the recipe's gate says. passed: whether promotion is advised.
-
-    sentence: the paired difference in words. reasons: why it is not advised; empty if it is.
-    """
-
-    passed: bool
-    margin: float
-    sentence: str
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Two models on the same slices of the same patients.
 
     difference: AUROC of the challenger minus that of the champion, with its paired interval;
     None where it cannot be told. changed: those that got worse first, largest swing first.
-    remarks: what else to know.
+    remarks: what else to know. pointing: where both look, if findings are marked on test slices.
     """
 
     champion: Contender
@@ -112,6 +103,7 @@ class Comparison:
     dataset: str
     test_hash: str
     remarks: tuple[str, ...] = ()
+    pointing: PointingChange | None = None
 
     @property
     def worse(self) -> int:
@@ -129,15 +121,16 @@ def compare(
     champion: Scores,
     challenger: Scores,
     *,
-    margin: float = 0.02,
+    rules: Gate | None = None,
+    pointing: PointingChange | None = None,
     resamples: int = stats.RESAMPLES,
     seed: int = 0,
     remarks: Sequence[str] = (),
 ) -> Comparison:
     """Compare two models on the slices that both scored.
 
-    margin: largest loss of AUROC, at the lower end of the paired interval, that counts as not
-    worse. Raises NotComparableError unless both scored exactly the same slices.
+    rules: of the gate; None takes a recipe's defaults. pointing: how both do on marked slices.
+    Raises NotComparableError unless both scored exactly the same slices.
     """
     rows = _same_rows(dataset, champion, challenger)
     classes = dataset.manifest.classes
@@ -148,6 +141,24 @@ def compare(
     difference = _difference(dataset, rows, old, new, resamples, seed)
     index = dataset.positive_index
     finding = index is not None and len(classes) == 2
+    right = [
+        decisions(said, index, scores.subject.card.threshold) == dataset.labels[rows]
+        for said, scores in ((old, champion), (new, challenger))
+    ]
+    evidence = Evidence(
+        dataset,
+        rows,
+        None if index is None else old[:, index],
+        None if index is None else new[:, index],
+        right[0],
+        right[1],
+        before,
+        after,
+        difference,
+        pointing,
+        resamples,
+        seed,
+    )
     return Comparison(
         champion=_contender(champion, before),
         challenger=_contender(challenger, after),
@@ -156,11 +167,12 @@ def compare(
         negative=classes[1 - index] if finding and index is not None else classes[0],
         positive=classes[index] if finding and index is not None else "any other class",
         difference=difference,
-        gate=_gate(difference, margin, len(np.unique(groups))),
-        changed=_changed(dataset, rows, old, new, (champion, challenger)),
+        gate=judge_by(rules or Gate(), evidence),
+        changed=_changed(dataset, rows, old, new, (right[0], right[1])),
         dataset=dataset.manifest.id,
         test_hash=dataset.manifest.test_hash,
-        remarks=(*remarks, *_remarks(before, after)),
+        remarks=(*remarks, *_remarks(champion.subject.card, challenger.subject.card)),
+        pointing=pointing,
     )
 
 
@@ -232,12 +244,11 @@ def _changed(
     rows: NDArray[np.int64],
     old: NDArray[np.float64],
     new: NDArray[np.float64],
-    contenders: tuple[Scores, Scores],
+    right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> tuple[ChangedCase, ...]:
     """Where one decides rightly and the other wrongly."""
     truth, index = dataset.labels[rows], dataset.positive_index
-    before = decisions(old, index, contenders[0].subject.card.threshold) == truth
-    after = decisions(new, index, contenders[1].subject.card.threshold) == truth
+    before, after = right
     keys, classes = dataset.keys(), dataset.manifest.classes
     cases = []
     for place in np.flatnonzero(before != after):
@@ -259,36 +270,18 @@ def _changed(
     return tuple(sorted(cases, key=lambda case: (not case.is_worse, -case.swing)))
 
 
-def _gate(difference: stats.Estimate | None, margin: float, patients: int) -> GateVerdict:
-    if difference is None:
-        reason = "The test part shows only one class: nothing can be told."
-        return GateVerdict(False, margin, reason, (reason,))
-    value, (low, high) = difference
-    word = "higher" if value >= 0 else "lower"
-    sentence = f"The challenger's AUROC is {abs(value):.3f} {word}"
-    if not np.isfinite(low):
-        reason = f"With {patients} test patients its interval cannot be told."
-        return GateVerdict(False, margin, f"{sentence} than the champion's.", (reason,))
-    sentence += f" (95 % interval {low:+.3f} to {high:+.3f}, on {patients} patients)"
-    if low >= -margin:
-        better = "better" if low > 0 else f"not worse by more than {margin:g}"
-        return GateVerdict(True, margin, f"{sentence}: {better}.")
-    if high < -margin:
-        reason = f"It is worse by more than the {margin:g} that the recipe allows."
-    else:
-        reason = f"That it is not worse by more than {margin:g} cannot be told from these patients."
-    return GateVerdict(False, margin, f"{sentence}.", (reason,))
-
-
-def _remarks(before: Evaluation, after: Evaluation) -> tuple[str, ...]:
-    told = []
-    for name in ("sensitivity", "specificity"):
-        old, new = getattr(before, name), getattr(after, name)
-        if old is not None and new is not None and new < old - 0.05:
-            told.append(f"At its own threshold its {name} is {new:.0%}, the champion's {old:.0%}.")
-    if after.ece > before.ece + 0.05:
-        told.append(
-            f"Its probabilities are less true: calibration error {after.ece:.3f}, "
-            f"the champion's {before.ece:.3f}."
+def _remarks(champion: Card, challenger: Card) -> tuple[str, ...]:
+    """What the swap changes beside the weights."""
+    if champion.positive != challenger.positive or len(challenger.classes) != 2:
+        return ()
+    told = (
+        f"The operating threshold moves from {champion.threshold:.2f} to "
+        f"{challenger.threshold:.2f}, chosen anew for the challenger"
+    )
+    point = challenger.operating_point
+    if point is not None:
+        told += (
+            f": sensitivity {point.sensitivity:.2f} and specificity {point.specificity:.2f} "
+            f"({point.how})"
         )
-    return tuple(told)
+    return (f"{told}.",)

@@ -4,7 +4,8 @@ A set is a folder:
 
 - `dataset.json`: the manifest (`DatasetManifest`);
 - `slices.parquet`: one row a slice, in canonical order (see `SliceRow`);
-- `pixels/*.npy`: slices of one size and stored type, (slices, rows, columns[, 3]).
+- `pixels/*.npy`: slices of one size and stored type, (slices, rows, columns[, 3]);
+- `regions.json`: what is marked on slices, if anything is (see `core.retraining.regions`).
 
 The id is a SHA-256 over what a model can learn from it: pixels, labels, auxiliary targets, split
 and which slices belong to one series and one patient. Names, codes and dates do not enter, so
@@ -34,6 +35,7 @@ from core.retraining.manifest import (
     pixel_digest,
     read_manifest,
 )
+from core.retraining.regions import REGIONS_FILE, Regions, SliceRegion, read_regions
 
 __all__ = ["Dataset", "DatasetManifest", "SliceRow", "read_manifest"]
 
@@ -46,12 +48,14 @@ class Dataset:
 
     labels: (n,) class index, -1 unlabelled. groups, series: (n,) numbers 0, 1, 2 …
     auxiliary: (n, k) float32, NaN where unknown. splits: (n,) "train", "validation" or "test".
+    regions: slice key → what is marked on it.
     May be sent to other processes; pixel files are mapped again there.
     """
 
     def __init__(self, folder: Path, manifest: DatasetManifest, columns: dict[str, Any]) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.regions: Regions = {}
         self.labels: NDArray[np.int64] = np.asarray(columns["label"], np.int64)
         self.splits: NDArray[np.str_] = np.asarray(columns["split"], np.str_)
         self.group_codes, self.groups = _numbered(columns["group"])
@@ -100,6 +104,12 @@ class Dataset:
         if file_digest(table) != manifest.table_sha256:
             raise UnusableDatasetError(folder, f"{TABLE_FILE} was altered since it was written")
         dataset = cls(folder, manifest, _read_table(table))
+        if manifest.regions_sha256 is not None:
+            dataset.regions = read_regions(folder)
+            if file_digest(folder / REGIONS_FILE) != manifest.regions_sha256:
+                raise UnusableDatasetError(
+                    folder, f"{REGIONS_FILE} was altered since it was written"
+                )
         for name in sorted(set(dataset._pixel_files)):
             if not (folder / PIXELS_FOLDER / name).is_file():
                 raise UnusableDatasetError(folder, f"the pixel file {name} is missing")
@@ -174,6 +184,10 @@ class Dataset:
         """All rows of the series that a row belongs to, in order."""
         return np.arange(self._start[row], self._end[row])
 
+    def regions_of(self, row: int) -> tuple[SliceRegion, ...]:
+        """What is marked on one slice."""
+        return self.regions.get(self._keys[row], ())
+
     def keys(self) -> list[str]:
         """Stable identifiers of all slices."""
         return list(self._keys)
@@ -190,7 +204,10 @@ class Dataset:
                     self.folder, f"slice {row.pixel_row} of {row.pixel_file} was altered"
                 )
         manifest = self.manifest
-        if content_id(manifest.classes, manifest.positive, manifest.auxiliary, rows) != manifest.id:
+        found = content_id(
+            manifest.classes, manifest.positive, manifest.auxiliary, rows, self.regions
+        )
+        if found != manifest.id:
             raise UnusableDatasetError(self.folder, "its content does not match its id")
 
     def row(self, index: int) -> SliceRow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import UnusableDatasetError
+from core.retraining.regions import SliceRegion
 
 FORMAT = 1
 """Version of the folder's layout; a reader refuses a newer one."""
@@ -67,7 +68,8 @@ class DatasetManifest(_Frozen):
     auxiliary: names of the 0/1 targets kept beside the label. subgroups: names of the columns
     by which results are told apart. quantity: a `Quantity` value.
     split_hash: SHA-256 over (pixels, part) of all slices; test_hash: over the test part alone.
-    extends: id of the earlier set whose split this one took over.
+    extends: id of the earlier set whose split this one took over. regions_sha256: of
+    `regions.json`, None where nothing is marked.
     """
 
     format: int = FORMAT
@@ -84,6 +86,7 @@ class DatasetManifest(_Frozen):
     counts: dict[str, PartCounts]
     table_sha256: str
     extends: str | None = None
+    regions_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,9 +129,16 @@ def pixel_digest(pixels: NDArray[Any]) -> str:
 
 
 def content_id(
-    classes: Sequence[str], positive: str | None, auxiliary: Sequence[str], rows: Iterable[SliceRow]
+    classes: Sequence[str],
+    positive: str | None,
+    auxiliary: Sequence[str],
+    rows: Iterable[SliceRow],
+    regions: Mapping[str, Sequence[SliceRegion]] | None = None,
 ) -> str:
-    """SHA-256 hex over everything that a model could learn from these rows, in their order."""
+    """SHA-256 hex over everything that a model could learn from these rows, in their order.
+
+    regions: slice key → what a reader marked on it; a slice without any adds nothing.
+    """
     digest = hashlib.sha256()
 
     def add(*facts: object) -> None:
@@ -152,6 +162,8 @@ def content_id(
             row.quantity,
             [None if np.isnan(value) else round(float(value), 6) for value in row.spacing],
         )
+        for region in (regions or {}).get(row.key, ()):
+            add("region", *region.facts())
     return digest.hexdigest()
 
 

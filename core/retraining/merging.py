@@ -38,7 +38,8 @@ def merge(
                 row = dataset.row(index)
                 if row.key not in seen:
                     seen.add(row.key)
-                    writer.add(_facts(row, dataset, target), np.array(dataset.stored(index)))
+                    pixels = np.array(dataset.stored(index))
+                    writer.add(_facts(row, dataset, target), pixels, dataset.regions_of(index))
                 if progress is not None and (done % 50 == 0 or done == total):
                     progress(done, total)
         return writer.publish(

@@ -18,6 +18,7 @@ from core.models.catalogue import Catalogue, CatalogueEntry, Promotion
 from core.retraining import statistics as stats
 from core.retraining.comparison import Comparison, compare
 from core.retraining.dataset import Dataset
+from core.retraining.pointing import PointingChange, look, marked_rows, pointing_change
 from core.retraining.protocol import RunFolder
 from core.retraining.recipe import Recipe, parse_recipe
 from core.retraining.scoring import Scores, Subject, find_subject, labelled_part, score
@@ -71,7 +72,8 @@ def judge(
         dataset,
         first,
         second,
-        margin=_recipe(run, challenger.card).gate.margin,
+        rules=_recipe(run, challenger.card).gate,
+        pointing=_pointing(dataset, part, (other, challenger), device, resamples),
         resamples=resamples,
         remarks=_remarks(dataset, champion.card, part),
     )
@@ -125,7 +127,9 @@ def comparison_facts(found: Comparison) -> dict[str, Any]:
             "margin": found.gate.margin,
             "sentence": found.gate.sentence,
             "reasons": list(found.gate.reasons),
+            "checks": [vars(check) for check in found.gate.checks],
         },
+        "pointing": None if found.pointing is None else found.pointing.facts(),
         "worse": found.worse,
         "better": found.better,
         "changed": [
@@ -173,6 +177,21 @@ def _scores(
     np.save(stream, found.probabilities, allow_pickle=False)
     durable.write_bytes(kept, stream.getvalue())
     return found
+
+
+def _pointing(
+    dataset: Dataset,
+    part: str,
+    subjects: tuple[Subject, Subject],
+    device: str,
+    resamples: int,
+) -> PointingChange | None:
+    """Where both look, on slices whose finding somebody marked; None if there are none."""
+    rows = marked_rows(dataset, labelled_part(dataset, part))
+    if len(rows) == 0:
+        return None
+    before, after = (look(subject, dataset, rows, device=device) for subject in subjects)
+    return pointing_change(dataset, before, after, resamples)
 
 
 def _recipe(run: Path, card: Card) -> Recipe:

@@ -26,11 +26,20 @@ class Network(_Section):
     """Which network, and how much of it learns."""
 
     family: str = "efficientnet-lite0"
-    """A family of core.models.architectures."""
+    """A family of core.models.architectures.families, such as resnet18 or torchvision:swin_t."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The family's own options, such as {image_size: 224} or {hidden_features: 128}."""
+    pretrained_file: str = ""
+    """File with the trunk's weights to start from, where `pretrained` cannot fetch them."""
     pretrained: bool = True
     """Start the trunk from its family's pretrained weights (not if a base model is given)."""
     frozen_stages: int = Field(4, ge=0)
     """Stages from the input that keep their weights. The early ones cost most of the time."""
+    unfrozen_layers: int | None = Field(None, ge=0)
+    """Layers (modules without parts of their own) that learn, counted from the output; none
+    given leaves it to `frozen_stages`. Where both are given, a layer learns if both let it."""
+    head_epochs: int = Field(0, ge=0)
+    """Epochs at the start in which the head alone learns, on a trunk that stands still."""
     frozen_norm: bool = True
     """Keep the statistics of batch norm: with few patients, those of small balanced batches
     mislead (on head CT they cost 0.09 of a fold's AUROC)."""
@@ -54,12 +63,16 @@ class Augmentation(_Section):
 
     flip: bool = True
     """Mirror left and right, half of the time."""
+    flip_vertical: bool = False
+    """Mirror top and bottom, half of the time; for objects without an upright."""
     rotate_degrees: float = Field(15.0, ge=0, le=180)
     """Largest rotation, degrees."""
     scale: float = Field(0.15, ge=0, lt=1)
     """Largest zoom in or out, as a natural logarithm."""
     shift: float = Field(0.04, ge=0, lt=1)
     """Largest shift, as a part of the side."""
+    shear_degrees: float = Field(0.0, ge=0, lt=60)
+    """Largest shear, degrees."""
     brightness: float = Field(0.05, ge=0, le=1)
     """Largest change of grey level, of 1."""
     contrast: float = Field(0.15, ge=0, lt=1)
@@ -69,21 +82,63 @@ class Augmentation(_Section):
     forget_neighbours: float = Field(0.2, ge=0, le=1)
     """Share of slices whose neighbours are replaced by themselves, so that the model also
     answers for a single picture."""
+    mixup: float = Field(0.0, ge=0)
+    """Both parameters of the beta distribution from which the share of another slice, and of its
+    targets, is drawn; 0 mixes nothing. Source: Zhang et al., ICLR 2018."""
+
+
+class Loss(_Section):
+    """What a wrong answer costs."""
+
+    kind: Literal["cross-entropy", "focal"] = "cross-entropy"
+    """Cross-entropy (binary for two classes), or focal loss, which tells sure answers less.
+    Source: Lin et al., ICCV 2017."""
+    focal_gamma: float = Field(2.0, ge=0)
+    """How much less: the exponent of (1 − probability of the right class)."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced`: each class weighs as much as every other, as often as it may occur."""
+    positive_weight: float = Field(1.0, gt=0)
+    """Factor on slices that show a finding, beside the class weights."""
+
+
+class Explanation(_Section):
+    """How marks “look here” and “not here” are learnt, where slices have any."""
+
+    weight: float = Field(0.5, ge=0)
+    """Weight of the explanation loss against the label's; 0 leaves marks out."""
+    share: float = Field(1.0, ge=0, le=1)
+    """Share of the marked training slices whose marks are learnt, drawn by their keys; the others
+    show whether the model looks right where nobody told it to."""
 
 
 class Optimiser(_Section):
-    """AdamW and its schedule."""
+    """How weights follow the gradient, and at which rate."""
 
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    """AdamW; Adam, whose weight decay enters the gradient; or SGD with momentum 0.9."""
     learning_rate: float = Field(3e-4, gt=0)
     """Peak rate of the trunk."""
     head_learning_rate: float = Field(2e-3, gt=0)
     """Peak rate of the head."""
     weight_decay: float = Field(1e-2, ge=0)
-    """Decoupled weight decay."""
+    """Weight decay; decoupled with AdamW."""
+    stage_decay: float = Field(1.0, gt=0, le=1)
+    """Factor on the rate of each stage against the one after it: early stages learn slower."""
     batch_size: int = Field(32, ge=1)
     """Slices a step."""
+    accumulate: int = Field(1, ge=1)
+    """Parts in which a step's slices are computed one after the other: less memory, same step."""
+    schedule: Literal["cosine", "one-cycle", "plateau", "constant"] = "cosine"
+    """How the rate runs after its warm-up: down along half a cosine; as cosine, with the
+    momentum running against it; divided when the validation loss stands still; or level."""
     warmup: float = Field(0.15, ge=0, lt=1)
-    """Part of all steps in which the rate rises; then it falls along a cosine to zero."""
+    """Part of all steps in which the rate rises to its peak."""
+    final_rate: float = Field(0.0, ge=0, lt=1)
+    """Where cosine and plateau end, as a part of the peak."""
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    """Under `plateau`: what the rate is multiplied by."""
+    plateau_patience: int = Field(2, ge=0)
+    """Under `plateau`: epochs without a lower validation loss that are waited for."""
     clip: float = Field(5.0, gt=0)
     """Largest norm of the gradient."""
     ema: float = Field(0.98, ge=0, lt=1)
@@ -95,12 +150,14 @@ class Stopping(_Section):
 
     epochs: int = Field(12, ge=1)
     """Epochs at most; the schedule is laid out over them."""
+    monitor: Literal["validation_auroc", "validation_loss"] = "validation_auroc"
+    """Which figure tells a better epoch."""
     patience: int = Field(0, ge=0)
-    """Epochs without a better validation AUROC after which it stops; 0 never."""
+    """Epochs without a better one after which it stops; 0 never."""
     min_epochs: int = Field(0, ge=0)
-    """Epochs before which it does not stop early."""
+    """Epochs before which it does not stop early, whatever the figure does."""
     keep: Literal["last", "best"] = "last"
-    """Weights to keep: of the last epoch, or of the best validation AUROC."""
+    """Weights to keep: of the last epoch, or of the best one."""
 
 
 class Threshold(_Section):
@@ -117,6 +174,16 @@ class Gate(_Section):
 
     margin: float = Field(0.02, ge=0, le=1)
     """Largest loss of AUROC, at the interval's lower end, that counts as not worse."""
+    sensitivity_margin: float = Field(0.1, ge=0, le=1)
+    """Largest loss of sensitivity, each model at its own operating threshold."""
+    calibration_margin: float = Field(0.1, ge=0, le=1)
+    """Largest rise of the calibration error."""
+    negative_flips: float = Field(0.1, ge=0, le=1)
+    """Largest share of test slices that were right and are now wrong."""
+    subgroup_margin: float = Field(0.1, ge=0, le=1)
+    """Largest loss of AUROC in any subgroup of the training set."""
+    subgroup_patients: int = Field(8, ge=2)
+    """Patients that a subgroup needs in the test part to be judged by itself."""
 
 
 class Source(_Section):
@@ -151,6 +218,8 @@ class Recipe(_Section):
     """Share by which targets are pulled towards the middle."""
     sampling: Sampling = Sampling()
     augmentation: Augmentation = Augmentation()
+    loss: Loss = Loss()
+    explanation: Explanation = Explanation()
     optimiser: Optimiser = Optimiser()
     stopping: Stopping = Stopping()
     threshold: Threshold = Threshold()
@@ -163,6 +232,9 @@ class Recipe(_Section):
     folds: int = Field(0, ge=0, le=20)
     """0: train once, validate on the validation part. k: cross-validate over all patients that
     are not in the test part, grouped and stratified, then train once on all of them."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Numbers that a training computes in: 32 bits, or 16 where that is safe. Weights are kept
+    in 32 bits. Half of the numbers need a device that computes with them."""
     seed: int = 0
     """Every random choice follows from it."""
     data: Source = Source()
@@ -225,7 +297,7 @@ def reference() -> str:
 
 def _row(name: str, field: Any) -> str:
     meaning = " ".join((field.description or "").split())
-    default = "required" if field.is_required() else f"default `{field.default!r}`"
+    default = "required" if field.is_required() else f"default `{field.get_default(call_default_factory=True)!r}`"
     return f"- `{name}` — {meaning} ({default})"
 
 

@@ -35,6 +35,7 @@ from core.retraining.manifest import (
     pixel_digest,
     split_digest,
 )
+from core.retraining.regions import REGIONS_FILE, SliceRegion, as_bytes
 
 _FILE_BYTES = 8_000_000
 """Slices of one size and type are gathered into files of about this size: a mapped file
@@ -97,6 +98,7 @@ class SnapshotWriter:
         self._waiting_bytes = 0
         self._files = 0
         self._rows: list[SliceRow] = []
+        self._regions: dict[str, tuple[SliceRegion, ...]] = {}
 
     def __enter__(self) -> SnapshotWriter:
         _clear_abandoned(self._out)
@@ -114,9 +116,13 @@ class SnapshotWriter:
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def add(self, facts: SliceFacts, pixels: NDArray[Any]) -> None:
-        """Append one slice: stored values (rows, columns[, 3])."""
+    def add(
+        self, facts: SliceFacts, pixels: NDArray[Any], regions: Sequence[SliceRegion] = ()
+    ) -> None:
+        """Append one slice: stored values (rows, columns[, 3]), and what is marked on it."""
         pixels = np.ascontiguousarray(pixels)
+        if regions:
+            self._regions[facts.key] = tuple(regions)
         kind = (pixels.dtype.str, pixels.shape)
         waiting = self._waiting.get(kind)
         if waiting is None:
@@ -193,12 +199,14 @@ class SnapshotWriter:
         table = self._folder / TABLE_FILE
         try:
             write_table(table, self._rows, self._target)
+            if self._regions:
+                (self._folder / REGIONS_FILE).write_bytes(as_bytes(self._regions))
         except OSError as error:
             raise NotDurableError(self._out, error.strerror or str(error)) from error
         target, rows = self._target, self._rows
         pairs = [(row.pixel_sha256, row.split) for row in rows]
         manifest = DatasetManifest(
-            id=content_id(target.classes, target.positive, target.auxiliary, rows),
+            id=content_id(target.classes, target.positive, target.auxiliary, rows, self._regions),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             classes=target.classes,
             positive=target.positive,
@@ -211,6 +219,7 @@ class SnapshotWriter:
             counts=count_parts(rows, target.classes),
             table_sha256=file_digest(table),
             extends=extends,
+            regions_sha256=file_digest(self._folder / REGIONS_FILE) if self._regions else None,
         )
         write_json(self._folder / MANIFEST_FILE, manifest.model_dump(mode="json"))
         refuse_occupied(self._out)

@@ -35,6 +35,7 @@ class TableColumns:
     order: str | None = None
     split: str | None = None
     subgroups: tuple[str, ...] = ()
+    mask: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class TableRow:
     """One row: a file, as the table names it, and what is said of it.
 
     label: class index, -1 if unlabelled. auxiliary: 0, 1 or NaN. split: as written, or "".
-    line: line in the file, for messages.
+    line: line in the file, for messages. mask: file in which pixels of the finding are not
+    zero, or "".
     """
 
     file: str
@@ -54,6 +56,7 @@ class TableRow:
     auxiliary: tuple[float, ...]
     subgroups: tuple[str, ...]
     line: int
+    mask: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,14 @@ def read_table(
     """
     content = _read(path)
     header, body = _parse(path, content)
-    named = (columns.file, columns.label, columns.group, columns.series, columns.order)
+    named = (
+        columns.file,
+        columns.label,
+        columns.group,
+        columns.series,
+        columns.order,
+        columns.mask,
+    )
     for name in (*named, columns.split, *columns.subgroups):
         if name is not None and name not in header:
             raise BadTableError(path, f"there is no column “{name}”", tuple(header))
@@ -114,6 +124,7 @@ def read_table(
             if columns.subgroups
             else [()] * len(body),
             lines,
+            cells[columns.mask] if columns.mask else blank,
             strict=True,
         )
     )

@@ -110,10 +110,13 @@ class Retraining:
         base = active.folder if active is not None else None
         run = places.runs() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{Path(recipe).stem}"
         standing = labelling.standing() if labelling is not None else ()
+        marks = labelling.marks() if labelling is not None else ()
 
         def work(task: Task) -> tuple[Collected, int]:
             data = new_set_folder(places.datasets())
-            collected = build_from_labels(standing, label_set, data, progress=_or_stop(task))
+            collected = build_from_labels(
+                standing, label_set, data, marks=marks, progress=_or_stop(task)
+            )
             task.check()
             request = TrainingRequest(
                 recipe=recipe, data=data, base_model=base, settings=settings or {}

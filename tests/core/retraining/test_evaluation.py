@@ -147,7 +147,8 @@ def scores(dataset: Dataset, skill: float, seed: int = 0, threshold: float = 0.5
     rows = dataset.part("all")
     card = Card.model_construct(
         id=f"model-{skill}", version="1", title="A model", threshold=threshold,
-        weights_sha256="", preprocessing=Preprocessing(),
+        weights_sha256="", preprocessing=Preprocessing(), operating_point=None,
+        classes=dataset.manifest.classes, positive=dataset.manifest.positive or "",
     )  # fmt: skip
     subject = Subject(card.id, Path(), card)
     return Scores(subject, rows, oracle(dataset.labels[rows], skill, seed), "all")

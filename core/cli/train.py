@@ -26,6 +26,12 @@ def command(
     ] = None,
     model_id: Annotated[str, typer.Option(help="Id of the model to be made.")] = "",
     resume: Annotated[bool, typer.Option(help="Go on with a stopped run.")] = False,
+    fold: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Train this fold alone, beside others; then finish with --resume."
+        ),
+    ] = None,
 ) -> None:
     """Train; the model lies in OUT/model when the run has succeeded."""
     changes = dict(_pair(recipe, text) for text in settings or [])
@@ -48,7 +54,7 @@ def command(
     from core.retraining.trainer import train_in_folder
 
     console = Console(stderr=True)
-    code = train_in_folder(out, lambda event: _tell(console, event))
+    code = train_in_folder(out, lambda event: _tell(console, event), fold=fold)
     if code:
         raise typer.Exit(code)
     if folder.result is not None:

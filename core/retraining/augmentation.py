@@ -1,8 +1,14 @@
-"""How a batch of prepared slices is varied before the network sees it."""
+"""How a batch of prepared slices is varied before the network sees it.
+
+Whole batches are moved by one `grid_sample`; torchvision's transforms draw one variation for a
+batch, or go through it slice by slice, which on a processor costs more than the network saves.
+Everything is drawn for the whole batch first, so that processes that share it vary alike.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,37 +16,86 @@ from torch.nn import functional
 
 from core.retraining.recipe import Augmentation
 
+_BACKGROUND = 0.02
+"""Grey level, of 1, up to which a pixel is background, which brightness leaves black."""
 
-def augment(pixels: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
-    """Vary a batch of grey levels.
 
-    pixels: float32 (n, channels, size, size) in [0, 1]. Returns the same shape and range. All
-    channels of a slice move together; background stays black.
+@dataclass(frozen=True, eq=False)
+class Variation:
+    """What happens to each of n slices.
+
+    matrix: (n, 2, 3), output to input coordinates in [-1, 1]. contrast, shift, noise: (n, 1, 1,
+    1), factor, grey levels of 1, and standard deviation of 1. grain: the noise itself, of unit
+    deviation, shaped as the batch. forget: (n, 1, 1, 1), whether neighbours are left out.
     """
-    n, channels = pixels.shape[:2]
-    forget = _uniform(random, n, 1, 1, 1) < how.forget_neighbours
-    middle = pixels[:, channels // 2 : channels // 2 + 1].expand_as(pixels)
-    moved = _move(torch.where(forget, middle, pixels), how, random)
-    contrast = 1 + how.contrast * _around_zero(random, n, 1, 1, 1)
-    shift = how.brightness * _around_zero(random, n, 1, 1, 1) * (moved > 0.02)
-    noise = torch.randn(moved.shape, generator=random)
-    noise = noise * (how.noise * _uniform(random, n, 1, 1, 1))
-    return (moved * contrast + shift + noise).clamp_(0, 1)
+
+    matrix: Tensor
+    contrast: Tensor
+    shift: Tensor
+    noise: Tensor
+    grain: Tensor
+    forget: Tensor
+
+    def __getitem__(self, chosen: slice) -> Variation:
+        return Variation(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
-def _move(pixels: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
-    n = pixels.shape[0]
+def draw(shape: tuple[int, ...], how: Augmentation, random: torch.Generator) -> Variation:
+    """Variations for a batch of this shape, (n, channels, rows, columns)."""
+    n = shape[0]
     angle = math.radians(how.rotate_degrees) * _around_zero(random, n)
     scale = torch.exp(how.scale * _around_zero(random, n))
     mirror = torch.where((_uniform(random, n) < 0.5) & how.flip, -1.0, 1.0)
+    upset = torch.where((_uniform(random, n) < 0.5) & how.flip_vertical, -1.0, 1.0)
+    shear = torch.tan(math.radians(how.shear_degrees) * _around_zero(random, n))
     matrix = torch.zeros(n, 2, 3)
     matrix[:, 0, 0] = angle.cos() * scale * mirror
-    matrix[:, 0, 1] = -angle.sin() * scale
+    matrix[:, 0, 1] = (shear * angle.cos() - angle.sin()) * scale * upset
     matrix[:, 1, 0] = angle.sin() * scale * mirror
-    matrix[:, 1, 1] = angle.cos() * scale
+    matrix[:, 1, 1] = (shear * angle.sin() + angle.cos()) * scale * upset
     matrix[:, :, 2] = 2 * how.shift * _around_zero(random, n, 2)
-    grid = functional.affine_grid(matrix, list(pixels.shape), align_corners=False)
+    return Variation(
+        matrix=matrix,
+        contrast=1 + how.contrast * _around_zero(random, n, 1, 1, 1),
+        shift=how.brightness * _around_zero(random, n, 1, 1, 1),
+        noise=how.noise * _uniform(random, n, 1, 1, 1),
+        grain=torch.randn(shape, generator=random) if how.noise else torch.zeros(n, 1, 1, 1),
+        forget=_uniform(random, n, 1, 1, 1) < how.forget_neighbours,
+    )
+
+
+def vary(pixels: Tensor, how: Variation) -> Tensor:
+    """Vary a batch of grey levels.
+
+    pixels: float32 (n, channels, rows, columns) in [0, 1]. Returns the same shape and range. All
+    channels of a slice move together; background stays black.
+    """
+    middle = pixels.shape[1] // 2
+    alone = pixels[:, middle : middle + 1].expand_as(pixels)
+    moved = move(torch.where(how.forget, alone, pixels), how)
+    shift = how.shift * (moved > _BACKGROUND)
+    return (moved * how.contrast + shift + how.grain * how.noise).clamp_(0, 1)
+
+
+def move(pixels: Tensor, how: Variation) -> Tensor:
+    """Only what a variation does to places: what lies on a slice moves along with it.
+
+    pixels: float32 (n, anything, rows, columns). Returns the same shape, 0 outside.
+    """
+    grid = functional.affine_grid(how.matrix, list(pixels.shape), align_corners=False)
     return functional.grid_sample(pixels, grid, align_corners=False)
+
+
+def mixing(n: int, alpha: float, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """With whom each of n slices is mixed, int64 (n,), and its own share, float32 (n,).
+
+    alpha: both parameters of the beta distribution. The larger share is the slice's own.
+    """
+    order = torch.randperm(n, generator=random)
+    # A beta variable as a ratio of two gamma ones: torch draws gammas from a generator.
+    one, two = torch._standard_gamma(torch.full((2, n), alpha), generator=random)
+    share = one / (one + two).clamp_min(1e-12)
+    return order, torch.maximum(share, 1 - share)
 
 
 def _uniform(random: torch.Generator, *shape: int) -> Tensor:

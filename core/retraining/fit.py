@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,38 +15,30 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.models.architectures.classifier import Classifier, normalise
-from core.models.card import Preprocessing
+from core.models.architectures.classifier import Classifier, memory_format
 from core.models.context import score_in_context
 from core.models.predictor import look
 from core.retraining import checkpoint
-from core.retraining.augmentation import augment
-from core.retraining.objective import Targets
+from core.retraining.batches import Learner, Material, Rows, loss_of, make_batch, shares_of
+from core.retraining.learning import Plateau, freeze, make_optimiser, set_rate, set_training
+from core.retraining.objective import Objective
 from core.retraining.recipe import Recipe
 from core.retraining.sampling import epoch_rows
-
-Rows = NDArray[np.int64]
-Report = Callable[..., None]
-"""report(event, **facts): something happened that a watcher wants to know."""
 
 _EVALUATION_BATCH = 32
 
 
-@dataclass(frozen=True, eq=False)
-class Material:
-    """What a fit learns from.
+class Watcher(Protocol):
+    """Who is told how a fit goes, and who may end it."""
 
-    pixels: uint8 (n, channels, size, size), mapped. groups: int64 (n,), patients.
-    neighbours: row, reach → rows around it in its series. train, validation: rows of them;
-    validation may be empty.
-    """
+    def report(self, event: str, **facts: Any) -> None:
+        """Something happened: "step" or "epoch", with its figures."""
 
-    pixels: NDArray[np.uint8]
-    targets: Targets
-    groups: Rows
-    neighbours: Callable[[int, int], list[int]]
-    train: Rows
-    validation: Rows
+    def stop_asked(self) -> bool:
+        """Whether somebody asked for an end."""
+
+    def show(self, epoch: int, images: Tensor) -> None:
+        """What the network saw first in an epoch: (n, channels, …), normalised."""
 
 
 @dataclass
@@ -61,44 +52,50 @@ class Fitted:
 
 @dataclass
 class _Progress:
-    """Where a fit stands between epochs."""
+    """Where a fit stands between epochs. best: of the monitored figure, higher is better."""
 
     epoch: int = 0
     best_epoch: int = -1
-    best: float = -math.inf
+    best: float = -1e30
     history: list[dict[str, Any]] = field(default_factory=list)
+    plateau: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, line: dict[str, Any], worth: float, plateau: dict[str, Any]) -> bool:
+        """Note the epoch that has ended; whether it is the best so far."""
+        self.history.append(line)
+        self.plateau = plateau
+        self.epoch += 1
+        if worth <= self.best:
+            return False
+        self.best, self.best_epoch = worth, self.epoch - 1
+        return True
 
 
 def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     model: Classifier,
     material: Material,
     recipe: Recipe,
+    fabric: Fabric,
     *,
     seed: int,
     place: Path,
-    report: Report,
-    stop_asked: Callable[[], bool],
+    watcher: Watcher,
 ) -> Fitted | None:
     """Train `model` on the material; None if somebody asked to stop (a checkpoint is kept).
 
+    fabric: launched; each of its processes calls this alike, and takes its share of each step.
     place: folder for this fit's checkpoints; if it holds one of the same fit, that is resumed,
     and the curve goes on as if it had never been interrupted.
     """
-    how = recipe.optimiser
-    fabric = Fabric(accelerator="auto", devices=1)
-    model = model.to(memory_format=torch.channels_last)
-    freeze(model, recipe)
-    averaged = copy.deepcopy(model).eval().to(fabric.device)
-    trunk = [p for p in model.trunk.parameters() if p.requires_grad]
-    groups = [
-        {"params": trunk, "lr": 0.0, "peak": how.learning_rate},
-        {"params": list(model.head.parameters()), "lr": 0.0, "peak": how.head_learning_rate},
-    ]
-    optimiser = torch.optim.AdamW(
-        [group for group in groups if group["params"]], weight_decay=how.weight_decay
-    )
+    how, leads = recipe.optimiser, fabric.global_rank == 0
+    model = model.to(memory_format=memory_format(material.pixels.ndim))
+    averaged = copy.deepcopy(model).eval().requires_grad_(False).to(fabric.device)
+    freeze(model, recipe.network)
+    optimiser = make_optimiser(model, how)
     progress = _resume(place / "last", model, averaged, optimiser)
-    trained, optimiser = fabric.setup(model, optimiser)
+    plateau = Plateau(how, progress.plateau)
+    objective = Objective(material.targets, material.train, recipe.loss, recipe.auxiliary_weight)
+    learner, optimiser = fabric.setup(Learner(model), optimiser)
 
     positive = (material.targets.label == material.targets.positive).numpy()[material.train]
     patients = material.groups[material.train]
@@ -107,37 +104,44 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     total = steps_per_epoch * recipe.stopping.epochs
 
     for epoch in range(progress.epoch, recipe.stopping.epochs):
+        if _is_over(progress, recipe):
+            break
         started = time.perf_counter()
         torch.manual_seed(seed * 1000 + epoch)
         random = torch.Generator().manual_seed(seed * 1000 + epoch)
         rows = epoch_rows(material.train, positive, patients, recipe.sampling, (seed, epoch))
-        set_training(model, recipe)
+        freeze(model, recipe.network, head_only=epoch < recipe.network.head_epochs)
+        set_training(model, recipe.network)
         losses = []
         for step, start in enumerate(range(0, len(rows), how.batch_size)):
-            if stop_asked():
+            if fabric.broadcast(watcher.stop_asked()):
                 return None
-            batch = rows[start : start + how.batch_size]
-            image = _batch(material.pixels, batch, recipe, random).to(fabric.device)
-            loss = material.targets.loss(
-                trained(image),
-                torch.from_numpy(batch),
-                recipe.label_smoothing,
-                recipe.auxiliary_weight,
-            )
             done = epoch * steps_per_epoch + step
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * rate(done / total, how.warmup)
+            speed = set_rate(optimiser, how, done / total, plateau.share)
+            batch = make_batch(material, rows[start : start + how.batch_size], recipe, random)
+            if step == 0:
+                watcher.show(epoch, batch.image)
             optimiser.zero_grad()
-            fabric.backward(loss)
-            fabric.clip_gradients(trained, optimiser, max_norm=how.clip)
+            loss = 0.0
+            parts = shares_of(len(batch.image), how.accumulate, fabric)
+            for number, part in enumerate(parts):
+                with fabric.no_backward_sync(learner, enabled=number + 1 < len(parts)):
+                    share = loss_of(learner, model, objective, batch, part, recipe, fabric.device)
+                    # Gradients are averaged over the processes; the whole loss is their sum.
+                    fabric.backward(share * fabric.world_size)
+                loss += share.item()
+            fabric.clip_gradients(learner, optimiser, max_norm=how.clip)
             optimiser.step()
             _average(averaged, model, min(how.ema, (1 + done) / (10 + done)))
-            losses.append(loss.item())
+            losses.append(_sum(fabric, loss))
             if step % 5 == 4:
-                report("step", epoch=epoch, step=step + 1, of=steps_per_epoch, loss=losses[-1])
+                watcher.report(
+                    "step", epoch=epoch, step=step + 1, of=steps_per_epoch, loss=losses[-1]
+                )
 
         seconds = time.perf_counter() - started
-        found = _validate(averaged, material, recipe)
+        found = _validate(averaged, material, recipe) if leads else _Validation()
+        found = fabric.broadcast(found)
         left = (recipe.stopping.epochs - epoch - 1) * (time.perf_counter() - started)
         line: dict[str, Any] = {
             "epoch": epoch + 1,
@@ -145,21 +149,19 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
             "train_loss": float(np.mean(losses)),
             "validation_loss": found.loss,
             "validation_auroc": found.auroc,
+            "rate": speed,
             "seconds": seconds,
             "seconds_left": left,
         }
-        progress.history.append(line)
-        progress.epoch = epoch + 1
-        if (found.auroc or 0.0) > progress.best:
-            progress.best, progress.best_epoch = found.auroc or 0.0, epoch
+        plateau.see(found.loss)
+        is_best = progress.take(line, _worth(found, recipe), plateau.state)
+        if is_best and leads:
             checkpoint.save(place / "best", {"averaged": averaged.state_dict()}, {"epoch": epoch})
-        _save(place / "last", model, averaged, optimiser, progress)
-        report("epoch", **line)
-        stale = epoch - progress.best_epoch
-        patience = recipe.stopping.patience
-        if patience and stale >= patience and epoch + 1 >= recipe.stopping.min_epochs:
-            break
+        if leads:
+            _save(place / "last", model, averaged, optimiser, progress)
+        watcher.report("epoch", **line)
 
+    fabric.barrier()
     if recipe.stopping.keep == "best" and len(material.validation):
         kept = checkpoint.load(place / "best")
         if kept is not None:
@@ -169,33 +171,6 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     return Fitted(state, logits, progress.history)
 
 
-def freeze(model: Classifier, recipe: Recipe) -> None:
-    """Keep the weights of the recipe's first stages as they are."""
-    for stage in model.stages()[: recipe.network.frozen_stages]:
-        stage.requires_grad_(False)
-
-
-def set_training(model: Classifier, recipe: Recipe) -> None:
-    """Training mode, but for frozen stages and, where the recipe says so, all norm layers."""
-    model.train()
-    for stage in model.stages()[: recipe.network.frozen_stages]:
-        stage.eval()
-    if recipe.network.frozen_norm:
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
-
-
-def rate(part: float, warmup: float) -> float:
-    """Learning rate as a part of its peak: rises linearly, then falls along half a cosine.
-
-    part: steps done as a part of all, in [0, 1).
-    """
-    if part < warmup:
-        return 0.04 + 0.96 * part / warmup
-    return 0.5 * (1 + math.cos(math.pi * (part - warmup) / (1 - warmup)))
-
-
 def scores(
     model: Classifier, material: Material, rows: Rows, recipe: Recipe
 ) -> NDArray[np.float64]:
@@ -203,49 +178,66 @@ def scores(
     device = next(model.parameters()).device
 
     def score(needed: Rows) -> NDArray[np.float64]:
-        found = np.zeros((len(needed), model.head.out_features))
+        found = np.zeros((len(needed), model.outputs))
         for start in range(0, len(needed), _EVALUATION_BATCH):
             batch = needed[start : start + _EVALUATION_BATCH]
             pixels = torch.from_numpy(material.pixels[batch]).to(device)
-            logits, _ = look(model, pixels, recipe.preprocessing, recipe.flip_averaging)
+            with torch.inference_mode():
+                logits, _ = look(model, pixels, recipe.preprocessing, recipe.flip_averaging)
             found[start : start + len(batch)] = logits.cpu().double().numpy()
         return found
 
     return score_in_context(rows, material.neighbours, recipe.context, score)
 
 
+def _sum(fabric: Fabric, value: float) -> float:
+    """A number added up over the processes."""
+    found = fabric.all_reduce(torch.tensor(value), reduce_op="sum")
+    return float(torch.as_tensor(found))
+
+
 @dataclass(frozen=True)
 class _Validation:
-    loss: float | None
-    auroc: float | None
+    loss: float | None = None
+    auroc: float | None = None
 
 
 def _validate(model: Classifier, material: Material, recipe: Recipe) -> _Validation:
     rows = material.validation
     if len(rows) == 0:
-        return _Validation(None, None)
+        return _Validation()
     logits = scores(model, material, rows, recipe)
     targets = material.targets
-    loss = targets.loss(torch.from_numpy(logits).float(), torch.from_numpy(rows), 0.0, 0.0)
+    plain = Objective(targets, rows, recipe.loss.model_copy(update=_PLAIN), 0.0)
+    loss = float(plain(torch.from_numpy(logits).float(), targets.of(rows)))
     truth = (targets.label[torch.from_numpy(rows)] == targets.positive).numpy()
     if truth.all() or not truth.any():
-        return _Validation(float(loss), None)
+        return _Validation(loss, None)
     from sklearn.metrics import roc_auc_score
 
     margin = logits[:, 0]
     if targets.classes > 2:
         others = np.delete(logits[:, : targets.classes], targets.positive, axis=1)
         margin = logits[:, targets.positive] - np.logaddexp.reduce(others, axis=1)
-    return _Validation(float(loss), float(roc_auc_score(truth, margin)))
+    return _Validation(loss, float(roc_auc_score(truth, margin)))
 
 
-def _batch(
-    pixels: NDArray[np.uint8], rows: Rows, recipe: Recipe, random: torch.Generator
-) -> Tensor:
-    grey = torch.from_numpy(pixels[rows]).float().div_(255.0)
-    varied = augment(grey, recipe.augmentation, random)
-    spec: Preprocessing = recipe.preprocessing
-    return normalise(varied * 255.0, spec.mean, spec.std)
+_PLAIN = {"kind": "cross-entropy", "class_weights": "none", "positive_weight": 1.0}
+"""Validation is told in the same figure whatever the training minimises."""
+
+
+def _worth(found: _Validation, recipe: Recipe) -> float:
+    """The monitored figure, higher being better."""
+    if recipe.stopping.monitor == "validation_loss":
+        return -1e30 if found.loss is None else -found.loss
+    return -1e30 if found.auroc is None else found.auroc
+
+
+def _is_over(progress: _Progress, recipe: Recipe) -> bool:
+    """Whether no epoch has been better for long enough."""
+    stale = progress.epoch - 1 - progress.best_epoch
+    patience = recipe.stopping.patience
+    return bool(patience and stale >= patience and progress.epoch >= recipe.stopping.min_epochs)
 
 
 @torch.no_grad()

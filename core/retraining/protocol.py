@@ -7,6 +7,7 @@
     model/          card.json + model.safetensors, there when the run has succeeded
     result.json     there when the run has succeeded, never before
     trainer.json    process id and start time of the trainer that is at work
+    logs/           TensorBoard's files, for people who look with it
 
 A watcher may come and go, and so may the trainer: a restarted window finds the run again, and
 a killed trainer resumes from its last checkpoint.
@@ -51,10 +52,15 @@ class TrainingRequest(BaseModel):
 
 
 class RunFolder:
-    """One training run on disk. Cheap to make; reads the files anew at each question."""
+    """One training run on disk. Cheap to make; reads the files anew at each question.
 
-    def __init__(self, path: Path) -> None:
+    fold: the part of the run that this process trains alone; processes at different folds may
+    share the folder.
+    """
+
+    def __init__(self, path: Path, fold: int | None = None) -> None:
         self.path = path
+        self._note = path / ("trainer.json" if fold is None else f"trainer-{fold}.json")
 
     # ---- the watcher's side
 
@@ -82,7 +88,7 @@ class RunFolder:
     def is_running(self) -> bool:
         """Whether a trainer process is at work in this folder."""
         try:
-            note = json.loads((self.path / "trainer.json").read_bytes())
+            note = json.loads(self._note.read_bytes())
             started = psutil.Process(int(note["pid"])).create_time()
         except (OSError, ValueError, KeyError, psutil.Error):
             return False
@@ -114,6 +120,11 @@ class RunFolder:
         """Folder of the trained model; complete when `state` is finished."""
         return self.path / "model"
 
+    @property
+    def logs(self) -> Path:
+        """Folder of TensorBoard's files."""
+        return self.path / "logs"
+
     def ask_stop(self) -> None:
         """Ask the trainer to stop; it keeps its last checkpoint."""
         durable.write_bytes(self.path / "stop", b"")
@@ -136,11 +147,11 @@ class RunFolder:
             raise RunError(self.path, "another trainer is at work in it", "Wait, or stop it first.")
         (self.path / "stop").unlink(missing_ok=True)
         own = {"pid": os.getpid(), "started": psutil.Process().create_time()}
-        durable.write_json(self.path / "trainer.json", own)
+        durable.write_json(self._note, own)
 
     def leave(self) -> None:
         """This process no longer trains here."""
-        (self.path / "trainer.json").unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
 
     def append(self, event: str, **facts: Any) -> Event:
         """Append an event, flushed to the disk before it returns."""

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from core import durable
 from core.errors import CoreError, DamagedModelError, RunError
-from core.models.architectures.classifier import Classifier
+from core.models.architectures.classifier import Classifier, build
 from core.models.card import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -36,33 +36,43 @@ from core.models.card import (
 )
 from core.models.predictor import Predictor, fill, reference_logits
 from core.retraining import cards
+from core.retraining.attention import learnt_rows, marks_of
+from core.retraining.batches import Material, Rows
 from core.retraining.dataset import Dataset
-from core.retraining.fit import Fitted, Material, Rows, fit
+from core.retraining.devices import is_first_process, make_fabric
+from core.retraining.fit import Fitted, fit
 from core.retraining.leaks import check_or_raise
 from core.retraining.objective import Targets, targets_of
 from core.retraining.prepared import prepared_pixels
 from core.retraining.protocol import Event, RunFolder, TrainingRequest
 from core.retraining.recipe import Recipe, load_recipe, parse_recipe
+from core.retraining.tracking import Tracking
 from core.sentences import sentence
 
 REFERENCE_SEED = 20260101
 _RECIPE_FILE = "recipe.json"
 
 
-def train_in_folder(run: Path, on_event: Callable[[Event], None] = lambda _: None) -> int:
+def train_in_folder(
+    run: Path, on_event: Callable[[Event], None] = lambda _: None, *, fold: int | None = None
+) -> int:
     """Run or resume the training that a run folder asks for.
 
+    fold: train this fold alone, and leave the rest to whoever resumes the run; several processes
+        may each train one in the same folder.
     Returns 0 when it finished or was stopped on request, 1 when it failed; the last event says
     which, with a sentence.
     """
-    folder = RunFolder(run)
+    folder = RunFolder(run, fold)
+    if not is_first_process():
+        return _Run(folder, on_event).go(fold)  # whoever leads has taken the folder, and writes
     try:
         folder.take()
     except CoreError as error:
         on_event({"event": "failed", "sentence": str(sentence(error))})
         return 1
     try:
-        return _Run(folder, on_event).go()
+        return _Run(folder, on_event).go(fold)
     except CoreError as error:
         on_event(folder.append("failed", sentence=str(sentence(error))))
         return 1
@@ -81,8 +91,14 @@ class _Run:
         self.base = self._base()
         self.recipe = self._recipe()
         self._on_event = on_event
+        self.fabric = make_fabric(self.recipe.precision)
 
-    def go(self) -> int:
+    def go(self, fold: int | None = None) -> int:
+        """Train what was asked, or one fold of it."""
+        with Tracking(self.folder.logs, writes=is_first_process()) as self._tracking:
+            return self._go(fold)
+
+    def _go(self, fold: int | None) -> int:
         started = time.perf_counter()
         dataset = Dataset.open(self.request.data)
         check_or_raise(dataset)
@@ -94,22 +110,39 @@ class _Run:
             groups=len(np.unique(dataset.groups)),
             folds=self.recipe.folds,
         )
-        pixels = prepared_pixels(
-            dataset,
-            self.recipe.preprocessing,
-            progress=lambda done, of: self.report("preparing", done=done, of=of),
-        )
+        with self.fabric.rank_zero_first():
+            pixels = prepared_pixels(
+                dataset,
+                self.recipe.preprocessing,
+                progress=lambda done, of: self.report("preparing", done=done, of=of),
+            )
         labelled = dataset.labels >= 0
         train = np.flatnonzero(labelled & (dataset.splits == "train"))
         validation = np.flatnonzero(labelled & (dataset.splits == "validation"))
-        material = Material(pixels, targets, dataset.groups, dataset.neighbours, train, validation)
+        taught = np.concatenate([train, validation]) if self.recipe.folds else train
+        learnt, _ = learnt_rows(dataset, taught, self.recipe.explanation.share)
+        material = Material(
+            pixels,
+            targets,
+            dataset.groups,
+            dataset.neighbours,
+            train,
+            validation,
+            marks_of(dataset, learnt, self.recipe.preprocessing),
+        )
         self._check_enough(dataset, material)
+        if fold is not None:
+            done = self._train_fold(material, fold)
+            self.report("finished" if done else "stopped", fold=fold)
+            return 0
         if self.recipe.folds:
             outcome = self._cross_validate(dataset, material)
         else:
             outcome = self._once(dataset, material)
         if outcome is None:
             self.report("stopped")
+            return 0
+        if not is_first_process():
             return 0
         fitted, scored, logits = outcome
         card = self._write_model(dataset, targets, fitted, scored, logits)
@@ -137,35 +170,49 @@ class _Run:
         self, dataset: Dataset, material: Material
     ) -> tuple[Fitted, Rows, NDArray[np.float64]] | None:
         """Score every patient by a model that has not seen him; then train on all of them."""
-        rows = np.sort(np.concatenate([material.train, material.validation]))
+        rows, folds = self._folds(material)
         logits = np.zeros((len(rows), material.targets.outputs))
         fold_of = np.zeros(len(rows), int)
-        truth = (dataset.labels == material.targets.positive)[rows]
-        folds = grouped_folds(truth, dataset.groups[rows], self.recipe.folds, self.recipe.seed)
         for number, held in enumerate(folds):
-            part = replace(material, train=rows[~held], validation=rows[held])
-            # A fold's validation patients score it; they must not choose its weights as well.
-            fitted = self._fit(part, self.recipe.seed + number, f"fold-{number}", {"fold": number})
+            fitted = self._train_fold(material, number)
             if fitted is None:
                 return None
             logits[held], fold_of[held] = fitted.logits, number
-        self._write_out_of_fold(dataset, rows, fold_of, logits)
+        if is_first_process():
+            self._write_out_of_fold(dataset, rows, fold_of, logits)
         everything = replace(material, train=rows, validation=rows[:0])
         final = self._fit(everything, self.recipe.seed, "final", {"fold": "final"})
         return None if final is None else (final, rows, logits)
 
+    def _folds(self, material: Material) -> tuple[Rows, list[NDArray[np.bool_]]]:
+        """All rows outside the test part, and which of them each fold holds out."""
+        rows = np.sort(np.concatenate([material.train, material.validation]))
+        truth = (material.targets.label == material.targets.positive).numpy()[rows]
+        recipe = self.recipe
+        return rows, grouped_folds(truth, material.groups[rows], recipe.folds, recipe.seed)
+
+    def _train_fold(self, material: Material, number: int) -> Fitted | None:
+        """One fold; None if somebody asked to stop. A fold that is trained is only scored."""
+        rows, folds = self._folds(material)
+        if number >= len(folds):
+            reason = f"fold {number} was asked for, and the recipe has {len(folds)}, from 0"
+            raise RunError(self.folder.path, reason, "Choose one of them, or set folds to more.")
+        held = folds[number]
+        # A fold's validation patients score it; they must not choose its weights as well.
+        part = replace(material, train=rows[~held], validation=rows[held])
+        return self._fit(part, self.recipe.seed + number, f"fold-{number}", {"fold": number})
+
     def _fit(
         self, material: Material, seed: int, name: str, facts: dict[str, Any]
     ) -> Fitted | None:
-        place = self.folder.path / "checkpoints" / name
         return fit(
             self._initial(material.targets, seed),
             material,
             self.recipe,
+            self.fabric,
             seed=seed,
-            place=place,
-            report=lambda event, **more: self.report(event, **facts, **more),
-            stop_asked=lambda: self.folder.stop_asked,
+            place=self.folder.path / "checkpoints" / name,
+            watcher=_Watcher(self, name, facts),
         )
 
     # ---- what to start from
@@ -185,7 +232,11 @@ class _Run:
         recipe = load_recipe(self.request.recipe, self.request.settings)
         if self.base is not None:
             network = recipe.network.model_copy(
-                update={"family": self.base.architecture.family, "pretrained": False}
+                update={
+                    "family": self.base.architecture.family,
+                    "options": self.base.architecture.options,
+                    "pretrained": False,
+                }
             )
             recipe = recipe.model_copy(
                 update={
@@ -209,29 +260,29 @@ class _Run:
         torch.manual_seed(seed)
         network = self.recipe.network
         channels = self.recipe.preprocessing.channels
-        model = Classifier(network.family, targets.outputs, channels, network.dropout)
-        torch.nn.init.zeros_(model.head.bias)
+        model = Classifier(
+            network.family, targets.outputs, channels, network.dropout, **network.options
+        )
+        torch.nn.init.zeros_(model.last.bias)
         if self.base is not None and self.request.base_model is not None:
             self._inherit(model, self.base, self.request.base_model)
         elif network.pretrained:
-            model.load_pretrained()
+            model.load_pretrained(network.pretrained_file)
         return model
 
     def _inherit(self, model: Classifier, base: Card, folder: Path) -> None:
         """Start from a published model: its trunk, and its head's rows for the classes."""
-        parent = Classifier(
-            base.architecture.family, base.architecture.outputs, base.preprocessing.channels
-        )
+        parent = build(base.architecture, base.preprocessing.channels)
         fill(parent, check_weights(folder, base))
         model.trunk.load_state_dict(parent.trunk.state_dict())
-        shared = min(parent.head.out_features, model.head.out_features)
-        if model.head.out_features > shared or base.architecture.outputs > shared:
+        shared = min(parent.outputs, model.outputs)
+        if model.outputs > shared or base.architecture.outputs > shared:
             shared = 1 if len(base.classes) == 2 else len(base.classes)
-        if shared > model.head.out_features:
+        if shared > model.outputs:
             raise DamagedModelError(folder, "its classes are not those of the training set")
         with torch.no_grad():
-            model.head.weight[:shared] = parent.head.weight[:shared]
-            model.head.bias[:shared] = parent.head.bias[:shared]
+            model.last.weight[:shared] = parent.last.weight[:shared]
+            model.last.bias[:shared] = parent.last.bias[:shared]
 
     def _check_enough(self, dataset: Dataset, material: Material) -> None:
         """Refuse what cannot be learnt or cannot be judged, before hours are spent on it."""
@@ -294,7 +345,10 @@ class _Run:
             recipe=self.recipe,
             dataset=dataset,
             architecture=Architecture(
-                family=family, outputs=targets.outputs, parameters=model.parameter_count()
+                family=family,
+                options=self.recipe.network.options,
+                outputs=targets.outputs,
+                parameters=model.parameter_count(),
             ),
             auxiliary=dataset.manifest.auxiliary if targets.auxiliary.shape[1] else (),
             scored=scored,
@@ -302,6 +356,10 @@ class _Run:
             parent=self.base.id if self.base else None,
             weights_sha256=sha256_of(temporary / WEIGHTS_FILE),
             created=now.isoformat(timespec="seconds"),
+        )
+        size = self.recipe.preprocessing.size
+        self.tracking.graph(
+            model.eval(), torch.zeros(1, self.recipe.preprocessing.channels, size, size)
         )
         predictor = Predictor(card, model, torch.device("cpu"))
         answer = Reference(seed=REFERENCE_SEED, logits=reference_logits(predictor, REFERENCE_SEED))
@@ -315,7 +373,32 @@ class _Run:
         return card
 
     def report(self, event: str, **facts: Any) -> None:
-        self._on_event(self.folder.append(event, **facts))
+        """Note an event where everybody can read it; of several processes the first one does."""
+        if is_first_process():
+            self._on_event(self.folder.append(event, **facts))
+
+    @property
+    def tracking(self) -> Tracking:
+        """TensorBoard's files."""
+        return self._tracking
+
+
+class _Watcher:
+    """Tells of one fit of a run, under its name."""
+
+    def __init__(self, run: _Run, name: str, facts: dict[str, Any]) -> None:
+        self._run, self._name, self._facts = run, name, facts
+
+    def report(self, event: str, **facts: Any) -> None:
+        self._run.report(event, **self._facts, **facts)
+        if event == "epoch":
+            self._run.tracking.epoch(self._name, facts)
+
+    def stop_asked(self) -> bool:
+        return self._run.folder.stop_asked
+
+    def show(self, epoch: int, images: Tensor) -> None:
+        self._run.tracking.images(self._name, epoch, images)
 
 
 def grouped_folds(

@@ -1,0 +1,70 @@
+"""TensorBoard's files of a run: curves, what the network saw, and its graph, in `logs/`.
+
+They are for people who look with TensorBoard; Sliceloop itself reads `events.jsonl`.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_SHOWN = 16
+"""Pictures of a batch that are kept an epoch."""
+
+_log = logging.getLogger(__name__)
+
+
+class Tracking:
+    """A writer of TensorBoard files. Use as a context manager.
+
+    writes: of several processes that train together only one does.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
+        self._writer: Any = None
+        if writes:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(folder), flush_secs=10)
+
+    def __enter__(self) -> Tracking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def epoch(self, name: str, facts: dict[str, Any]) -> None:
+        """The figures of an epoch as scalars. name: of the fit, such as fold-0."""
+        if self._writer is None:
+            return
+        for figure in ("train_loss", "validation_loss", "validation_auroc", "rate", "seconds"):
+            if facts.get(figure) is not None:
+                self._writer.add_scalar(f"{name}/{figure}", facts[figure], facts["epoch"])
+
+    def images(self, name: str, epoch: int, images: Tensor) -> None:
+        """What the network saw: (n, channels, rows, columns) or a volume's middle slices."""
+        if self._writer is None:
+            return
+        shown = images[:_SHOWN].float()
+        if shown.ndim == 5:
+            shown = shown[:, :, shown.shape[2] // 2]
+        middle = shown.shape[1] // 2
+        grey = shown[:, middle : middle + 1] if shown.shape[1] != 3 else shown
+        low, high = grey.amin(), grey.amax()
+        self._writer.add_images(f"{name}/seen", (grey - low) / (high - low).clamp_min(1e-6), epoch)
+
+    def graph(self, model: nn.Module, image: Tensor) -> None:
+        """The network's graph, traced on one input. A network that cannot be traced has none."""
+        try:
+            with warnings.catch_warnings(), torch.no_grad():
+                warnings.simplefilter("ignore")  # of tracing, about shapes that are constant here
+                self._writer.add_graph(model, image)
+        except Exception as error:  # noqa: BLE001
+            # The graph is a picture for people; a training must not end for want of it.
+            _log.info("the network has no graph in TensorBoard: %s", error)

@@ -14,6 +14,7 @@ import os
 import pickle
 import struct
 import sys
+import time
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -72,7 +73,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - whatever it is, the picture is not to blame
             _answer(replies, {"lost": f"could not take up its work ({type(error).__name__})"})
             return
-        _answer(replies, _serve(task, slot))
+        _answer(replies, _serve(task, slot) | {"spent": f"{time.process_time():.3f}"})
 
 
 def _serve(task: Task, slot: mmap.mmap) -> dict[str, str]:

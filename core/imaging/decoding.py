@@ -83,6 +83,7 @@ class _Worker:
     def _start(self) -> None:
         self._size = 0
         self._ready = False
+        self._spent_before = 0.0  # seconds of its own time, as its last answer told
         self._slot: mmap.mmap | None = None
         if sys.platform == "win32":
             self._handle = -1
@@ -138,6 +139,7 @@ class _Worker:
                     # Its late "I am up" must never be taken for the answer to a task.
                     raise _LostError(f"did not come up within {START_SECONDS:.0f} s")
                 self._ready = True
+                self._spent_before = self._spent()
             self._stdin.write(struct.pack("<QQ", len(payload), self._size) + payload)
             self._stdin.flush()
             answer = self._reply(deadline)
@@ -149,6 +151,7 @@ class _Worker:
         if answer is None:
             self.close()
             raise DecoderDiedError(job.path, f"took longer than {deadline:.0f} s and was stopped")
+        self._spent_before = float(answer.get("spent", self._spent_before))
         if "lost" in answer:
             raise _LostError(answer["lost"])
         if "died" in answer:
@@ -189,27 +192,26 @@ class _Worker:
                 raise
             finally:
                 timer.cancel()
-        begin, spent = time.monotonic(), self._spent()
+        begin, wait = time.monotonic(), deadline
         while True:
-            wait = max(deadline - (time.monotonic() - begin), 0.5)
             ready, _, _ = select.select([stream], [], [], wait)
             if ready:
                 return self._read(stream.fileno())
-            waited = time.monotonic() - begin
-            if waited >= deadline and not self._is_starved(spent, deadline, waited):
+            if not self._is_starved(deadline, time.monotonic() - begin):
                 return None
+            wait = 0.5
 
     def _spent(self) -> float:
-        """Seconds of processor time that the process has used."""
+        """Seconds of processor time that the process has used in all."""
         try:
             times = psutil.Process(self._process.pid).cpu_times()
         except psutil.Error:
             return 0.0
         return float(times.user + times.system)
 
-    def _is_starved(self, spent_before: float, deadline: float, waited: float) -> bool:
+    def _is_starved(self, deadline: float, waited: float) -> bool:
         """Whether the process is late only because the computer has no time for it."""
-        if waited >= deadline * _PATIENCE or self._spent() - spent_before >= deadline:
+        if waited >= deadline * _PATIENCE or self._spent() - self._spent_before >= deadline:
             return False
         try:
             return psutil.Process(self._process.pid).status() in _WANTS_TO_RUN

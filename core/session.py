@@ -74,8 +74,8 @@ class Reading:
 
     @property
     def key(self) -> str:
-        """Tells readings apart: one DICOM series may have been split into several stacks."""
-        return f"{self.summary.uid}/{self.summary.slice_ids[0]}"
+        """Tells readings apart, also from one start to the next; see `series_key`."""
+        return series_key(self.series)
 
     @property
     def bytes_held(self) -> int:
@@ -230,6 +230,11 @@ def _state(reading: Reading) -> tuple[object, ...]:
         reading.labelled,
         reading.is_stale,
     )
+
+
+def series_key(series: Series) -> str:
+    """Tells series apart: one DICOM series may have been split into several stacks."""
+    return f"{series.summary.uid}/{series.summary.slice_ids[0]}"
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,12 @@ from core.models.messages import EngineMessage
 from core.session import Session
 from desktop import appearance, language
 from desktop.commands import Commands
+from desktop.export_commands import ExportCommands
 from desktop.jobs import Failure, Jobs
+from desktop.label_commands import LabelCommands
 from desktop.language import say
 from desktop.logs import start_logging, tell_defects
+from desktop.look_commands import LookCommands
 from desktop.main_window import MainWindow
 from desktop.model_commands import ModelCommands
 from desktop.notices import Level, Notice
@@ -30,6 +33,9 @@ from desktop.operations.exporting import Exporting
 from desktop.operations.labelling import LabelOperations
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
+from desktop.operations.reviewing import Reviewing
+from desktop.operations.undoing import Undoing
+from desktop.reading_commands import ReadingCommands
 from desktop.settings import SettingsStore
 
 DEFAULT_TASK = "hemorrhage"
@@ -55,9 +61,24 @@ class Application:
         self.operations = self._operations(make_engine)
         self.window = MainWindow(self.operations)
         self.settings.looks_changed.connect(self._wear_later)
-        self.commands = Commands(self.window, self.operations)
-        self.model_commands = ModelCommands(self.window, self.operations)
+        self._bind()
         self._is_closed = False
+
+    def _bind(self) -> None:
+        """Say what the window's commands do."""
+        window, operations = self.window, self.operations
+        self.label_commands = LabelCommands(window, operations)
+        self.commands = Commands(window, operations, self.label_commands)
+        self.reading_commands = ReadingCommands(window, operations)
+        self.export_commands = ExportCommands(window, operations)
+        self.look_commands = LookCommands(window, operations)
+        self.model_commands = ModelCommands(window, operations)
+
+    def _unbind(self) -> None:
+        self.label_commands.close()
+        self.commands.close()
+        self.reading_commands.close()
+        self.model_commands.close()
 
     def wear(self) -> None:
         """Take language and theme from the settings."""
@@ -68,12 +89,11 @@ class Application:
 
     def wear_again(self) -> None:
         """Language, theme, words or keys were changed: build the window's inside again."""
-        self.commands.close()
-        self.model_commands.close()
+        self._unbind()
+        self.label_commands.remove_classes()
         self.wear()
         self.window.rebuild()
-        self.commands = Commands(self.window, self.operations)
-        self.model_commands = ModelCommands(self.window, self.operations)
+        self._bind()
         self.model_commands.show_state()
         self.looks_changed.emit()
 
@@ -89,6 +109,8 @@ class Application:
             labels,
             Exporting(jobs, self._tell),
             Retraining(session, self.catalogue, jobs, self._tell, labels),
+            Reviewing(session, jobs, settings.values.queue_seed),
+            Undoing(session, labels),
         )
         operations.connect()
         return operations
@@ -119,6 +141,8 @@ class Application:
         self.operations.retraining.start()
         if paths:
             self.operations.opening.open_paths(paths)
+        elif self.settings.values.restore_session:
+            self.operations.opening.restore(self.settings.values.session)
 
     def _wear_later(self) -> None:
         # Not from within the menu or dialog that asked for it: they go with the old inside.
@@ -138,8 +162,7 @@ class Application:
             return
         self._is_closed = True
         self.settings.looks_changed.disconnect(self._wear_later)
-        self.commands.close()
-        self.model_commands.close()
+        self._unbind()
         self.operations.retraining.close()
         self.window.disconnect_core()
         self.operations.close()

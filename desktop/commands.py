@@ -1,22 +1,18 @@
-"""What each command of the menus does: actions, bound to operations and dialogs."""
+"""What opening, looking and asking from the menus do: actions, bound to operations."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QMessageBox
+from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox
 
-from core.errors import BadTableError, CoreError
-from core.labels.schema import LabelClass, LabelSet
-from core.labels.sets import available_label_sets, load_label_set
-from core.sentences import sentence
+from core.errors import BadTableError
 from core.session import Reading
-from desktop.actions import Command, Menu, exclusive
-from desktop.dialogs.keys import KeysDialog
+from desktop.actions import Command, Menu
 from desktop.jobs import Job, Task
-from desktop.language import current, say, task_name
+from desktop.label_commands import LabelCommands
+from desktop.language import say
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
@@ -33,36 +29,26 @@ PRESETS = (
 
 
 class Commands:
-    """Owner of the dialogs and of the menus that change: recent, classes, label sets."""
+    """Binds the File, View and Help menus, apart from exchange and looks; owns the recent list."""
 
-    def __init__(self, window: MainWindow, operations: Operations) -> None:
+    def __init__(self, window: MainWindow, operations: Operations, labels: LabelCommands) -> None:
         self._window = window
         self._do = operations
         self._actions = window.actions_
-        self._class_actions: list[QAction] = []
+        self._labels = labels
         menus = window.menus
         self._recent_menu = self._actions.submenu(
             menus[Menu.FILE], Command.CLOSE_SERIES, say("Open &recent")
         )
-        self._series_menu = self._actions.submenu(
-            menus[Menu.LABEL], Command.CLEAR_LABEL, say("Label the &whole series")
-        )
-        self._task_menu = self._actions.submenu(
-            menus[Menu.LABEL], Command.READER_NAME, say("Read &for")
-        )
         self._bind()
         self._fill_recent()
-        self._fill_classes(operations.session.label_set)
-        self._fill_tasks()
         operations.opening.recent_changed.connect(self._fill_recent)
-        operations.session.label_set_changed.connect(self._fill_classes)
         operations.session.current_changed.connect(self._name_presets)
         self._name_presets(operations.session.current)
 
     def close(self) -> None:
         """Stop listening."""
         self._do.opening.recent_changed.disconnect(self._fill_recent)
-        self._do.session.label_set_changed.disconnect(self._fill_classes)
         self._do.session.current_changed.disconnect(self._name_presets)
 
     # ---- binding
@@ -74,9 +60,6 @@ class Commands:
             Command.OPEN_FILE: self.open_files,
             Command.OPEN_SAMPLE: self.open_sample,
             Command.CLOSE_SERIES: self._close_series,
-            Command.EXPORT_CSV: self.export_table,
-            Command.EXPORT_PICTURE: self.save_picture,
-            Command.COPY_PICTURE: self.copy_picture,
             Command.QUIT: window.close,
             Command.SLICE_UP: partial(stage.step, -1),
             Command.SLICE_DOWN: partial(stage.step, 1),
@@ -101,14 +84,7 @@ class Commands:
             Command.FLIP_VERTICAL: stage.flip_vertically,
             Command.NEUTRAL: self.neutral,
             Command.ANNOTATIONS: stage.toggle_annotations,
-            Command.CLEAR_LABEL: partial(self._label, None),
-            Command.UNDO: self._undo,
-            Command.REDO: self._redo,
-            Command.NEXT_LABELLED: partial(self._labelled, 1),
-            Command.PREVIOUS_LABELLED: partial(self._labelled, -1),
-            Command.READER_NAME: self.ask_reader,
             Command.ASK_MODEL: self._ask,
-            Command.KEYS: self.show_keys,
             Command.ABOUT: self.show_about,
         }.items():
             actions.bind(command, act)
@@ -123,14 +99,14 @@ class Commands:
             actions.bind_check(command, panel.setVisible)
         actions.show_checked(Command.ASK_ON_OPEN, self._do.settings.values.ask_on_open)
         actions.bind_check(Command.ASK_ON_OPEN, self._ask_on_open)
+        actions.show_checked(Command.RESTORE_SESSION, self._do.settings.values.restore_session)
+        actions.bind_check(Command.RESTORE_SESSION, self._restore_session)
         actions.show_checked(Command.READ_FIRST, self._do.settings.values.read_first)
         actions.bind_check(Command.READ_FIRST, self._do.read_first)
         window.studies.open_wanted.connect(self.open_folder)
         window.studies.recent_wanted.connect(self._open_recent)
         window.empty.open_wanted.connect(self.open_folder)
         window.empty.sample_wanted.connect(self.open_sample)
-        window.findings.undo_wanted.connect(self._undo)
-        window.findings.redo_wanted.connect(self._redo)
         window.findings.ask_wanted.connect(self._ask)
         stage.context_menu_requested.connect(self._context_menu)
 
@@ -193,50 +169,6 @@ class Commands:
         if self._reading is not None:
             self._do.close_series(self._reading)
 
-    def export_table(self) -> None:
-        """Ask for a file and write answers and labels into it."""
-        if self._reading is None:
-            return
-        file, _ = QFileDialog.getSaveFileName(
-            self._window, say("Export answers and labels"), "answers.csv", "CSV (*.csv)"
-        )
-        if file:
-            self._do.exporting.answers(self._reading, Path(file))
-
-    def save_picture(self) -> None:
-        """Ask for a file and write the picture into it, without words about the patient."""
-        if self._reading is None:
-            return
-        file, _ = QFileDialog.getSaveFileName(
-            self._window, say("Save the picture"), "picture.png", "PNG (*.png)"
-        )
-        if file and not self._picture().save(file, "PNG"):
-            self._window.tell(
-                Notice(
-                    Level.ERROR,
-                    say("The picture could not be written: {file}. Choose another.", file=file),
-                )
-            )
-
-    def copy_picture(self) -> None:
-        """Put the picture on the clipboard, without words about the patient."""
-        if self._reading is not None:
-            QGuiApplication.clipboard().setPixmap(self._picture())
-            self._window.tell(
-                Notice(Level.DONE, say("The picture is on the clipboard, without patient text."))
-            )
-
-    def _picture(self):  # type: ignore[no-untyped-def]
-        reading = self._reading
-        if reading is None or not reading.case.display.annotations:
-            return self._window.stage.picture()
-        # Law 11: what leaves the window carries no name; the texts on the image may.
-        reading.case.show(annotations=False)
-        try:
-            return self._window.stage.picture()
-        finally:
-            reading.case.show(annotations=True)
-
     # ---- View
 
     def _suspicious(self, direction: int) -> None:
@@ -281,7 +213,7 @@ class Commands:
 
     def _context_menu(self, place: object) -> None:
         menu = QMenu(self._window)
-        for action in self._class_actions:
+        for action in self._labels.class_actions:
             menu.addAction(action)
         menu.addAction(self._actions[Command.CLEAR_LABEL])
         menu.addSeparator()
@@ -297,57 +229,7 @@ class Commands:
         menu.exec(place)  # type: ignore[arg-type]
         menu.deleteLater()
 
-    # ---- Label
-
-    def _label(self, class_id: str | None) -> None:
-        if self._reading is not None:
-            self._do.labels.label(self._reading, class_id)
-
-    def _label_series(self, class_id: str) -> None:
-        reading = self._reading
-        if reading is None:
-            return
-        count = reading.summary.shape[0]
-        name = self._do.session.label_set.find(class_id).name(current())
-        sure = QMessageBox.question(
-            self._window,
-            say("Label the whole series"),
-            say(
-                "Label all {count} slices “{name}”? One undo takes it back.", count=count, name=name
-            ),
-        )
-        if sure == QMessageBox.StandardButton.Yes:
-            self._do.labels.label_series(reading, class_id)
-
-    def _undo(self) -> None:
-        if self._reading is not None:
-            self._do.labels.undo(self._reading)
-
-    def _redo(self) -> None:
-        if self._reading is not None:
-            self._do.labels.redo(self._reading)
-
-    def _labelled(self, direction: int) -> None:
-        if self._reading is None:
-            return
-        index = self._do.labels.next_labelled(self._reading, direction)
-        if index is None:
-            self._window.tell(Notice(Level.INFO, say("No other slice of this series has a label.")))
-        else:
-            self._reading.case.navigation.go(index)
-
-    def ask_reader(self) -> None:
-        """Ask for the name under which labels are given."""
-        name, sure = QInputDialog.getText(
-            self._window,
-            say("Your name"),
-            say("Labels are kept under this name:"),
-            text=self._do.labels.reader,
-        )
-        if sure and name.strip():
-            self._do.settings.values.reader = name.strip()
-            self._do.settings.save()
-            self._do.labels.sign_in(name.strip())
+    # ---- recent
 
     def _fill_recent(self) -> None:
         menu = self._recent_menu
@@ -367,76 +249,19 @@ class Commands:
         self._do.settings.forget_all()
         self._do.opening.recent_changed.emit()
 
-    def _fill_classes(self, label_set: LabelSet) -> None:
-        """Menu items and keys for the classes of the label set in force."""
-        menu = self._window.menus[Menu.LABEL]
-        for action in self._class_actions:
-            menu.removeAction(action)
-            self._window.removeAction(action)
-            action.deleteLater()
-        self._class_actions = []
-        self._series_menu.clear()
-        first = self._series_menu.menuAction()
-        for item in in_reading_order(label_set):
-            action = QAction(say("Label: {name}", name=item.name(current())), self._window)
-            if item.key:
-                action.setShortcut(QKeySequence(f"Ctrl+{item.key}"))
-            action.triggered.connect(lambda _=False, c=item.id: self._label(c))
-            menu.insertAction(first, action)
-            self._window.addAction(action)
-            self._class_actions.append(action)
-            self._series_menu.addAction(item.name(current())).triggered.connect(
-                lambda _=False, c=item.id: self._label_series(c)
-            )
-
-    def _fill_tasks(self) -> None:
-        group = exclusive(self._task_menu)
-        for task in available_label_sets():
-            try:
-                label_set = load_label_set(task)
-            except CoreError:
-                continue  # told when it is chosen by name on the command line
-            action = self._task_menu.addAction(task_name(label_set))
-            action.setCheckable(True)
-            action.setChecked(task == self._do.session.label_set.id)
-            action.triggered.connect(partial(self._read_for, task))
-            group.addAction(action)
-
-    def _read_for(self, task: str, _checked: bool = False) -> None:
-        try:
-            label_set = load_label_set(task)
-        except CoreError as error:
-            self._window.tell(Notice.of(sentence(error)))
-            return
-        self._do.settings.values.task = task
-        self._do.settings.save()
-        self._do.session.use(label_set)
-        self._window.findings.show_reading(self._reading)
-        if self._reading is not None:
-            self._do.labels.refresh(self._reading)
-
     # ---- Model
 
     def _ask(self) -> None:
         if self._reading is not None:
             self._do.asking.ask(self._reading)
 
+    def _restore_session(self, wanted: bool) -> None:
+        self._do.settings.values.restore_session = wanted
+        self._do.settings.save()
+
     def _ask_on_open(self, wanted: bool) -> None:
         self._do.settings.values.ask_on_open = wanted
         self._do.settings.save()
-
-    # ---- Help
-
-    def show_keys(self) -> None:
-        """F1: the key sheet."""
-        classes = [
-            (f"Ctrl+{item.key}", say("Label: {name}", name=item.name(current())))
-            for item in in_reading_order(self._do.session.label_set)
-            if item.key
-        ]
-        dialog = KeysDialog(self._actions, classes, self._window)
-        dialog.exec()
-        dialog.deleteLater()
 
     def show_about(self) -> None:
         """What this is, its version, and what it is not for."""
@@ -454,8 +279,3 @@ class Commands:
                 disclaimer=say(DISCLAIMER),
             ),
         )
-
-
-def in_reading_order(label_set: LabelSet) -> list[LabelClass]:
-    """Classes with findings first, then by their keys."""
-    return sorted(label_set.classes, key=lambda item: (not item.positive, item.key))

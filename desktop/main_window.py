@@ -25,18 +25,21 @@ from PySide6.QtWidgets import (
 
 from core.events import SignalInstance
 from core.imaging.geometry import Plane
+from core.reading.layout import Layout
 from core.session import Reading
 from desktop import appearance, language
 from desktop.actions import Actions, Command
 from desktop.language import say
 from desktop.notices import Notice
 from desktop.operations import Operations
+from desktop.operations.reviewing import QueueView
 from desktop.panels.banner import Banner
 from desktop.panels.comparison import ComparisonPage
 from desktop.panels.empty import EmptyPage
 from desktop.panels.findings import FindingsPanel
 from desktop.panels.footer import Footer
 from desktop.panels.model_picker import ModelChoice
+from desktop.panels.review import ReviewPanel
 from desktop.panels.studies import StudiesPanel, series_title
 from desktop.panels.style import window_style
 from desktop.panels.toolbar import ViewerBar
@@ -121,6 +124,7 @@ class MainWindow(QMainWindow):
         self.bar = ViewerBar(self.actions_, self)
         self.banner = Banner(self)
         self.findings = FindingsPanel(self)
+        self.review = ReviewPanel(self._session, self)
         self.training = TrainingPanel(self)
         self.footer = Footer(self._operations.jobs, self)
         reading = QWidget(self)
@@ -138,6 +142,7 @@ class MainWindow(QMainWindow):
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.findings, say("Findings"))
+        self.tabs.addTab(self.review, say("Review"))
         self.tabs.addTab(self.training, say("Training"))
         self.columns = QSplitter(Qt.Orientation.Horizontal, self)
         self.columns.setChildrenCollapsible(False)
@@ -162,7 +167,9 @@ class MainWindow(QMainWindow):
         self._hear(operations.asking.models_changed, self._show_models)
         self._hear(operations.asking.engine_changed, self.footer.show_engine)
         self._hear(operations.labels.changed, self._labels_changed)
+        self._hear(operations.undoing.changed, self._labels_changed)
         self._hear(operations.labels.saved_changed, self._saved_changed)
+        self._hear(operations.reviewing.changed, self._show_queue)
         self.studies.chosen.connect(operations.opening.show)
         self.studies.close_wanted.connect(operations.close_series)
         self.stage.strip.chosen.connect(lambda _index: self.stage.setFocus())
@@ -174,6 +181,7 @@ class MainWindow(QMainWindow):
         self._show_recent()
         self._show_models()
         self._saved_changed(None)
+        self._show_queue(operations.reviewing.view)
 
     def _hear(self, signal: SignalInstance, slot: Callable[..., object]) -> None:
         signal.connect(slot)
@@ -214,7 +222,7 @@ class MainWindow(QMainWindow):
             self.stage.setFocus()
         else:
             self.setWindowTitle("Sliceloop")
-            self.findings.show_history([], can_undo=False, can_redo=False)
+            self.findings.show_history([], [], can_undo=False, can_redo=False)
             self.pages.setCurrentWidget(self.empty)
         self._display_changed(None)
         self._enable()
@@ -259,7 +267,7 @@ class MainWindow(QMainWindow):
         for command, shown in (
             (Command.HEAT_MAP, display is not None and display.heat_map),
             (Command.THREE_PANELS, display is not None and display.three_panels),
-            (Command.PLANES, display is not None and display.planes),
+            (Command.PLANES, display is not None and display.layout is Layout.PLANES),
             (Command.SMOOTH, display is not None and display.smooth),
             (Command.INVERT, display is not None and display.inverted),
             (Command.ANNOTATIONS, display is not None and display.annotations),
@@ -281,11 +289,12 @@ class MainWindow(QMainWindow):
 
     def _labels_changed(self, reading: Reading) -> None:
         if reading is self.current:
-            labels = self._operations.labels
+            labels, undoing = self._operations.labels, self._operations.undoing
             self.findings.show_history(
                 labels.history(reading),
-                can_undo=labels.can_undo(reading),
-                can_redo=labels.can_redo(reading),
+                labels.labelled(reading),
+                can_undo=undoing.can_undo(reading),
+                can_redo=undoing.can_redo(reading),
             )
 
     def _saved_changed(self, _saved: object) -> None:
@@ -310,6 +319,9 @@ class MainWindow(QMainWindow):
         model = asking.model
         self.findings.show_models(choices, model.card if model is not None else None)
         self._enable()
+
+    def _show_queue(self, view: QueueView) -> None:
+        self.review.show_queue(view, self._operations.reviewing.only)
 
     def _show_recent(self) -> None:
         self.studies.show_recent([Path(item) for item in self._operations.settings.values.recent])
@@ -361,6 +373,7 @@ class MainWindow(QMainWindow):
         values = self._operations.settings.values
         values.window_geometry = base64.b64encode(self.saveGeometry().data()).decode()
         values.splitter = self.columns.sizes()
+        values.session = self._operations.opening.session_now()
         self._operations.settings.save()
         self.closing.emit()
         event.accept()

@@ -21,7 +21,10 @@ from core.labels.schema import LabelSet
 class Why(Enum):
     """Reason codes, the most pressing first."""
 
+    LABEL_ERROR = "label-error"
     MODEL_AGAINST_LABEL = "model-against-label"
+    SLICE_AGAINST_SERIES = "slice-against-series"
+    MODEL_AGAINST_MODEL = "model-against-model"
     NEIGHBOURS_DIFFER = "neighbours-differ"
     UNCERTAIN = "uncertain"
     RANDOM_AUDIT = "random-audit"
@@ -36,6 +39,10 @@ class SliceState:
     label: the current class id, or None. finding: whether that class stands for a finding;
         None where there is no label.
     audited: whether a person has confirmed this slice in an audit since it was labelled.
+    other: what another model says, as its `margin` against its own threshold, −1…1.
+    left_out: probability of a finding by a model that had not learnt from this patient, as a
+        cross-validated training leaves it behind.
+    series: probability of a finding for the series as a whole, the same on all its slices.
     """
 
     case_id: str
@@ -45,6 +52,9 @@ class SliceState:
     label: str | None = None
     finding: bool | None = None
     audited: bool = False
+    other: float | None = None
+    left_out: float | None = None
+    series: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,14 +81,16 @@ class QueueRules:
         `margin`, a probability must lie on the other side of the threshold than the label.
     uncertain: how near the threshold counts as undecided, on the same scale.
     neighbour_gap: how far a slice's probability must lie from the line between its two
-        neighbours', on the logit scale. audit_share: part of the queue given to the audit.
-    seed: another seed draws another audit.
+        neighbours', on the logit scale. model_gap: how far two models must be apart, each from
+        its own threshold on the scale of `margin`.
+    audit_share: part of the queue given to the audit. seed: another seed draws another audit.
     """
 
     threshold: float = 0.5
     against_label: float = 0.2
     uncertain: float = 0.25
     neighbour_gap: float = 2.0
+    model_gap: float = 0.2
     audit_share: float = 0.1
     seed: int = 0
 
@@ -188,6 +200,76 @@ def neighbours_differ(slices: Iterable[SliceState], rules: QueueRules) -> list[Q
     return _ordered(items)
 
 
+def label_errors(slices: Iterable[SliceState], rules: QueueRules) -> list[QueueItem]:
+    """Labels that are probably mistakes, by confident learning on left-out probabilities.
+
+    A slice is suspected where a model that had not learnt from its patient gives the *other*
+    class at least the mean probability that it gives to slices labelled so. score: 1 − the
+    probability of the label given. Needs both kinds of labels among the slices.
+    Source: Northcutt, Jiang, Chuang, *Confident Learning*, JAIR 2021, section 3.1.
+    """
+    known = [s for s in slices if s.left_out is not None and s.finding is not None]
+    with_it = [s.left_out for s in known if s.finding and s.left_out is not None]
+    without = [1 - s.left_out for s in known if not s.finding and s.left_out is not None]
+    if not with_it or not without:
+        return []
+    typical = {True: sum(with_it) / len(with_it), False: sum(without) / len(without)}
+    items = []
+    for state in known:
+        given, said = bool(state.finding), float(state.left_out or 0.0)
+        other = 1 - said if given else said
+        if other >= typical[not given] and other > 0.5:
+            facts = (
+                ("probability", said),
+                ("typical of the other class", typical[not given]),
+                ("labelled as finding", float(given)),
+            )
+            items.append(_item(state, Why.LABEL_ERROR, other, facts))
+    return _ordered(items)
+
+
+def against_series(slices: Iterable[SliceState], rules: QueueRules) -> list[QueueItem]:
+    """One slice of each series whose slices and whole are on different sides of the threshold.
+
+    The one with the highest probability: either the flag that the whole does not bear out, or
+    the best candidate for the finding that no slice shows. score: how far the two are apart.
+    """
+    items = []
+    for _, group in groupby(sorted(slices, key=lambda s: s.case_id), key=lambda s: s.case_id):
+        answered = [s for s in group if s.probability is not None and s.series is not None]
+        if not answered:
+            continue
+        top = max(answered, key=lambda s: (s.probability or 0.0, -s.slice_index))
+        slice_says, series_says = float(top.probability or 0.0), float(top.series or 0.0)
+        if (slice_says >= rules.threshold) != (series_says >= rules.threshold):
+            facts = (
+                ("probability", slice_says),
+                ("series", series_says),
+                ("threshold", rules.threshold),
+            )
+            apart = abs(margin(slice_says, rules.threshold) - margin(series_says, rules.threshold))
+            items.append(_item(top, Why.SLICE_AGAINST_SERIES, apart / 2, facts))
+    return _ordered(items)
+
+
+def against_model(slices: Iterable[SliceState], rules: QueueRules) -> list[QueueItem]:
+    """Slices that two models put on different sides of their thresholds.
+
+    score: how far apart, each measured from its own threshold; differences below
+    `model_gap` on that scale are left out, as both are then undecided.
+    """
+    items = []
+    for state in slices:
+        if state.probability is None or state.other is None:
+            continue
+        here = margin(state.probability, rules.threshold)
+        apart = abs(here - state.other)
+        if (here >= 0) != (state.other >= 0) and apart >= rules.model_gap:
+            facts = (("probability", state.probability), ("other model", state.other))
+            items.append(_item(state, Why.MODEL_AGAINST_MODEL, apart / 2, facts))
+    return _ordered(items)
+
+
 def random_audit(slices: Iterable[SliceState], rules: QueueRules) -> list[QueueItem]:
     """All slices that were not audited, in an order drawn by lot.
 
@@ -202,17 +284,28 @@ def random_audit(slices: Iterable[SliceState], rules: QueueRules) -> list[QueueI
     return _ordered(items)
 
 
+RULES = (
+    label_errors,
+    against_label,
+    against_series,
+    against_model,
+    neighbours_differ,
+    uncertain,
+)
+"""What makes a slice suspect, the most pressing first; the audit is drawn from all others."""
+
+
 def work_queue(
     slices: Sequence[SliceState], rules: QueueRules, limit: int | None = None
 ) -> list[QueueItem]:
     """What to look at next: every slice once, under its most pressing reason.
 
-    Contradicted labels first, then slices unlike their neighbours, then undecided ones; every
-    n-th place (by `audit_share`) is a random audit. limit: at most so many items.
+    In the order of `RULES`; every n-th place (by `audit_share`) is a random audit.
+    limit: at most so many items.
     """
     seen: set[tuple[str, str]] = set()
     suspected: list[QueueItem] = []
-    for rule in (against_label, neighbours_differ, uncertain):
+    for rule in RULES:
         for item in rule(slices, rules):
             if (item.case_id, item.slice_id) not in seen:
                 seen.add((item.case_id, item.slice_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -21,6 +21,8 @@ from desktop.language import say
 
 class KeysDialog(QDialog):
     """Read-only; made anew each time, so that it tells the keys now in force."""
+
+    edit_wanted = Signal()
 
     def __init__(
         self, actions: Actions, label_keys: list[tuple[str, str]], parent: QWidget | None = None
@@ -54,7 +56,10 @@ class KeysDialog(QDialog):
         area = QScrollArea(self)
         area.setWidget(inner)
         area.setWidgetResizable(True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
+        buttons = QDialogButtonBox(self)
+        buttons.addButton(say("Close"), QDialogButtonBox.ButtonRole.RejectRole)
+        change = buttons.addButton(say("Change keys…"), QDialogButtonBox.ButtonRole.ActionRole)
+        change.clicked.connect(self.edit_wanted)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.addWidget(area, 1)

@@ -11,6 +11,8 @@ from desktop.operations.exporting import Exporting
 from desktop.operations.labelling import LabelOperations
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
+from desktop.operations.reviewing import Reviewing
+from desktop.operations.undoing import Undoing
 from desktop.settings import SettingsStore
 
 
@@ -26,12 +28,18 @@ class Operations:
     labels: LabelOperations
     exporting: Exporting
     retraining: Retraining
+    reviewing: Reviewing
+    undoing: Undoing
 
     def connect(self) -> None:
         """A loaded series is asked about, if the person wants that."""
         self.opening.loaded.connect(self._loaded)
         self.session.added.connect(self.reveal)
         self.labels.changed.connect(self.reveal)
+        self.retraining.watcher.ended.connect(self._run_ended)
+
+    def _run_ended(self, _view: object) -> None:
+        self.reviewing.read_left_out()
 
     def _loaded(self, reading: Reading) -> None:
         if self.settings.values.ask_on_open and reading.answer_state is AnswerState.NONE:
@@ -48,6 +56,7 @@ class Operations:
         """Show what the model says if the reader may see it: see `read_first`."""
         hidden = self.settings.values.read_first and reading.labelled == 0
         reading.case.show(answers=not hidden)
+        self.reviewing.refresh()
 
     def close_series(self, reading: Reading) -> None:
         """Close a series and forget what was asked about it. Its labels stay kept."""
@@ -59,6 +68,9 @@ class Operations:
         self.opening.loaded.disconnect(self._loaded)
         self.session.added.disconnect(self.reveal)
         self.labels.changed.disconnect(self.reveal)
+        self.retraining.watcher.ended.disconnect(self._run_ended)
+        self.reviewing.close()
+        self.undoing.close()
         self.jobs.close()
         self.asking.close()
         self.labels.close()

@@ -66,7 +66,7 @@ class ComparisonView:
 
 def view_of(found: comparison.Comparison, session: Session) -> ComparisonView:
     """A comparison as the page draws it; slices of open series can be gone to."""
-    places = _open_slices(session)
+    places = open_slices(session)
     label_set = session.label_set
     changed = []
     for case in found.changed:
@@ -116,7 +116,7 @@ def _name(label_set: LabelSet, class_id: str) -> str:
         return class_id.replace("_", " ")
 
 
-def _open_slices(session: Session) -> dict[str, tuple[str, int]]:
+def open_slices(session: Session) -> dict[str, tuple[str, int]]:
     """Key of a training set's slice → (slice id, index) where it can be looked at now."""
     key = site_key()
     return {

@@ -1,16 +1,26 @@
-"""What leaves the window as files: answers and labels as a table, the picture as PNG."""
+"""What leaves the window as files: tables, pictures, movies, the report.
+
+No patient is in any of them unless a person asks for it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 from core import durable
+from core.errors import NotDurableError
+from core.imaging.movie import write_movie
+from core.models.card import Card
+from core.reading import measurements
 from core.session import Reading
 from desktop.jobs import Job, Jobs, Task
-from desktop.language import say
+from desktop.language import say, say_count
 from desktop.notices import Level, Notice, Tell
+from desktop.operations.picturing import BurntIn, PictureRequest, as_array, draw, request_of
+from desktop.operations.report import Report, report_of, write_report
 
 
 def answers_table(reading: Reading) -> str:
@@ -20,7 +30,7 @@ def answers_table(reading: Reading) -> str:
     name, number, date or UID.
     """
     case = reading.case
-    prediction = case.prediction
+    prediction = case.prediction if case.display.answers else None
     classes = [item.id for item in case.label_set.classes]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -42,7 +52,7 @@ def answers_table(reading: Reading) -> str:
                 prediction.model.id,
                 prediction.model.version,
                 prediction.model.weights_sha256,
-                f"{prediction.threshold:.4f}",
+                f"{case.threshold:.4f}",
             ]
             if prediction is not None
             else ["", "", "", ""]
@@ -52,25 +62,163 @@ def answers_table(reading: Reading) -> str:
     return text.getvalue()
 
 
+def measurements_table(reading: Reading) -> str:
+    """Measurements of a series as CSV, one row each; nothing of the patient.
+
+    Lengths in millimetres where the header gives spacing, else in pixels, as `unit` says; areas
+    in the square of it. Statistics are of modality values.
+    """
+    case, geometry = reading.case, reading.summary.geometry
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    unit = "mm" if geometry.has_spacing else "pixel"
+    writer.writerow(
+        [
+            "number",
+            "kind",
+            "plane",
+            "slice",
+            "value",
+            "unit",
+            "area",
+            "mean",
+            "sd",
+            "min",
+            "max",
+            "n",
+        ]
+    )
+    for item in case.measurements:
+        row: list[object] = [item.number, item.kind.value, item.plane.name.lower(), item.index + 1]
+        if item.kind is measurements.Kind.LENGTH:
+            row += [f"{measurements.length(*item.points):.3f}", unit, "", "", "", "", "", ""]
+        elif item.kind is measurements.Kind.ANGLE:
+            row += [f"{measurements.angle(*item.points):.2f}", "degree", "", "", "", "", "", ""]
+        else:
+            row += ["", f"{unit}²", f"{measurements.area(geometry, item):.3f}"]
+            found = measurements.statistics(case.volume, item) if case.volume is not None else None
+            row += (
+                ["", "", "", "", ""]
+                if found is None
+                else [
+                    f"{found.mean:.3f}",
+                    f"{found.deviation:.3f}",
+                    f"{found.minimum:g}",
+                    f"{found.maximum:g}",
+                    found.count,
+                ]
+            )
+        writer.writerow(row)
+    return text.getvalue()
+
+
 class Exporting:
-    """What *export* and *save picture* do."""
+    """What the export commands do; everything is written off the GUI thread."""
 
     def __init__(self, jobs: Jobs, tell: Tell) -> None:
         self._jobs = jobs
         self._tell = tell
 
-    def write(self, path: Path, content: bytes) -> None:
-        """Write a file off the GUI thread and say where it is."""
-
-        def work(_task: Task) -> None:
-            durable.write_bytes(path, content)
-
+    def _submit(self, key: str, title: str, work: Callable[[Task], str]) -> None:
+        """work: returns the sentence that says what was written."""
         self._jobs.submit(
-            Job(f"write:{path}", say("Writing {name}", name=path.name), work),
-            on_done=lambda _: self._tell(Notice(Level.DONE, say("Saved: {path}", path=path))),
+            Job(f"write:{key}", title, work),
+            on_done=lambda words: self._tell(Notice(Level.DONE, words)),
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file and say where it is."""
+
+        def work(_task: Task) -> str:
+            durable.write_bytes(path, content)
+            return say("Saved: {path}", path=path)
+
+        self._submit(str(path), say("Writing {name}", name=path.name), work)
 
     def answers(self, reading: Reading, path: Path) -> None:
         """Write the table of answers and labels."""
         self.write(path, answers_table(reading).encode())
+
+    def measurements(self, reading: Reading, path: Path) -> None:
+        """Write the table of measurements."""
+        self.write(path, measurements_table(reading).encode())
+
+    def movie(self, reading: Reading, path: Path, burnt: BurntIn, rate: int) -> None:
+        """Write all slices as an MP4, so many a second."""
+        request = self._request(reading, burnt)
+        if request is None:
+            return
+
+        def work(task: Task) -> str:
+            pictures = (as_array(draw(request, index)) for index in range(request.slices))
+            count = write_movie(
+                path,
+                pictures,
+                rate,
+                progress=lambda done: task.progress(done, request.slices),
+                cancelled=task.cancelled,
+            )
+            return say_count(
+                count, "Saved {count} picture: {path}", "Saved {count} pictures: {path}", path=path
+            )
+
+        self._submit(str(path), say("Writing the movie"), work)
+
+    def pictures(self, reading: Reading, folder: Path, burnt: BurntIn) -> None:
+        """Write each slice as a PNG of its own: slice-001.png and on."""
+        request = self._request(reading, burnt)
+        if request is None:
+            return
+
+        def work(task: Task) -> str:
+            digits = max(3, len(str(request.slices)))
+            for index in range(request.slices):
+                task.check()
+                file = folder / f"slice-{index + 1:0{digits}}.png"
+                if not draw(request, index).save(str(file), "PNG"):
+                    raise NotDurableError(file, "the disk refuses it")
+                task.progress(index + 1, request.slices)
+            return say_count(
+                request.slices,
+                "Saved {count} picture: {path}",
+                "Saved {count} pictures: {path}",
+                path=folder,
+            )
+
+        self._submit(str(folder), say("Writing the pictures"), work)
+
+    def report(self, reading: Reading, path: Path, card: Card | None, *, identity: bool) -> None:
+        """Write the one-page report."""
+        report = report_of(reading, card, identity=identity)
+        if report is None:
+            self._not_loaded()
+            return
+
+        def work(_task: Task) -> str:
+            _write_whole(report, path)
+            return say("Saved: {path}", path=path)
+
+        self._submit(str(path), say("Writing the report"), work)
+
+    def _request(self, reading: Reading, burnt: BurntIn) -> PictureRequest | None:
+        request = request_of(reading, burnt)
+        if request is None:
+            self._not_loaded()
+        return request
+
+    def _not_loaded(self) -> None:
+        self._tell(
+            Notice(Level.INFO, say("The series is still being read. Try again in a moment."))
+        )
+
+
+def _write_whole(report: Report, path: Path) -> None:
+    """Write a report beside its place and move it there, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        write_report(report, part)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise NotDurableError(path, error.strerror or "the disk refuses it") from error

@@ -6,7 +6,7 @@ pending, and what is shown as the label is what the journal has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
-from core.labels.schema import ModelOpinion
+from core.labels.schema import LabelSet, ModelOpinion, Region
 from core.places import journal_file
 from core.retraining.sources import Sources
 from core.session import Reading, Session
@@ -41,11 +41,30 @@ class Saved:
     can_write: bool = False
 
 
+@dataclass(frozen=True)
+class LabelledSlice:
+    """What stands about one slice, for the list to jump from.
+
+    class_id: its label, or None if it has regions or a note alone. regions: how many are drawn.
+    reader, at: who stated the label (else regions or note) last, and when; "" if not known.
+    """
+
+    slice_id: str
+    index: int
+    class_id: str | None = None
+    regions: int = 0
+    note: str = ""
+    reader: str = ""
+    at: str = ""
+
+
 class LabelOperations:
     """What the label keys, undo and redo do."""
 
     changed = Signal(object)
     """A Reading whose labels are now as the journal has them."""
+    stepped = Signal(object)
+    """A Reading about which something was stated that can be undone."""
     saved_changed = Signal(object)
     """The new Saved."""
 
@@ -158,17 +177,76 @@ class LabelOperations:
 
         self._write(reading, work)
 
+    def accept(self, reading: Reading) -> str | None:
+        """Label the slice looked at with what the model says of it. Returns the class, or None."""
+        said = opinion_of(reading, reading.case.navigation.index(Plane.SLICE))
+        if said is not None:
+            self.label(reading, said.class_id)
+        return said.class_id if said is not None else None
+
+    def reject(self, reading: Reading) -> str | None:
+        """Label the slice looked at with the opposite of what the model says.
+
+        A finding becomes the absence of one; the absence becomes the finding, if there is one
+        kind of finding alone. Returns the class, or None where a person must choose it.
+        """
+        said = opinion_of(reading, reading.case.navigation.index(Plane.SLICE))
+        opposite = opposite_of(self._session.label_set, said.class_id) if said else None
+        if opposite is not None:
+            self.label(reading, opposite)
+        return opposite
+
+    def mark(self, reading: Reading, index: int, regions: Sequence[Region]) -> None:
+        """State all regions of a slice; an empty sequence takes them away."""
+        label_set, summary, stated = self._session.label_set, reading.summary, tuple(regions)
+        opinion = opinion_of(reading, index)
+
+        def work(labelling: Labelling) -> None:
+            labelling.mark(summary, index, stated, label_set=label_set, opinion=opinion)
+
+        self._write(reading, work)
+
+    def mark_slices(self, reading: Reading, regions: Mapping[int, Sequence[Region]]) -> None:
+        """State all regions of several slices, as one step."""
+        label_set, summary, stated = self._session.label_set, reading.summary, dict(regions)
+
+        def work(labelling: Labelling) -> None:
+            labelling.mark_slices(summary, stated, label_set=label_set)
+
+        self._write(reading, work)
+
+    def note(self, reading: Reading, index: int, text: str) -> None:
+        """State the comment on a slice; an empty text takes it away."""
+        label_set, summary = self._session.label_set, reading.summary
+
+        def work(labelling: Labelling) -> None:
+            labelling.note(summary, index, text.strip(), label_set=label_set)
+
+        self._write(reading, work)
+
+    def notes(self, reading: Reading) -> dict[str, str]:
+        """Slice id → comment on it."""
+        if self._labelling is None:
+            return {}
+        return self._labelling.notes(reading.summary.case_id)
+
     def undo(self, reading: Reading) -> None:
         """End the last step of this reader on the series."""
         case_id = reading.summary.case_id
-        self._write(reading, lambda labelling: labelling.undo(case_id))
+        self._write(reading, lambda labelling: labelling.undo(case_id), is_step=False)
 
     def redo(self, reading: Reading) -> None:
         """Make the step stand again that was undone last."""
         case_id = reading.summary.case_id
-        self._write(reading, lambda labelling: labelling.redo(case_id))
+        self._write(reading, lambda labelling: labelling.redo(case_id), is_step=False)
 
-    def _write(self, reading: Reading | None, work: Callable[[Labelling], object]) -> None:
+    def _write(
+        self,
+        reading: Reading | None,
+        work: Callable[[Labelling], object],
+        *,
+        is_step: bool = True,
+    ) -> None:
         if self.saved.is_ready and not self.saved.can_write:
             self._tell(
                 Notice(
@@ -205,6 +283,8 @@ class LabelOperations:
                 self.refresh(reading)
 
         self._say(pending=self.saved.pending + 1)
+        if reading is not None and is_step:
+            self.stepped.emit(reading)
         self._submit(change, done, failed)
 
     def _submit(
@@ -237,12 +317,42 @@ class LabelOperations:
             if class_id in known
         }
         reading.case.relabel(labels)
+        reading.case.remark(self._labelling.regions(reading.summary.case_id))
         self._session.mark(reading, labelled=len(labels))
         self.changed.emit(reading)
 
     def _refresh_all(self, _what: object = None) -> None:
         for reading in self._session:
             self.refresh(reading)
+
+    def labelled(self, reading: Reading) -> list[LabelledSlice]:
+        """The slices about which something stands: label, regions or note; in order."""
+        if self._labelling is None:
+            return []
+        case_id = reading.summary.case_id
+        labels, notes = reading.case.labels, self._labelling.notes(case_id)
+        regions = self._labelling.regions(case_id)
+        stated: dict[str, HistoryEntry] = {}
+        for entry in self._labelling.history(case_id):
+            for change in entry.changes:
+                if entry.stands:
+                    stated[change.slice_id] = entry
+        found = []
+        for index, slice_id in enumerate(reading.summary.slice_ids):
+            if slice_id in labels or slice_id in notes or slice_id in regions:
+                last = stated.get(slice_id)
+                found.append(
+                    LabelledSlice(
+                        slice_id,
+                        index,
+                        labels.get(slice_id),
+                        len(regions.get(slice_id, ())),
+                        notes.get(slice_id, ""),
+                        last.reader if last is not None else "",
+                        last.at if last is not None else "",
+                    )
+                )
+        return found
 
     def history(self, reading: Reading) -> list[HistoryEntry]:
         """What was done to a series, the last step first."""
@@ -267,6 +377,13 @@ class LabelOperations:
             if case.label_at(index) is not None:
                 return index
         return None
+
+
+def opposite_of(label_set: LabelSet, class_id: str) -> str | None:
+    """The one class on the other side of finding or none; None if there are several."""
+    positive = label_set.find(class_id).positive
+    others = [item.id for item in label_set.classes if item.positive is not positive]
+    return others[0] if len(others) == 1 else None
 
 
 def opinion_of(reading: Reading, index: int) -> ModelOpinion | None:

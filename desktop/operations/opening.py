@@ -78,7 +78,9 @@ class Opening:
                     ),
                 )
             )
-        self.open_paths([path for path in there if path not in gone])
+        for path in there:
+            if path not in gone:
+                self._open(path, remember=False)
 
     # ---- finding series
 
@@ -88,24 +90,23 @@ class Opening:
         Several files of one folder are taken as what they are part of: the folder is opened.
         """
         for absolute in whole_folders(path.expanduser().resolve() for path in paths):
+            self._open(absolute, remember=remember)
 
-            def look(task: Task, at: Path = absolute) -> Opened:
-                return open_path(at, progress=task.progress, cancelled=task.cancelled)
+    def _open(self, path: Path, *, remember: bool) -> None:
+        def look(task: Task) -> Opened:
+            return open_path(path, progress=task.progress, cancelled=task.cancelled)
 
-            def found(opened: Opened, at: Path = absolute) -> None:
-                self._found(at, opened, remember)
+        def failed(failure: Failure) -> None:
+            if isinstance(failure.error, NothingToOpenError) and not path.exists():
+                self._settings.forget(path)
+                self.recent_changed.emit()
+            self._tell(Notice.of(failure))
 
-            def failed(failure: Failure, at: Path = absolute) -> None:
-                if isinstance(failure.error, NothingToOpenError) and not at.exists():
-                    self._settings.forget(at)
-                    self.recent_changed.emit()
-                self._tell(Notice.of(failure))
-
-            self._jobs.submit(
-                Job(f"open:{absolute}", say("Looking for images"), look),
-                on_done=found,
-                on_failed=failed,
-            )
+        self._jobs.submit(
+            Job(f"open:{path}", say("Looking for images"), look),
+            on_done=lambda opened: self._found(path, opened, remember),
+            on_failed=failed,
+        )
 
     def _found(self, path: Path, opened: Opened, remember: bool) -> None:
         if not opened.series:
@@ -166,7 +167,12 @@ class Opening:
         if reading is not None and reading.load_state in (LoadState.HEADERS, LoadState.FAILED):
             self._load(reading)
 
-    def _load(self, reading: Reading) -> None:
+    def load_beside(self, reading: Reading) -> None:
+        """Read the voxels of a series that is to stand beside the current one."""
+        if reading.load_state in (LoadState.HEADERS, LoadState.FAILED):
+            self._load(reading, "load-beside")
+
+    def _load(self, reading: Reading, key: str = "load") -> None:
         series = reading.series
         first = reading.case.navigation.index(Plane.SLICE)
 
@@ -184,7 +190,7 @@ class Opening:
 
         self._session.mark(reading, load=LoadState.LOADING, note="")
         self._jobs.submit(
-            Job("load", say("Reading {count} slices", count=series.summary.shape[0]), load),
+            Job(key, say("Reading {count} slices", count=series.summary.shape[0]), load),
             on_partial=lambda part: self._slice_arrived(reading, *part),
             on_done=lambda volume: self._load_done(reading, volume),
             on_failed=lambda failure: self._load_failed(reading, failure),

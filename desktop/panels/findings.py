@@ -1,19 +1,12 @@
-"""The panel at the right: what the model says of this slice, what the reader says, and when."""
+"""The panel at the right: which model is asked, what it says, and the reader's part beneath."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QHBoxLayout,
-    QLabel,
-    QListWidget,
-    QListWidgetItem,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -21,37 +14,15 @@ from PySide6.QtWidgets import (
 from core.case import Case
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
-from core.labels.schema import Action, LabelClass, LabelSet
+from core.labels.schema import LabelSet
 from core.models.card import Card
 from core.session import AnswerState, Reading
 from desktop.appearance import theme
 from desktop.language import current, say, say_core
-from desktop.operations.labelling import Saved
+from desktop.operations.labelling import LabelledSlice, Saved
 from desktop.panels.bars import ProbabilityBar, percent
+from desktop.panels.labels import LabelBox, line, section
 from desktop.panels.model_picker import ModelChoice, ModelPicker
-
-SLICE_ROLE = Qt.ItemDataRole.UserRole + 1
-
-
-def _section(title: str, parent: QWidget) -> QLabel:
-    label = QLabel(title, parent)
-    label.setProperty("role", "section")
-    return label
-
-
-def _line(parent: QWidget, role: str = "dim") -> QLabel:
-    label = QLabel(parent)
-    label.setProperty("role", role)
-    label.setWordWrap(True)
-    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-    return label
-
-
-def clock(at: str) -> str:
-    """A journal time (UTC, ISO 8601) as local time for people: today's without the date."""
-    local = datetime.fromisoformat(at).astimezone()
-    today = datetime.now().astimezone().date()
-    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
 
 
 class FindingsPanel(QFrame):
@@ -59,6 +30,11 @@ class FindingsPanel(QFrame):
 
     label_wanted = Signal(object)
     """A class id, or None to clear."""
+    series_wanted = Signal(str)
+    """A class id for the whole series."""
+    accept_wanted = Signal()
+    reject_wanted = Signal()
+    note_given = Signal(str)
     undo_wanted = Signal()
     redo_wanted = Signal()
     model_wanted = Signal(str)
@@ -75,8 +51,6 @@ class FindingsPanel(QFrame):
         self._card: Card | None = None
         self._bars: dict[str, ProbabilityBar] = {}
         self._bar_set: LabelSet | None = None
-        self._saved = Saved()
-        self._last: dict[str, HistoryEntry] = {}
         self._build()
         self.show_reading(None)
 
@@ -90,8 +64,20 @@ class FindingsPanel(QFrame):
         self._layout.setSpacing(6)
         self._build_model(inner)
         self._build_answer(inner)
-        self._build_labels(inner)
-        self._build_history(inner)
+        self._layout.addSpacing(6)
+        self.labels = LabelBox(inner)
+        self._layout.addWidget(self.labels, 100)
+        for mine, theirs in (
+            (self.label_wanted, self.labels.label_wanted),
+            (self.series_wanted, self.labels.series_wanted),
+            (self.accept_wanted, self.labels.accept_wanted),
+            (self.reject_wanted, self.labels.reject_wanted),
+            (self.undo_wanted, self.labels.undo_wanted),
+            (self.redo_wanted, self.labels.redo_wanted),
+            (self.note_given, self.labels.note_given),
+            (self.slice_wanted, self.labels.slice_wanted),
+        ):
+            theirs.connect(mine)
         area = QScrollArea(self)
         area.setWidget(inner)
         area.setWidgetResizable(True)
@@ -105,68 +91,25 @@ class FindingsPanel(QFrame):
         self.picker = ModelPicker(inner)
         self.picker.chosen.connect(self.model_wanted)
         self.picker.manage_wanted.connect(self.models_wanted)
-        self._layout.addWidget(_section(say("Model"), inner))
+        self._layout.addWidget(section(say("Model"), inner))
         self._layout.addWidget(self.picker)
-        self._caution = _line(inner, "warning")
+        self._caution = line(inner, "warning")
         self._layout.addWidget(self._caution)
 
     def _build_answer(self, inner: QWidget) -> None:
         self._layout.addSpacing(6)
-        self._answer_title = _section(say("Answer"), inner)
+        self._answer_title = section(say("Answer"), inner)
         self._layout.addWidget(self._answer_title)
         self._bar_box = QVBoxLayout()
         self._bar_box.setSpacing(4)
         self._layout.addLayout(self._bar_box)
-        self._verdict = _line(inner, "verdict")
-        self._series = _line(inner)
-        self._point = _line(inner)
+        self._verdict = line(inner, "verdict")
+        self._series = line(inner)
+        self._point = line(inner)
         self._ask = QPushButton(say("Ask the model"), inner)
         self._ask.clicked.connect(self.ask_wanted)
         for widget in (self._verdict, self._series, self._point, self._ask):
             self._layout.addWidget(widget)
-
-    def _build_labels(self, inner: QWidget) -> None:
-        self._layout.addSpacing(6)
-        self._layout.addWidget(_section(say("Your label for this slice"), inner))
-        self._label_box = QVBoxLayout()
-        self._label_box.setSpacing(4)
-        self._layout.addLayout(self._label_box)
-        self._label_buttons: dict[str, QPushButton] = {}
-        self._clear = QPushButton(say("Clear label"), inner)
-        self._clear.setToolTip(say("Take the label off this slice (Ctrl+0)"))
-        self._clear.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._clear.clicked.connect(lambda: self.label_wanted.emit(None))
-        self._state = _line(inner, "saved")
-        self._state.setMinimumHeight(34)
-        self._layout.addWidget(self._clear)
-        self._layout.addWidget(self._state)
-
-    def _build_history(self, inner: QWidget) -> None:
-        self._layout.addSpacing(6)
-        head = QHBoxLayout()
-        head.addWidget(_section(say("History"), inner), 1)
-        self._undo = QPushButton(say("Undo"), inner)
-        self._undo.setToolTip(say("Undo the last label (Ctrl+Z)"))
-        self._redo = QPushButton(say("Redo"), inner)
-        self._redo.setToolTip(say("Redo what was undone (Ctrl+Y)"))
-        for button, signal in ((self._undo, self.undo_wanted), (self._redo, self.redo_wanted)):
-            button.setProperty("role", "small")
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(signal)
-            head.addWidget(button)
-        self._layout.addLayout(head)
-        self._history = QListWidget(inner)
-        self._history.setProperty("role", "plain")
-        self._history.setMinimumHeight(90)
-        self._history.setAccessibleName(say("History of labels of this series"))
-        self._history.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._history.itemActivated.connect(self._history_activated)
-        self._history.itemClicked.connect(self._history_activated)
-        self._layout.addWidget(self._history, 100)
-        self._empty_history = _line(inner)
-        self._empty_history.setText(say("No label yet. Press Ctrl+1 or Ctrl+2 on a slice."))
-        self._layout.addWidget(self._empty_history)
-        self._layout.addStretch(1)
 
     # ---- what is shown
 
@@ -182,48 +125,29 @@ class FindingsPanel(QFrame):
         label_set = reading.case.label_set if reading is not None else None
         if label_set is not None and label_set != self._bar_set:
             self._make_classes(label_set)
-        for button in self._label_buttons.values():
-            button.setEnabled(reading is not None)
+        self.labels.show_reading(reading, label_set)
         self.refresh_answer()
-        self.refresh_label()
 
     def _make_classes(self, label_set: LabelSet) -> None:
         self._bar_set = label_set
-        for box in (self._bar_box, self._label_box):
-            while box.count():
-                widget = box.takeAt(0).widget()
-                if widget is not None:
-                    widget.hide()
-                    widget.deleteLater()
+        while self._bar_box.count():
+            widget = self._bar_box.takeAt(0).widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
         self._bars.clear()
-        self._label_buttons.clear()
         for item in sorted(label_set.classes, key=lambda c: (not c.positive, c.key)):
             colour = theme().positive if item.positive else theme().negative
             bar = ProbabilityBar(item.name(current()), colour, self)
             self._bars[item.id] = bar
             self._bar_box.addWidget(bar)
-            self._label_box.addWidget(self._label_button(item))
-
-    def _label_button(self, item: LabelClass) -> QPushButton:
-        keys = f"   Ctrl+{item.key}" if item.key else ""
-        button = QPushButton(f"{item.name(current())}{keys}", self)
-        button.setProperty("role", "positiveLabel" if item.positive else "negativeLabel")
-        button.setCheckable(True)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.setAccessibleName(say("Label this slice: {name}", name=item.name(current())))
-        button.clicked.connect(lambda _=False, c=item.id: self._label_clicked(c))
-        self._label_buttons[item.id] = button
-        return button
-
-    def _label_clicked(self, class_id: str) -> None:
-        self.refresh_label()  # the tick follows the journal, not the mouse
-        self.label_wanted.emit(class_id)
 
     # ---- the model's part
 
     def refresh_answer(self) -> None:
         """Show the answer for the slice now looked at."""
         reading = self._reading
+        self.labels.refresh()
         if reading is None:
             self._answer_title.setText(say("Answer"))
             for bar in self._bars.values():
@@ -336,121 +260,23 @@ class FindingsPanel(QFrame):
 
     def show_saved(self, saved: Saved) -> None:
         """Show whether the last label has reached the disk."""
-        self._saved = saved
-        self.refresh_label()
+        self.labels.show_saved(saved)
 
-    def show_history(self, entries: list[HistoryEntry], *, can_undo: bool, can_redo: bool) -> None:
-        """Show what was done to this series, the last step first."""
-        self._undo.setEnabled(can_undo)
-        self._redo.setEnabled(can_redo)
-        self._history.clear()
-        self._last = {}
-        reading = self._reading
-        label_set = reading.case.label_set if reading is not None else None
-        for entry in entries:
-            for change in entry.changes:
-                self._last.setdefault(change.slice_id, entry)
-            item = QListWidgetItem(entry_words(entry, label_set))
-            if not entry.stands:
-                font = item.font()
-                font.setStrikeOut(True)
-                item.setFont(font)
-            item.setToolTip(_entry_tip(entry))
-            if entry.changes:
-                item.setData(SLICE_ROLE, entry.changes[0].slice_id)
-            self._history.addItem(item)
-        self._history.setVisible(bool(entries))
-        self._empty_history.setVisible(not entries)
-        self.refresh_label()
+    def show_history(
+        self,
+        entries: list[HistoryEntry],
+        labelled: list[LabelledSlice],
+        *,
+        can_undo: bool,
+        can_redo: bool,
+    ) -> None:
+        """Show what was done to this series, the last step first, and what stands, by slice."""
+        self.labels.show_history(entries, labelled, can_undo=can_undo, can_redo=can_redo)
 
     def refresh_label(self) -> None:
         """Show the label of the slice now looked at, and whether it is on disk."""
-        reading = self._reading
-        given = None
-        if reading is not None:
-            given = reading.case.label_at(reading.case.navigation.index(Plane.SLICE))
-        for class_id, button in self._label_buttons.items():
-            button.setChecked(class_id == given)
-        self._clear.setEnabled(given is not None)
-        self._state.setText(self._state_words(reading, given))
-        state = "failed" if self._saved.failed else "pending" if self._saved.pending else "saved"
-        if self._state.property("state") != state:
-            self._state.setProperty("state", state)
-            self._state.style().unpolish(self._state)
-            self._state.style().polish(self._state)
+        self.labels.refresh()
 
-    def _state_words(self, reading: Reading | None, given: str | None) -> str:
-        if self._saved.failed:
-            return say("✕ The last label could not be saved. Nothing was changed.")
-        if self._saved.pending:
-            return say("○ Saving…")
-        if not self._saved.is_ready:
-            return say("The label journal is being opened…")
-        if reading is None or given is None:
-            return say("This slice has no label.")
-        slice_id = reading.summary.slice_ids[reading.case.navigation.index(Plane.SLICE)]
-        entry = self._last.get(slice_id)
-        if entry is None:
-            return say("✓ Saved")
-        return say("✓ Saved {time} by {reader}", time=clock(entry.at), reader=entry.reader)
-
-    def _history_activated(self, item: QListWidgetItem) -> None:
-        slice_id = item.data(SLICE_ROLE)
-        if slice_id:
-            self.slice_wanted.emit(slice_id)
-
-
-def _entry_tip(entry: HistoryEntry) -> str:
-    lines = [
-        say(
-            "Entry {sequence} by {reader}, {time}",
-            sequence=entry.sequence,
-            reader=entry.reader,
-            time=clock(entry.at),
-        )
-    ]
-    if entry.opinion is not None:
-        said = entry.opinion.class_id.replace("_", " ")
-        lines.append(
-            say(
-                "The model had said: {said} {percent} ({model})",
-                said=said,
-                percent=percent(entry.opinion.probability),
-                model=entry.opinion.model,
-            )
-        )
-    if entry.reason:
-        lines.append(entry.reason)
-    if not entry.stands:
-        lines.append(say("Undone later."))
-    return "\n".join(lines)
-
-
-def entry_words(entry: HistoryEntry, label_set: LabelSet | None) -> str:
-    """A step for people, such as “12:03:10  slice 17: No hemorrhage”."""
-
-    def name(class_id: str | None) -> str:
-        if class_id is None:
-            return say("no label")
-        try:
-            return label_set.find(class_id).name(current()) if label_set is not None else class_id
-        except KeyError:
-            return class_id
-
-    new = name(entry.changes[0].new) if entry.changes else ""
-    words = {
-        Action.LABEL: new,
-        Action.CLEAR: say("label cleared"),
-        Action.MARK: say("regions marked"),
-        Action.NOTE: say("note “{note}”", note=entry.note),
-        Action.ADJUDICATE: say("settled as {name}", name=new),
-        Action.UNDO: say("undone, now {name}", name=new),
-        Action.REDO: say("redone, now {name}", name=new),
-    }[entry.action]
-    numbers = [change.slice_index + 1 for change in entry.changes]
-    place = (
-        say("slice {number}", number=numbers[0])
-        if len(numbers) == 1
-        else say("{count} slices", count=len(numbers))
-    )
-    return f"{clock(entry.at)}  {place}: {words}"
+    def edit_note(self) -> None:
+        """Let the person write the note on this slice."""
+        self.labels.edit_note()

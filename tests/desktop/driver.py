@@ -102,7 +102,7 @@ def read(driver: Driver) -> None:
     def tell() -> None:
         assert driver.reading is not None
         say(f"LABEL {driver.reading.case.label_at(2)}")
-        say(f"TICK {driver.app.window.findings._label_buttons['hemorrhage'].isChecked()}")
+        say(f"TICK {driver.app.window.findings.labels.buttons['hemorrhage'].isChecked()}")
         QApplication.exit(0)
 
     def look() -> None:

@@ -147,6 +147,6 @@ def test_another_task_has_its_own_classes_and_keys(qtbot: QtBot, bench: Bench) -
     reading = opened(qtbot, bench)
     bench.app.commands._read_for("pneumonia")
     assert reading.case.label_set.id == "pneumonia"
-    assert "pneumonia" in bench.app.window.findings._label_buttons
+    assert "pneumonia" in bench.app.window.findings.labels.buttons
     assert bench.app.operations.asking.model is None
     assert bench.app.settings.values.task == "pneumonia"

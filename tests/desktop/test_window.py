@@ -131,10 +131,10 @@ def test_a_label_is_ticked_only_after_the_journal_has_it(
     press(qtbot, bench, Qt.Key.Key_2, CTRL)
     assert bench.app.operations.labels.saved.pending == 1
     assert "Saving" in findings._state.text()
-    assert not findings._label_buttons["no_hemorrhage"].isChecked()
+    assert not findings.labels.buttons["no_hemorrhage"].isChecked()
     qtbot.waitUntil(lambda: bench.app.operations.labels.saved.pending == 0)
     assert reading.case.label_at(6) == "no_hemorrhage"
-    assert findings._label_buttons["no_hemorrhage"].isChecked()
+    assert findings.labels.buttons["no_hemorrhage"].isChecked()
     assert findings._state.text().startswith("✓ Saved")
     with Journal(profile / "data" / "labels.db", read_only=True) as journal:
         events = journal.events(reading.summary.case_id)

@@ -1,0 +1,139 @@
+"""What the exchange part of the File menu does: tables, pictures, movies, the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtGui import QGuiApplication, QPixmap
+from PySide6.QtWidgets import QFileDialog
+
+from core.session import Reading
+from desktop.actions import Command
+from desktop.dialogs.export import ExportDialog
+from desktop.language import say
+from desktop.main_window import MainWindow
+from desktop.notices import Level, Notice
+from desktop.operations import Operations
+
+
+class ExportCommands:
+    """Asks where to, and hands over. Nothing leaves with the patient's name unasked."""
+
+    def __init__(self, window: MainWindow, operations: Operations) -> None:
+        self._window = window
+        self._do = operations
+        for command, act in {
+            Command.EXPORT_CSV: self.export_answers,
+            Command.EXPORT_MEASUREMENTS: self.export_measurements,
+            Command.EXPORT_PICTURE: self.save_picture,
+            Command.EXPORT_MOVIE: self.save_series,
+            Command.EXPORT_REPORT: self.save_report,
+            Command.COPY_PICTURE: self.copy_picture,
+        }.items():
+            window.actions_.bind(command, act)
+
+    @property
+    def _reading(self) -> Reading | None:
+        return self._do.session.current
+
+    def _file(self, title: str, name: str, kind: str) -> Path | None:
+        file, _ = QFileDialog.getSaveFileName(self._window, title, name, kind)
+        return Path(file) if file else None
+
+    def export_answers(self) -> None:
+        """Ask for a file and write answers and labels into it."""
+        reading = self._reading
+        if reading is None:
+            return
+        file = self._file(say("Export answers and labels"), "answers.csv", "CSV (*.csv)")
+        if file is not None:
+            self._do.exporting.answers(reading, file)
+
+    def export_measurements(self) -> None:
+        """Ask for a file and write the measurements into it."""
+        reading = self._reading
+        if reading is None:
+            return
+        if not len(reading.case.measurements):
+            self._window.tell(
+                Notice(Level.INFO, say("There is no measurement in this series yet."))
+            )
+            return
+        file = self._file(say("Export measurements"), "measurements.csv", "CSV (*.csv)")
+        if file is not None:
+            self._do.exporting.measurements(reading, file)
+
+    def save_series(self) -> None:
+        """Ask what may be shown, then where to, and write all slices."""
+        reading = self._reading
+        if reading is None:
+            return
+        case = reading.case
+        dialog = ExportDialog(
+            self._window, has_answers=case.prediction is not None and case.display.answers
+        )
+        sure = dialog.exec() == ExportDialog.DialogCode.Accepted
+        burnt, rate = dialog.burnt, dialog.rate.value()
+        is_movie = dialog.movie.isChecked()
+        dialog.deleteLater()
+        if not sure:
+            return
+        if is_movie:
+            file = self._file(say("Save the movie"), "series.mp4", "MP4 (*.mp4)")
+            if file is not None:
+                self._do.exporting.movie(reading, file, burnt, rate)
+            return
+        folder = QFileDialog.getExistingDirectory(
+            self._window, say("Choose a folder for the pictures")
+        )
+        if folder:
+            self._do.exporting.pictures(reading, Path(folder), burnt)
+
+    def save_report(self) -> None:
+        """Ask whether the patient is named, then where to, and write one page."""
+        reading = self._reading
+        if reading is None:
+            return
+        dialog = ExportDialog(self._window, is_report=True)
+        sure = dialog.exec() == ExportDialog.DialogCode.Accepted
+        identity = dialog.burnt.identity
+        dialog.deleteLater()
+        if not sure:
+            return
+        file = self._file(say("Save the report"), "report.pdf", "PDF (*.pdf)")
+        if file is not None:
+            model = self._do.asking.model
+            card = model.card if model is not None else None
+            self._do.exporting.report(reading, file, card, identity=identity)
+
+    def save_picture(self) -> None:
+        """Ask for a file and write the picture into it, without words about the patient."""
+        if self._reading is None:
+            return
+        file = self._file(say("Save the picture"), "picture.png", "PNG (*.png)")
+        if file is not None and not self._picture().save(str(file), "PNG"):
+            self._window.tell(
+                Notice(
+                    Level.ERROR,
+                    say("The picture could not be written: {file}. Choose another.", file=file),
+                )
+            )
+
+    def copy_picture(self) -> None:
+        """Put the picture on the clipboard, without words about the patient."""
+        if self._reading is not None:
+            QGuiApplication.clipboard().setPixmap(self._picture())
+            self._window.tell(
+                Notice(Level.DONE, say("The picture is on the clipboard, without patient text."))
+            )
+
+    def _picture(self) -> QPixmap:
+        reading = self._reading
+        if reading is None or not reading.case.display.annotations:
+            return self._window.stage.picture()
+        # Law 11: what leaves the window carries no name; the texts on the image may.
+        reading.case.show(annotations=False)
+        try:
+            return self._window.stage.picture()
+        finally:
+            reading.case.show(annotations=True)

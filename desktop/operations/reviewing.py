@@ -1,0 +1,258 @@
+"""The review queue of the window: what to look at next in the open series, and how far one is.
+
+The reasons are `core.labels.queue`'s; here the open series become its slices, and what a person
+has looked at is kept for as long as the window is open. Answers that are hidden until the
+reader commits are hidden from the queue as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core import places
+from core.errors import CoreError
+from core.events import Signal
+from core.labels.queue import QueueItem, QueueRules, SliceState, Why, margin, work_queue
+from core.labels.schema import LabelSet
+from core.models.answers import SeriesPrediction
+from core.models.card import read_card
+from core.retraining.protocol import RunFolder
+from core.session import AnswerState, Reading, Session
+from desktop.jobs import Job, Jobs, Task
+from desktop.operations.comparing import open_slices
+from desktop.run_watcher import known_runs
+
+SeenKey = tuple[str, str, Why]
+
+AUDIT_ONE_IN, LEAST_AUDIT = 9, 5
+"""One audit for so many suspects, but at least so many."""
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """The queue as the panel draws it.
+
+    items: what is left to look at, in order. seen: how many were looked at or settled.
+    current: the item that was gone to last, or None.
+    """
+
+    items: tuple[QueueItem, ...] = ()
+    seen: int = 0
+    current: QueueItem | None = None
+
+    @property
+    def total(self) -> int:
+        """All items there have been: looked at and left."""
+        return self.seen + len(self.items)
+
+
+class Reviewing:
+    """Owner of the queue: made anew whenever answers or labels change, told once."""
+
+    changed = Signal(object)
+    """The new QueueView."""
+
+    def __init__(self, session: Session, jobs: Jobs, seed: int = 0) -> None:
+        self._session = session
+        self._jobs = jobs
+        self._seed = seed
+        self._seen: dict[SeenKey, QueueItem] = {}
+        self._left_out: dict[str, float] = {}
+        self._only: Why | None = None
+        self._current: QueueItem | None = None
+        self.view = QueueView()
+        for signal in self._signals():
+            signal.connect(self._redraw)
+
+    def _signals(self):  # type: ignore[no-untyped-def]
+        session = self._session
+        return (session.added, session.removed, session.state_changed, session.label_set_changed)
+
+    def close(self) -> None:
+        """Stop listening."""
+        for signal in self._signals():
+            signal.disconnect(self._redraw)
+
+    # ---- what is asked for
+
+    @property
+    def only(self) -> Why | None:
+        """The one reason that is worked through, or None for all."""
+        return self._only
+
+    def choose(self, only: Why | None) -> None:
+        """Work through one reason alone, or all."""
+        self._only = only
+        self.refresh()
+
+    def step(self, direction: int = 1) -> QueueItem | None:
+        """The item after (or before) the one gone to last; that one counts as looked at.
+
+        None at either end.
+        """
+        if direction < 0:
+            earlier = [item for item in self._seen.values() if item is not self._current]
+            if not earlier:
+                return None
+            self._current = earlier[-1]
+            self._seen.pop(_key(self._current), None)
+            self._seen[_key(self._current)] = self._current
+        else:
+            left = [item for item in self.view.items if item != self._current]
+            if not left:
+                return None
+            self.go(left[0])
+        self.refresh()
+        return self._current
+
+    def go(self, item: QueueItem) -> None:
+        """Look at an item now; it is looked at from here on."""
+        self._current = item
+        self._seen[_key(item)] = item
+
+    def begin_again(self) -> None:
+        """Forget what was looked at."""
+        self._seen.clear()
+        self._current = None
+        self.refresh()
+
+    def read_left_out(self) -> None:
+        """Read what cross-validated trainings left behind, for label-error suspects."""
+        label_set = self._session.label_set
+        wanted = open_slices(self._session)
+
+        def work(_task: Task) -> dict[str, float]:
+            return left_out(label_set, {key: place[0] for key, place in wanted.items()})
+
+        def done(found: dict[str, float]) -> None:
+            self._left_out = found
+            self.refresh()
+
+        self._jobs.submit(
+            Job("left-out", "", work), on_done=done, on_failed=lambda _failure: None
+        )  # without a whole record there are no suspects; the queue says nothing of them
+
+    # ---- how it is made
+
+    def _redraw(self, _what: object = None) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Make the queue of what is known now, and tell it if it is another one."""
+        items = tuple(
+            item
+            for item in self._drawn_up()
+            if _key(item) not in self._seen and self._only in (None, item.why)
+        )
+        seen = sum(self._only in (None, item.why) for item in self._seen.values())
+        view = QueueView(items, seen, self._current)
+        if view != self.view:
+            self.view = view
+            self.changed.emit(view)
+
+    def _drawn_up(self) -> list[QueueItem]:
+        """The whole queue: a threshold is a model's, so each model's series are judged apart."""
+        by_threshold: dict[float, list[SliceState]] = {}
+        for reading in self._session:
+            prediction = shown(reading)
+            threshold = prediction.threshold if prediction is not None else 0.5
+            states = slice_states(reading, self._left_out)
+            by_threshold.setdefault(threshold, []).extend(states)
+        found = [
+            item
+            for threshold, states in by_threshold.items()
+            for item in work_queue(states, QueueRules(threshold=threshold, seed=self._seed))
+        ]
+        suspects = [item for item in found if item.why is not Why.RANDOM_AUDIT]
+        order = list(Why)
+        suspects.sort(key=lambda item: (order.index(item.why), -item.score))
+        audit = [item for item in found if item.why is Why.RANDOM_AUDIT]
+        audit.sort(key=lambda item: -item.score)
+        return suspects + audit[: max(len(suspects) // AUDIT_ONE_IN, LEAST_AUDIT)]
+
+
+def _key(item: QueueItem) -> SeenKey:
+    return item.case_id, item.slice_id, item.why
+
+
+def shown(reading: Reading) -> SeriesPrediction | None:
+    """What the model says of a series, if it has finished and the reader may see it."""
+    case = reading.case
+    if not case.display.answers or reading.answer_state is not AnswerState.DONE:
+        return None
+    return case.prediction
+
+
+def slice_states(reading: Reading, left_out_of: dict[str, float]) -> list[SliceState]:
+    """The slices of a series as the queue's rules take them.
+
+    left_out_of: slice id → probability by a model that had not learnt from the patient.
+    """
+    case, summary = reading.case, reading.summary
+    prediction = shown(reading)
+    other = _other(case.kept, prediction) if prediction is not None else None
+    known = {item.id: item.positive for item in case.label_set.classes}
+    states = []
+    for index, slice_id in enumerate(summary.slice_ids):
+        label = case.label_at(index)
+        states.append(
+            SliceState(
+                summary.case_id,
+                slice_id,
+                index,
+                probability=_probability(prediction, index),
+                label=label,
+                finding=known.get(label) if label is not None else None,
+                other=_margin(other, index),
+                left_out=left_out_of.get(slice_id) if prediction is not None else None,
+                series=prediction.series_probability if prediction is not None else None,
+            )
+        )
+    return states
+
+
+def _other(kept: tuple[SeriesPrediction, ...], now: SeriesPrediction) -> SeriesPrediction | None:
+    """The newest finished answers of another model about the same series."""
+    return next((item for item in reversed(kept) if item.model != now.model), None)
+
+
+def _probability(prediction: SeriesPrediction | None, index: int) -> float | None:
+    answer = prediction.slices.get(index) if prediction is not None else None
+    if prediction is None or answer is None:
+        return None
+    return answer.probabilities.get(prediction.positive)
+
+
+def _margin(prediction: SeriesPrediction | None, index: int) -> float | None:
+    found = _probability(prediction, index)
+    return None if found is None or prediction is None else margin(found, prediction.threshold)
+
+
+def left_out(
+    label_set: LabelSet,
+    names: dict[str, str],
+    runs: Callable[[], list[RunFolder]] = lambda: known_runs(places.runs()),
+) -> dict[str, float]:
+    """Slice id → probability of a finding by the fold that had not seen the patient.
+
+    names: key of a training set's slice → slice id here. Of the newest finished run of the task.
+    """
+    for run in runs():
+        try:
+            card = read_card(run.path / "model")
+            lines = json.loads((run.path / "out_of_fold.json").read_bytes())
+        except (CoreError, OSError, ValueError):
+            continue
+        if card.task != label_set.id:
+            continue
+        positive = list(card.classes).index(card.positive)
+        found = {
+            names[line["key"]]: float(line["probabilities"][positive])
+            for line in lines
+            if line["key"] in names
+        }
+        if found:
+            return found
+    return {}

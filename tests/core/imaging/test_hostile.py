@@ -39,11 +39,21 @@ def verdict(path: Path) -> str:
         said = "image"
     except CoreError as error:
         told = sentence(error)
-        assert told.what and (told.remedy or "DICOM" in told.what)
-        said = str(told)
-        assert "Traceback" not in said
+        assert Path(told.where).name == path.name and told.remedy
+        assert 20 < len(told.what) <= 160 and len(told.remedy) <= 120
+        said = f"{told.what}. {told.remedy}"
+        assert len(said) <= 200 and "Traceback" not in said and "Error" not in said
     assert time.monotonic() - begin < SLOWEST
     return said
+
+
+def _peak(process: psutil.Process) -> int:
+    """Most memory that a process has held at once, where the system tells."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        return 0
+    (line,) = [one for one in status.read_text().splitlines() if one.startswith("VmHWM")]
+    return int(line.split()[1]) << 10
 
 
 def good_files() -> Iterator[bytes]:
@@ -64,6 +74,7 @@ def run(tmp_path: Path, goods: list[bytes], count: int, name: str) -> None:
     for process in here.children(recursive=True):
         if "decoder_process" in " ".join(process.cmdline()):
             assert process.memory_info().rss < MOST_MEMORY
+            assert _peak(process) < MOST_MEMORY
 
 
 def test_300_damaged_dicom_files(tmp_path: Path) -> None:
@@ -237,3 +248,115 @@ def test_a_size_beyond_memory_is_refused_as_such(tmp_path: Path) -> None:
     huge_compressed_sizes(path)
     with pytest.raises(TooLargeError):
         open_path(path).series[0].load()
+
+
+# ------------------------------------------------------------------ lengths that do not agree
+
+
+def cut_native(path: Path) -> None:
+    save(ct_slice(), path)
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def short_native(path: Path) -> None:
+    save(ct_slice(Rows=5), path)
+
+
+def more_frames_than_pixels(path: Path) -> None:
+    save(ct_slice(NumberOfFrames=3), path)
+
+
+def cut_deflated(path: Path) -> None:
+    one = ct_slice(np.random.default_rng(1).integers(0, 4000, (64, 64), dtype=np.uint16))
+    one.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    save(one, path)
+    path.write_bytes(path.read_bytes()[:-900])
+
+
+def _encapsulated(path: Path, syntax: str, streams: list[bytes], **tags: object) -> None:
+    one = ct_slice(PixelData=encapsulate(streams), **tags)
+    one.file_meta.TransferSyntaxUID = syntax
+    one["PixelData"].VR = "OB"
+    one["PixelData"].is_undefined_length = True
+    save(one, path)
+
+
+OTHER = np.arange(35, dtype=np.uint16).reshape(5, 7)
+LS, J2K = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
+
+
+def smaller_codestream(path: Path) -> None:
+    import imagecodecs
+
+    _encapsulated(path, LS, [imagecodecs.jpegls_encode(OTHER[:3, :5].copy())])
+
+
+def larger_codestream(path: Path) -> None:
+    import imagecodecs
+
+    _encapsulated(path, J2K, [imagecodecs.jpeg2k_encode(OTHER, codecformat="j2k", level=0)])
+
+
+def colours_for_grey(path: Path) -> None:
+    import imagecodecs
+
+    pixels = np.zeros((4, 6, 3), np.uint8)
+    _encapsulated(path, "1.2.840.10008.1.2.4.50", [imagecodecs.jpeg8_encode(pixels)])
+
+
+def short_rle(path: Path) -> None:
+    header = struct.pack("<16I", 2, 64, 70, *([0] * 13))
+    _encapsulated(path, "1.2.840.10008.1.2.5", [header + b"\xfe\x00\x00\x00\x00\x00" * 2])
+
+
+def rle_of_other_depth(path: Path) -> None:
+    header = struct.pack("<16I", 3, 64, 66, 68, *([0] * 12))
+    _encapsulated(path, "1.2.840.10008.1.2.5", [header + b"\xe9\x07" * 3])
+
+
+def fewer_fragments_than_frames(path: Path) -> None:
+    import imagecodecs
+
+    stream = imagecodecs.jpegls_encode(np.arange(24, dtype=np.uint16).reshape(4, 6))
+    _encapsulated(path, LS, [stream, stream], NumberOfFrames=3)
+
+
+def png_of_other_size(path: Path) -> None:
+    import imagecodecs
+
+    raw = bytearray(imagecodecs.png_encode(np.zeros((16, 16), np.uint8)))
+    struct.pack_into(">I", raw, 16, 200)
+    struct.pack_into(">I", raw, 29, zlib.crc32(raw[12:29]))
+    path.write_bytes(raw)
+
+
+def short_tiff_strip(path: Path) -> None:
+    import tifffile
+
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8))
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+MISMATCHES = [
+    cut_native,
+    short_native,
+    more_frames_than_pixels,
+    cut_deflated,
+    smaller_codestream,
+    larger_codestream,
+    colours_for_grey,
+    short_rle,
+    rle_of_other_depth,
+    fewer_fragments_than_frames,
+    png_of_other_size,
+    short_tiff_strip,
+]
+"""Besides the 24 of the volume formats in `test_medical.py`."""
+
+
+@pytest.mark.parametrize("make", MISMATCHES, ids=lambda make: make.__name__)
+def test_a_mismatch_of_lengths_is_never_an_image(tmp_path: Path, make: object) -> None:
+    path = tmp_path / "image"
+    make(path)  # type: ignore[operator]
+    first, second = verdict(path), verdict(path)
+    assert first == second != "image"

@@ -223,6 +223,41 @@ class Labelling:
             opinion=opinion,
         )
 
+    def mark_slices(
+        self,
+        series: Labelled,
+        regions: Mapping[int, Sequence[Region]],
+        *,
+        label_set: LabelSet,
+        reason: str = "",
+    ) -> tuple[LabelEvent, ...]:
+        """State all regions of several slices (index → regions), as one step to undo."""
+        with self._writing:
+            now, known = self._seen(series.case_id), self.regions(series.case_id)
+            drafts = []
+            for index, stated in sorted(regions.items()):
+                slice_id = series.slice_ids[index]
+                if known.get(slice_id, ()) == tuple(stated):
+                    continue
+                old = now.get(slice_id)
+                drafts.append(
+                    LabelDraft(
+                        Action.MARK,
+                        series.case_id,
+                        series.patient_id,
+                        slice_id,
+                        index,
+                        label_set.id,
+                        old,
+                        old,
+                        reason,
+                        regions=tuple(stated),
+                        blind=self._blind,
+                    )
+                )
+            events = self._write(series.case_id, drafts)
+        return self._tell(events)
+
     def note(
         self, series: Labelled, index: int, text: str, *, label_set: LabelSet
     ) -> tuple[LabelEvent, ...]:

@@ -24,6 +24,7 @@ from core.imaging.intensity import (
     automatic_window,
 )
 from core.imaging.volume import measured_values
+from core.labels.schema import Region
 from core.models.answers import SeriesPrediction
 from core.models.card import Card
 from core.reading.layout import Layout, Tool
@@ -492,9 +493,14 @@ class Stage(QWidget):
         """Take away the measurement or region that is held; whether there was one."""
         return any(view.delete_chosen() for view in self.views if view.isVisible())
 
-    def fill_between(self) -> dict[int, object]:
+    def fill_between(self) -> dict[int, tuple[Region, ...]]:
         """Regions between the slices on which they were drawn: slice index → its regions."""
-        return dict(self.single.marking.fill_between(self._case)) if self._case else {}
+        return self.single.marking.fill_between(self._case) if self._case is not None else {}
+
+    def set_hint(self, words: str) -> None:
+        """Say over the image what a drawing tool does now; nothing for none."""
+        self.single.title = words
+        self.single.refresh()
 
     def picture(self) -> QPixmap:
         """What is shown now, strip and texts included, to copy or save."""

@@ -14,6 +14,7 @@ from core.events import SignalInstance
 from core.labels.schema import Attention
 from core.models.answers import SeriesPrediction
 from core.models.heat import COLOUR_MAPS
+from core.reading.areas import Edit
 from core.reading.layout import Layout, Tool
 from core.session import LoadState, Reading
 from desktop.actions import Command, Menu
@@ -297,10 +298,10 @@ class ReadingCommands:
         if self._case is not None:
             self._case.measurements.clear()
 
-    def _regions_drawn(self, index: int, regions: object) -> None:
+    def _regions_drawn(self, index: int, edit: Edit) -> None:
         reading = self._do.session.current
         if reading is not None:
-            self._do.labels.mark(reading, index, regions)  # type: ignore[arg-type]
+            self._do.labels.edit_regions(reading, index, edit)
 
     def _fill_between(self) -> None:
         filled = self._stage.fill_between()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +138,41 @@ def drawn(
         return None
     runs = () if shape is RegionShape.BOX else to_runs(mask)
     return Region(region.box, attention, class_id, shape, region.outline, runs)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of a slice's regions, as a reader's hand made it.
+
+    added: what was drawn; taken: what was taken away. erases: `added` is a stroke of the brush
+    that takes its pixels from what was brushed before.
+    """
+
+    added: Region | None = None
+    taken: Region | None = None
+    erases: bool = False
+
+    def apply(self, now: Sequence[Region], size: tuple[int, int]) -> tuple[Region, ...]:
+        """All regions of a slice of (rows, columns) after the change.
+
+        Strokes of the brush become one region with what was brushed before in the same sense.
+        It is applied to what stands when it is written, so that no quick hand outruns the disk.
+        """
+        kept = [region for region in now if region != self.taken]
+        stroke = self.added
+        if stroke is None:
+            return tuple(kept)
+        if stroke.shape is not RegionShape.BRUSH:
+            return (*kept, stroke)
+        mask = np.zeros(size, bool)
+        for region in list(kept):
+            if region.shape is RegionShape.BRUSH and region.attention is stroke.attention:
+                mask |= mask_of(region, size)
+                kept.remove(region)
+        drawn_mask = mask_of(stroke, size)
+        mask = mask & ~drawn_mask if self.erases else mask | drawn_mask
+        made = region_of_mask(mask, stroke.attention, stroke.class_id)
+        return (*kept, made) if made is not None else tuple(kept)
 
 
 def fill_between(masks: Mapping[int, Mask]) -> dict[int, Mask]:

@@ -50,7 +50,7 @@ def span(geometry: Geometry, plane: Plane, index: int, slab: Slab) -> range:
 
     At the ends of the volume the slab is cut off there.
     """
-    around = max(0, round((slab.thickness / max(distance(geometry, plane), 1e-9) - 1) / 2))
+    around = round(slab.thickness / 2 / max(distance(geometry, plane), 1e-9))
     return range(max(0, index - around), min(geometry.shape[plane.value], index + around + 1))
 
 

@@ -22,7 +22,8 @@ QListView[role="plain"] {{ border: 0; background: transparent; }}
 QTableView::item {{ padding: 0 4px; }}
 QTableView::item:selected {{ border: 0; }}
 QTabWidget::pane {{ border: 0; }}
-QToolBar QToolButton {{ padding: 3px 7px; }}
+QToolBar QToolButton {{ padding: 3px 6px; }}
+QToolBar QToolButton::menu-indicator {{ image: none; }}
 QLabel[role="key"] {{ color: {c.accent}; }}
 QLabel[role="verdict"] {{ color: {c.text}; }}
 QLabel[role="saved"] {{ color: {c.dim}; }}

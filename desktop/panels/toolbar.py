@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import QComboBox, QSlider, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QMenu, QSlider, QToolBar, QToolButton, QWidget
 
 from core.imaging.intensity import Window
 from desktop.actions import Actions, Command, keys_in_words
@@ -14,9 +14,20 @@ from desktop.language import later, say, say_core
 _BUTTONS = (
     (Command.PREVIOUS_SUSPICIOUS, "◀"),
     (Command.NEXT_SUSPICIOUS, later("Suspicious ▶")),
-    (Command.THREE_PANELS, later("3 panels")),
     (Command.HEAT_MAP, later("Heat map")),
 )
+_LAYOUTS = (
+    Command.THREE_PANELS, Command.PLANES, Command.GRID, Command.BESIDE, None,
+    Command.CROSS_HAIR, Command.SLAB, Command.CINE,
+)  # fmt: skip
+_TOOLS = (
+    Command.TOOL_WINDOW, Command.TOOL_PAN, Command.TOOL_ZOOM, Command.TOOL_SCROLL,
+    Command.TOOL_MAGNIFY, None,
+    Command.TOOL_LENGTH, Command.TOOL_ANGLE, Command.TOOL_RECTANGLE, Command.TOOL_ELLIPSE, None,
+    Command.MARK_BOX, Command.MARK_ELLIPSE, Command.MARK_POLYGON, Command.MARK_BRUSH,
+    Command.MARK_NOT_HERE, Command.BRUSH_ERASES, Command.FILL_BETWEEN, None,
+    Command.DELETE, Command.CLEAR_MEASUREMENTS, Command.DRAWN,
+)  # fmt: skip
 
 
 class ViewerBar(QToolBar):
@@ -46,7 +57,8 @@ class ViewerBar(QToolBar):
         self.windows.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.windows.activated.connect(self._window_chosen)
         self.addWidget(self.windows)
-        self._add(actions, Command.INVERT, say("Invert"))
+        self.layouts = self._add_menu(actions, say("Layout"), _LAYOUTS)
+        self.tools = self._add_menu(actions, say("Tools"), _TOOLS)
         self._add(actions, Command.NEUTRAL, say("Reset"))
         more = self.findChild(QToolButton, "qt_toolbar_ext_button")
         if more is not None:
@@ -66,6 +78,26 @@ class ViewerBar(QToolBar):
         # A default action renames its button whenever it changes.
         action.changed.connect(lambda b=button, w=words: b.setText(w))
         self.addWidget(button)
+
+    def _add_menu(
+        self, actions: Actions, words: str, commands: tuple[Command | None, ...]
+    ) -> QToolButton:
+        """A button that opens a menu of commands; None is a line between them."""
+        button = QToolButton(self)
+        button.setText(f"{words} ▾")
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setAccessibleName(words)
+        menu = QMenu(button)
+        for command in commands:
+            if command is None:
+                menu.addSeparator()
+            else:
+                menu.addAction(actions[command])
+        button.setMenu(menu)
+        self.addWidget(button)
+        return button
 
     def show_windows(self, presets: tuple[Window, ...], current: Window | None) -> None:
         """List the presets; the current window is selected or stands first as it is."""

@@ -101,7 +101,7 @@ def _foot(case: Case, looks: Looks, scale: float, main: bool) -> list[Line]:
     geometry = case.summary.geometry
     index = case.navigation.index(looks.plane)
     if looks.is_projection:
-        return [Line(say("whole volume, highest values"), appearance.IMAGE.dim)]
+        return [Line(say("whole volume, highest values, own window"), appearance.IMAGE.dim)]
     lines = [captions.place(case, looks.plane)]
     slab = case.display.slab
     if slab is not None:
@@ -121,5 +121,5 @@ def slab_words(case: Case, plane: Plane, index: int, slab: Slab, *, fine: bool =
     geometry = case.summary.geometry
     count = len(span(geometry, plane, index, slab))
     thick = units.distance(slab.thickness, known=geometry.has_spacing, fine=fine)
-    return say("{kind} {thick}, {count} planes", kind=say(slab.projection.value), thick=thick,
+    return say("{kind} {thick}, planes: {count}", kind=say(slab.projection.value), thick=thick,
                count=count)  # fmt: skip

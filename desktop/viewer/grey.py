@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.imaging.geometry import Plane
-from core.imaging.intensity import Window, apply_window
+from core.imaging.intensity import Window, apply_window, automatic_window
 from core.imaging.volume import Volume
 from core.reading.slab import Projection, Slab, project, project_planes
 
@@ -69,6 +69,8 @@ class GreyRenderer:
             values = self._projection(volume, plane, index, slab, whole)
             if volume.is_colour:
                 return _colour(values, inverted)
+            # The highest values of a head through a brain window would be one white area.
+            window = automatic_window(values) if whole else window
             return _packed(_to_bytes(values, window, inverted))
         stored = volume.stored(plane, index)
         if volume.is_colour:

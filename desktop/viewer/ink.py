@@ -35,6 +35,9 @@ from desktop.viewer import units
 HANDLE = 3.5
 """Half the side of a handle, logical pixels."""
 
+ROOMY = 520.0
+"""Width of a view from which areas say all that they know without being chosen."""
+
 REACH = 7.0
 """How near the mouse must be to a handle or a line to take it."""
 
@@ -76,8 +79,11 @@ class Ink:
             edge = QPolygonF(
                 [to_screen(*to_pixel(geometry, item.plane, p)) for p in outline(geometry, item)]
             )
-            words = tuple(units.describe(case, item, self._of(case, item), fine=fine))
-            found.append(Drawn(item, points, edge, words))
+            unfinished = item.kind is Kind.ANGLE and len(item.points) < 3
+            words = (
+                () if unfinished else units.describe(case, item, self._of(case, item), fine=fine)
+            )
+            found.append(Drawn(item, points, edge, tuple(words)))
         return found
 
     def _of(self, case: Case, item: Measurement) -> Statistics | None:
@@ -106,7 +112,8 @@ class Ink:
                 painter.drawPolyline(one.edge)
             if one.item.number == chosen or not one.item.kind.is_area:
                 _handles(painter, one.points)
-            _words(painter, measure, one, area)
+            roomy = area.width() >= ROOMY or one.item.number == chosen
+            _words(painter, measure, one.edge, one.words if roomy else one.words[:1], area)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
     # ---- regions
@@ -226,13 +233,15 @@ def _handles(painter: QPainter, points: Sequence[QPointF]) -> None:
         painter.drawRect(QRectF(point.x() - HANDLE, point.y() - HANDLE, 2 * HANDLE, 2 * HANDLE))
 
 
-def _words(painter: QPainter, measure: QFontMetricsF, one: Drawn, area: QRectF) -> None:
+def _words(
+    painter: QPainter, measure: QFontMetricsF, edge: QPolygonF, words: Sequence[str], area: QRectF
+) -> None:
     """What a measurement says, on a dark card beside it that stays inside the view."""
-    if one.item.kind is Kind.ANGLE and len(one.points) < 3:
+    if not words:
         return
-    wide = max(measure.horizontalAdvance(line) for line in one.words) + 10
-    high = measure.height() * len(one.words) + 6
-    around = one.edge.boundingRect()
+    wide = max(measure.horizontalAdvance(line) for line in words) + 10
+    high = measure.height() * len(words) + 6
+    around = edge.boundingRect()
     card = QRectF(around.right() + 8, around.center().y() - high / 2, wide, high)
     if card.right() > area.right() - 4:
         card.moveRight(around.left() - 8)
@@ -244,6 +253,6 @@ def _words(painter: QPainter, measure: QFontMetricsF, one: Drawn, area: QRectF) 
     painter.setBrush(backing)
     painter.drawRoundedRect(card, 3, 3)
     painter.setPen(QColor(appearance.IMAGE.measure))
-    for row, line in enumerate(one.words):
+    for row, line in enumerate(words):
         base = card.top() + 3 + row * measure.height() + measure.ascent()
         painter.drawText(QPointF(card.left() + 5, base), line)

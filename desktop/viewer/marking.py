@@ -1,14 +1,14 @@
 """Drawing regions for the model: boxes, ellipses, polygons, and a brush, on one slice.
 
-A region that is finished is not kept here: `drawn` says which regions the slice shall have, and
-whoever listens writes them to the label journal. Until the journal says so, nothing is shown as
-kept.
+A region that is finished is not kept here: `drawn` says what changed, and whoever listens writes
+it to the label journal. Until the journal says so, nothing is shown as kept.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 from PySide6.QtCore import QObject, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF, QTransform
 
@@ -56,7 +56,7 @@ class Marking(QObject):
     """What the left button does to regions on one view of the plane of acquisition."""
 
     drawn = Signal(int, object)
-    """(slice index, all regions that it shall have) after one is drawn, changed or taken away."""
+    """(slice index, areas.Edit) after a region was drawn, erased from, or taken away."""
 
     def __init__(self, view: Canvas, pen: Pen) -> None:
         super().__init__(view)
@@ -95,8 +95,7 @@ class Marking(QObject):
         corners = [corner, corner]
         self.draft = _Draft(shape, corners)
         if shape is RegionShape.BRUSH:
-            brushed = self._brushed(case)
-            self.draft.mask = brushed[1].copy()
+            self.draft.mask = np.zeros(self._size(case), bool)
             self._paint(case, corner, corner)
 
     def move(self, case: Case, at: QPointF, held: bool) -> None:
@@ -121,9 +120,9 @@ class Marking(QObject):
         self.draft = None
         index = case.navigation.index()
         if draft.shape is RegionShape.BRUSH and draft.mask is not None:
-            place, _ = self._brushed(case)
-            region = areas.region_of_mask(draft.mask, self.pen.attention)
-            self._state(case, index, region, place)
+            stroke = areas.region_of_mask(draft.mask, self.pen.attention)
+            if stroke is not None:
+                self.drawn.emit(index, areas.Edit(stroke, erases=self.pen.erases))
             return
         ends = [self._view.to_screen(column, row) for row, column in draft.corners]
         if (ends[1] - ends[0]).manhattanLength() >= 4:
@@ -142,43 +141,18 @@ class Marking(QObject):
     def _finish(self, case: Case, draft: _Draft) -> None:
         region = areas.drawn(draft.shape, draft.corners, self.pen.attention, self._size(case))
         if region is not None:
-            self._state(case, case.navigation.index(), region, None)
-
-    def _brushed(self, case: Case) -> tuple[int | None, areas.Mask]:
-        """The brushed region of this slice and attention, and its mask."""
-        import numpy as np
-
-        for place, region in enumerate(case.regions_at(case.navigation.index())):
-            if region.shape is RegionShape.BRUSH and region.attention is self.pen.attention:
-                return place, areas.mask_of(region, self._size(case))
-        return None, np.zeros(self._size(case), bool)
+            self.drawn.emit(case.navigation.index(), areas.Edit(region))
 
     def _paint(self, case: Case, start: areas.Corner, end: areas.Corner) -> None:
-        import numpy as np
-
-        if self.draft is None or self.draft.mask is None:
-            return
-        stroke = np.zeros_like(self.draft.mask)
-        areas.stroke(stroke, start, end, self._radius(case))
-        if self.pen.erases:
-            self.draft.mask &= ~stroke
-        else:
-            self.draft.mask |= stroke
-
-    def _state(self, case: Case, index: int, region: Region | None, place: int | None) -> None:
-        regions = list(case.regions_at(index))
-        if place is not None:
-            del regions[place]
-        if region is not None:
-            regions.append(region)
-        if tuple(regions) != case.regions_at(index):
-            self.drawn.emit(index, tuple(regions))
+        if self.draft is not None and self.draft.mask is not None:
+            areas.stroke(self.draft.mask, start, end, self._radius(case))
 
     def remove(self, case: Case, place: int) -> None:
         """Take one region of the slice away."""
         index = case.navigation.index(Plane.SLICE)
-        kept = [r for k, r in enumerate(case.regions_at(index)) if k != place]
-        self.drawn.emit(index, tuple(kept))
+        regions = case.regions_at(index)
+        if place < len(regions):
+            self.drawn.emit(index, areas.Edit(taken=regions[place]))
 
     def fill_between(self, case: Case) -> dict[int, tuple[Region, ...]]:
         """What brushed and outlined regions are between the slices on which they were drawn.
@@ -213,7 +187,8 @@ class Marking(QObject):
         if draft is not None and draft.mask is not None:
             painter.save()
             painter.setTransform(transform, True)
-            picture = ink.mask_picture(draft.mask, colour)
+            shade = QColor(appearance.IMAGE.dim) if self.pen.erases else colour
+            picture = ink.mask_picture(draft.mask, shade)
             painter.drawImage(QRectF(picture.rect()), picture)
             painter.restore()
         elif draft is not None and draft.shape is RegionShape.POLYGON:

@@ -61,7 +61,7 @@ class Stage(QWidget):
     cine_changed = Signal(bool)
     """Cine has started or ended."""
     regions_drawn = Signal(int, object)
-    """(slice index, all regions that it shall have) as a reader drew them; to be written."""
+    """(slice index, areas.Edit) as a reader drew it; to be written."""
     tool_changed = Signal(object)
     """The Tool that the left button now is."""
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "dataset": "core.cli.dataset",
     "train": "core.cli.train",
     "evaluate": "core.cli.evaluate",
+    "explain-score": "core.cli.explain_score",
     "compare": "core.cli.compare",
     "models": "core.cli.models",
     "labels": "core.cli.labels",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from core.models.card import Preprocessing
 from core.models.catalogue import Catalogue, CatalogueEntry
 from core.sentences import sentence
 
@@ -78,14 +81,121 @@ def publish(
 
 @app.command("import")
 def import_model(
-    folder: Annotated[Path, typer.Argument(help="Folder with card.json and model.safetensors.")],
+    path: Annotated[
+        Path,
+        typer.Argument(help="Folder with card.json, or a .safetensors, .pth or .pt weight file."),
+    ],
+    family: Annotated[
+        str, typer.Option(help="Of a weight file: its network, such as resnet18 or timm:NAME.")
+    ] = "",
+    classes: Annotated[
+        str, typer.Option(help="Of a weight file: classes in the order of its logits, a,b,c.")
+    ] = "",
+    positive: Annotated[str, typer.Option(help="The class that stands for a finding.")] = "",
+    task: Annotated[str, typer.Option(help="Label set of the classes.")] = "",
+    name: Annotated[str, typer.Option(help="Id of the model; the file's name if left out.")] = "",
+    like: Annotated[
+        str, typer.Option(help="Model whose preprocessing is taken; else --size and --options.")
+    ] = "",
+    size: Annotated[int, typer.Option(help="Rows and columns of the input.")] = 224,
+    options: Annotated[
+        str, typer.Option(help="Of the network and its input, as YAML: {image_size: 224}.")
+    ] = "{}",
+    preprocessing: Annotated[
+        str, typer.Option(help="Of the input, as YAML: {mean: 0.5, crop: whole, dimensions: 3}.")
+    ] = "{}",
+    labelling: Annotated[
+        Literal["one-of", "any-of"], typer.Option(help="Whether classes exclude each other.")
+    ] = "one-of",
+    threshold: Annotated[float, typer.Option(help="Operating threshold.")] = 0.5,
 ) -> None:
-    """Check a model folder from elsewhere and copy it into the catalogue; runs no code of it."""
-    from core.models.verification import verify_model
+    """Check a model or a weight file from elsewhere and copy it into the catalogue.
 
-    verify_model(folder)
-    entry = Catalogue().publish(folder)
-    typer.echo(f"imported as {entry.card.id}")
+    No code of it is run: a pickle that holds more than tensors is refused.
+    """
+    catalogue = Catalogue()
+    if path.is_dir():
+        from core.models.verification import verify_model
+
+        verify_model(path)
+        typer.echo(f"imported as {catalogue.publish(path).card.id}")
+        return
+    missing = [
+        f"--{word}"
+        for word, value in (
+            ("family", family), ("classes", classes), ("positive", positive), ("task", task)
+        )
+        if not value
+    ]  # fmt: skip
+    if missing:
+        raise typer.BadParameter(f"a weight file also needs {', '.join(missing)}")
+    from core.models.importing import ImportRequest, import_weights
+
+    spec = (
+        catalogue.get(like).card.preprocessing
+        if like
+        else _preprocessing({"size": size, **_mapping(preprocessing, "--preprocessing")})
+    )
+    entry = import_weights(
+        ImportRequest(
+            file=path,
+            model_id=name or re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._"),
+            family=family,
+            classes=tuple(item.strip() for item in classes.split(",")),
+            positive=positive,
+            task=task,
+            preprocessing=spec,
+            options=_mapping(options, "--options"),
+            labelling=labelling,
+            threshold=threshold,
+        ),
+        catalogue,
+    )
+    typer.echo(f"imported as {entry.card.id}: {entry.card.architecture.parameters:,} parameters")
+
+
+def _mapping(text: str, option: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError:
+        content = None
+    if not isinstance(content, dict):
+        raise typer.BadParameter("it is no YAML mapping such as {a: 1}", param_hint=option)
+    return content
+
+
+def _preprocessing(fields: dict[str, Any]) -> Preprocessing:
+    try:
+        return Preprocessing.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise typer.BadParameter(f"{place}: {first['msg']}", param_hint="--preprocessing") from None
+
+
+@app.command()
+def ensemble(
+    models: Annotated[list[str], typer.Argument(help="Ids or folders of two models or more.")],
+    name: Annotated[str, typer.Option(help="Id of the ensemble.")],
+    storage: Annotated[
+        Literal["float32", "float16"],
+        typer.Option(help="float16 halves the files, if answers stay within 0.001."),
+    ] = "float32",
+) -> None:
+    """Join models of one kind to one that votes softly; it does not answer yet."""
+    from core.models.ensemble import join
+
+    if len(models) < 2:
+        raise typer.BadParameter("an ensemble needs two models or more")
+    catalogue = Catalogue()
+    entry = join([catalogue.get(model) for model in models], name, catalogue, storage)
+    size = sum(file.stat().st_size for file in entry.folder.iterdir()) / 1e6
+    typer.echo(
+        f"published as {entry.card.id}: {len(entry.card.members) + 1} members, {size:.1f} MB. "
+        "Evaluate it before you promote it."
+    )
 
 
 @app.command()

@@ -40,12 +40,22 @@ class Preprocessing(_Frozen):
     """`foreground`: the square around the largest bright object; `whole`: the whole picture."""
     reach: int = Field(1, ge=0, le=4)
     """Neighbouring slices on each side that enter as channels; ends repeat the slice itself."""
-    mean: float = 0.5
-    """Subtracted from grey levels in [0, 1]."""
-    std: float = Field(0.5, gt=0)
-    """Then divided by."""
+    mean: float | tuple[float, ...] = 0.5
+    """Subtracted from grey levels in [0, 1]; one number, or one a channel."""
+    std: float | tuple[float, ...] = 0.5
+    """Then divided by; one number, or one a channel."""
     dimensions: Literal[2, 3] = 2
     """2: a slice with its neighbours; 3: the volume as a cube of `size` in each direction."""
+
+    @model_validator(mode="after")
+    def _one_a_channel(self) -> Preprocessing:
+        for values in (self.mean, self.std):
+            if isinstance(values, tuple) and len(values) != self.channels:
+                raise ValueError(f"mean and std need one number, or {self.channels}")
+        divisors = self.std if isinstance(self.std, tuple) else (self.std,)
+        if min(divisors) <= 0:
+            raise ValueError("std must be above zero")
+        return self
 
     @property
     def channels(self) -> int:

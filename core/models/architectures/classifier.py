@@ -140,10 +140,21 @@ def build(architecture: Architecture, channels: int) -> Classifier:
     return model
 
 
-def normalise(pixels: Tensor, mean: float, std: float) -> Tensor:
+Level = float | tuple[float, ...]
+"""One number, or one a channel."""
+
+
+def normalise(pixels: Tensor, mean: Level, std: Level) -> Tensor:
     """8-bit prepared pixels → float32 network input of the same shape, channels last in memory."""
-    image = (pixels.to(torch.float32) / 255.0 - mean) / std
+    image = (pixels.to(torch.float32) / 255.0 - _level(mean, pixels)) / _level(std, pixels)
     return image.contiguous(memory_format=memory_format(pixels.ndim))
+
+
+def _level(value: Level, pixels: Tensor) -> float | Tensor:
+    if isinstance(value, tuple):
+        shape = (1, len(value), *[1] * (pixels.ndim - 2))
+        return torch.tensor(value, dtype=torch.float32, device=pixels.device).reshape(shape)
+    return value
 
 
 def memory_format(dimensions: int) -> torch.memory_format:

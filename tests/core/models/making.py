@@ -21,6 +21,7 @@ from core.models.card import (
     Preprocessing,
     Reference,
     TrainingData,
+    member_file,
     sha256_of,
     write_card,
 )
@@ -32,17 +33,31 @@ def spec(**changes: Any) -> Preprocessing:
     return Preprocessing(**(facts | changes))
 
 
-def network(outputs: int = 1, seed: int = 0) -> Classifier:
+def network(
+    outputs: int = 1, seed: int = 0, family: str = "plain-cnn", channels: int = 3, **options: Any
+) -> Classifier:
     torch.manual_seed(seed)
-    return Classifier("plain-cnn", outputs).eval()
+    return Classifier(family, outputs, channels, **options).eval()
 
 
 def make_model(folder: Path, name: str = "small", seed: int = 0, **changes: Any) -> Card:
-    """A model folder with random weights: card.json and model.safetensors."""
+    """A model folder with random weights: card.json and model.safetensors.
+
+    members: how many networks vote. family, options, outputs: of the network.
+    """
     folder.mkdir(parents=True)
     outputs = changes.pop("outputs", 1)
-    model = network(outputs, seed)
-    save_file(model.state_dict(), folder / WEIGHTS_FILE)
+    family, options = changes.pop("family", "plain-cnn"), changes.pop("options", {})
+    channels = changes.get("preprocessing", spec()).channels
+    members = [
+        network(outputs, seed + k, family, channels, **options)
+        for k in range(changes.pop("members", 1))
+    ]
+    model = members[0]
+    for number, member in enumerate(members, start=1):
+        save_file(member.state_dict(), folder / member_file(number))
+    rest = range(2, len(members) + 1)
+    changes["members"] = tuple(sha256_of(folder / member_file(k)) for k in rest)
     facts: dict[str, Any] = {
         "id": name,
         "version": "1",
@@ -50,7 +65,10 @@ def make_model(folder: Path, name: str = "small", seed: int = 0, **changes: Any)
         "task": "hemorrhage",
         "created": "2026-01-01T00:00:00+00:00",
         "architecture": Architecture(
-            family="plain-cnn", outputs=outputs, parameters=model.parameter_count()
+            family=family,
+            options=options,
+            outputs=outputs,
+            parameters=model.parameter_count(),
         ),
         "preprocessing": spec(),
         "classes": ("no_hemorrhage", "hemorrhage"),
@@ -62,7 +80,7 @@ def make_model(folder: Path, name: str = "small", seed: int = 0, **changes: Any)
         "weights_sha256": sha256_of(folder / WEIGHTS_FILE),
     }
     card = Card(**(facts | changes))
-    answer = reference_logits(Predictor(card, model, torch.device("cpu")), 1)
+    answer = reference_logits(Predictor(card, model, torch.device("cpu"), members[1:]), 1)
     card = card.model_copy(update={"reference": Reference(seed=1, logits=answer)})
     write_card(folder, card)
     return card

@@ -18,6 +18,7 @@ from core.labels.journal import Journal
 from core.labels.labelling import Labelling
 from core.labels.schema import LabelSet, ModelOpinion, Region
 from core.places import journal_file
+from core.reading.areas import Edit
 from core.retraining.sources import Sources
 from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
@@ -202,6 +203,18 @@ class LabelOperations:
         opinion = opinion_of(reading, index)
 
         def work(labelling: Labelling) -> None:
+            labelling.mark(summary, index, stated, label_set=label_set, opinion=opinion)
+
+        self._write(reading, work)
+
+    def edit_regions(self, reading: Reading, index: int, edit: Edit) -> None:
+        """Change the regions of a slice, as they stand when the change is written."""
+        label_set, summary = self._session.label_set, reading.summary
+        opinion, size = opinion_of(reading, index), (summary.shape[1], summary.shape[2])
+
+        def work(labelling: Labelling) -> None:
+            now = labelling.regions(summary.case_id).get(summary.slice_ids[index], ())
+            stated = edit.apply(now, size)
             labelling.mark(summary, index, stated, label_set=label_set, opinion=opinion)
 
         self._write(reading, work)

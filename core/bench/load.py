@@ -77,6 +77,23 @@ def _bare_reads(folder: Path) -> Work:
     return work
 
 
+def _forgotten(folder: Path) -> Work:
+    """The system's cache gives the files' pages up, so that the next reader waits for the disk."""
+    files = [os.fspath(path) for path in folder.iterdir()]
+    for file in files:
+        handle = os.open(file, os.O_RDONLY)
+        os.fsync(handle)  # pages that are still to be written cannot be given up
+        os.close(handle)
+
+    def work() -> None:
+        for file in files:
+            handle = os.open(file, os.O_RDONLY)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(handle)
+
+    return work
+
+
 def _our_first(folder: Path) -> Work:
     def work() -> None:
         series = _one(folder)
@@ -190,6 +207,22 @@ def measure_load(sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> list[F
         for size in sizes:
             here = folder / f"{size}"
             make_series(here, size)
+            if hasattr(os, "posix_fadvise"):
+                cold = side_by_side(
+                    {"ours": _our_load(here), "read all bytes": _read_all_bytes(here)},
+                    rounds,
+                    _forgotten(here),
+                )
+                figures.append(
+                    Figure(
+                        f"full load of {size}, cold",
+                        cold["ours"],
+                        "read all bytes, cold",
+                        cold["read all bytes"],
+                        1.3,
+                        False,
+                    )
+                )
             taken = side_by_side(
                 {"ours": _our_load(here), "bare preadv": _bare_reads(here)}, rounds * 2
             )

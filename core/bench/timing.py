@@ -52,12 +52,19 @@ class Figure:
         }
 
 
-def side_by_side(works: dict[str, Work], rounds: int) -> dict[str, float]:
-    """Median seconds of each work, run in turn `rounds` times after one round to warm up."""
+def side_by_side(
+    works: dict[str, Work], rounds: int, before: Work | None = None
+) -> dict[str, float]:
+    """Median seconds of each work, run in turn `rounds` times after one round to warm up.
+
+    before: done before each work, outside of its time.
+    """
     taken: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 1):
         for name, work in works.items():
             gc.collect()
+            if before is not None:
+                before()
             begin = time.perf_counter()
             work()
             seconds = time.perf_counter() - begin

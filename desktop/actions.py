@@ -16,12 +16,12 @@ from desktop.language import later, say
 class Menu(Enum):
     """The menus, in order."""
 
-    FILE = "&File"
-    VIEW = "&View"
-    TOOLS = "&Tools"
-    LABEL = "&Label"
-    MODEL = "&Model"
-    HELP = "&Help"
+    FILE = later("&File")
+    VIEW = later("&View")
+    TOOLS = later("&Tools")
+    LABEL = later("&Label")
+    MODEL = later("&Model")
+    HELP = later("&Help")
 
 
 class Command(Enum):

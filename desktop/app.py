@@ -85,6 +85,7 @@ class Application:
         language.use(self.settings.values.language)
         qt = QApplication.instance()
         if isinstance(qt, QApplication):
+            language.teach_qt(qt)
             appearance.apply(qt, self.settings.values.theme)
 
     def wear_again(self) -> None:

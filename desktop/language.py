@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PySide6.QtCore import QLocale
+from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
 from core import places
 from core.labels.schema import LabelSet
@@ -99,6 +99,24 @@ def catalogue(code: str) -> Catalogue:
     if code == "en":
         return Catalogue()
     return read_catalogue(places.resources() / "translations" / f"{code}.po")
+
+
+_qt_translator: QTranslator | None = None
+
+
+def teach_qt(app: QCoreApplication) -> None:
+    """Have Qt's own words, such as Cancel in its file dialog, in the language now spoken."""
+    global _qt_translator  # noqa: PLW0603 - the application has exactly one
+    if _qt_translator is not None:
+        app.removeTranslator(_qt_translator)
+        _qt_translator = None
+    if _current == "en":
+        return
+    translator = QTranslator(app)
+    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    if translator.load(f"qtbase_{_current}", folder):
+        app.installTranslator(translator)
+        _qt_translator = translator
 
 
 def later(text: str) -> str:

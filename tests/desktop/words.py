@@ -26,12 +26,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SAYING = {"say": (0,), "say_count": (1, 2), "later": (0,), "Spec": (2, 4), "_look": (0,)}
 """Functions of the window → the places of their arguments that are words."""
 
-CORE_MAKERS = {"Skipped", "Warning", "SeriesWarning", "Sentence", "ImportWarning"} | {
+CORE_MAKERS = {"Skipped", "ImageWarning", "Sentence", "Check", "Window"} | {
     name
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, errors.CoreError)
 }
 """Classes of core whose text arguments are read by people."""
+
+NAMES = {"reason", "sentence", "message", "words", "told", "better", "remedy"}
+"""Variables of core in which such a text is put together first."""
 
 
 def _called(node: ast.Call) -> str:
@@ -63,30 +66,33 @@ def _name(expression: ast.expr, taken: set[str]) -> str:
 def texts(node: ast.expr | None, taken: set[str] | None = None) -> list[str]:
     """All texts that an expression can give, as templates; none for what is no text."""
     taken = set() if taken is None else taken
-    if isinstance(node, ast.Constant):
-        return [node.value] if isinstance(node.value, str) else []
-    if isinstance(node, ast.JoinedStr):
-        parts: list[list[str]] = []
-        for value in node.values:
-            if isinstance(value, ast.Constant):
-                parts.append([str(value.value)])
-            elif isinstance(value, ast.FormattedValue):
-                inner = value.value
-                if isinstance(inner, ast.IfExp) and texts(inner):
-                    parts.append(texts(inner, taken))
-                else:
-                    parts.append(["{" + _name(inner, taken) + "}"])
-        return ["".join(choice) for choice in product(*parts)]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+    found: list[str] = []
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        found = [node.value]
+    elif isinstance(node, ast.JoinedStr):
+        parts = [_part(value, taken) for value in node.values]
+        found = ["".join(choice) for choice in product(*parts)]
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = texts(node.left, taken), texts(node.right, taken)
-        return [a + b for a in left for b in right]
-    if isinstance(node, ast.IfExp):
-        return texts(node.body) + texts(node.orelse)
-    if isinstance(node, ast.BoolOp):
-        return [text for value in node.values for text in texts(value)]
-    if isinstance(node, (ast.Tuple, ast.List)):
-        return [text for item in node.elts for text in texts(item)]
-    return []
+        found = [a + b for a in left for b in right]
+    elif isinstance(node, ast.IfExp):
+        found = texts(node.body) + texts(node.orelse)
+    elif isinstance(node, ast.BoolOp):
+        found = [text for value in node.values for text in texts(value)]
+    elif isinstance(node, (ast.Tuple, ast.List)):
+        found = [text for item in node.elts for text in texts(item)]
+    return found
+
+
+def _part(value: ast.expr, taken: set[str]) -> list[str]:
+    """What one part of an f-string can be."""
+    if isinstance(value, ast.Constant):
+        return [str(value.value)]
+    assert isinstance(value, ast.FormattedValue)
+    inner = value.value
+    if isinstance(inner, ast.IfExp) and texts(inner):
+        return texts(inner, taken)
+    return ["{" + _name(inner, taken) + "}"]
 
 
 def is_words(text: str) -> bool:
@@ -135,6 +141,10 @@ def core_words() -> dict[str, str]:
         if file.parts[1] in ("cli", "bench"):
             continue
         for node in ast.walk(tree):
+            if isinstance(node, (ast.Assign, ast.AugAssign)):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(name, ast.Name) and name.id in NAMES for name in targets):
+                    take(node.value, file, node.lineno)
             if isinstance(node, ast.Call):
                 name = _called(node)
                 makes = name in CORE_MAKERS or name in ("warn", "_warn", "refuse", "Reject")

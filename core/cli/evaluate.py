@@ -12,7 +12,7 @@ from core.retraining.dataset import Dataset
 from core.retraining.picturing import explained
 from core.retraining.plots import interval_text
 from core.retraining.report import write_evaluation
-from core.retraining.scoring import find_subject, score
+from core.retraining.scoring import cross_validated, find_subject, score
 from core.retraining.statistics import RESAMPLES
 
 
@@ -37,6 +37,9 @@ def command(
     with progress_bar("Asking the model") as progress:
         scores = score(subject, dataset, split, device=device, force=force, progress=progress)
     found = scores.evaluate(dataset, resamples)
+    if split != "cv":
+        pooled = cross_validated(subject, dataset, resamples)
+        found = found.model_copy(update={"cross_validation": pooled})
     # The pictures are of the published weights: with folds they are not those that scored.
     row_of = {key: row for row, key in enumerate(dataset.keys())}
     worst = [row_of[case.key] for case in found.worst]
@@ -59,6 +62,11 @@ def command(
     if found.patients is not None:
         by_patient = found.patients
         typer.echo(f"  by patient {interval_text(by_patient.auroc, by_patient.auroc_ci95)}")
+    if found.cross_validation is not None:
+        pooled_auroc = interval_text(
+            found.cross_validation.auroc, found.cross_validation.auroc_ci95
+        )
+        typer.echo(f"  {found.cross_validation.groups} groups cross-validated {pooled_auroc}")
     typer.echo(f"Accuracy     {interval_text(found.accuracy, found.accuracy_ci95)}")
     typer.echo(f"Sensitivity  {interval_text(found.sensitivity, found.sensitivity_ci95)}")
     typer.echo(f"Specificity  {interval_text(found.specificity, found.specificity_ci95)}")

@@ -73,18 +73,6 @@ def _inverse_temperature(logits: Floats, labels: Numbers, classes: int) -> float
     return float(np.exp(found.x))
 
 
-def probabilities_out_of_fold(
-    logits: Floats, labels: Numbers, fold_of: Numbers, targets: Targets
-) -> Floats:
-    """Probabilities (n, classes), each fold calibrated on the other folds."""
-    found = np.zeros((len(logits), targets.classes))
-    for fold in np.unique(fold_of):
-        held = fold_of == fold
-        calibration = fit_calibration(logits[~held], labels[~held], targets, "the other folds")
-        found[held] = calibrated_by(calibration, logits[held], targets.classes, targets.positive)
-    return found
-
-
 def make_card(
     *,
     model_id: str,

@@ -39,6 +39,17 @@ class PatientFigures(_Frozen):
     specificity: float | None
 
 
+class CrossValidationFigures(_Frozen):
+    """All patients outside the test part, each scored by a model that had not seen them."""
+
+    n: int
+    groups: int
+    positives: int
+    auroc: float | None
+    auroc_ci95: Interval
+    patients: PatientFigures | None
+
+
 class SubgroupFigures(_Frozen):
     """The same figures on a part of the slices."""
 
@@ -93,7 +104,8 @@ class Evaluation(_Frozen):
     n: labelled slices; groups: patients. auroc: of the positive class, or the mean over classes
     one against the rest where there is none. confusion: rows are labels, columns predictions,
     in the order of `classes`. threshold: on the positive class's probability; None with more
-    than two classes, where the most probable class is predicted. ece: in ten bins of equal
+    than two classes, where the most probable class is predicted. cross_validation: of the run that
+    made the model, if it was cross-validated on this set. ece: in ten bins of equal
     width. Intervals are 95 % percentile intervals over resampled groups.
     """
 
@@ -123,6 +135,7 @@ class Evaluation(_Frozen):
     log_loss: float
     per_class: dict[str, ClassFigures]
     patients: PatientFigures | None
+    cross_validation: CrossValidationFigures | None = None
     subgroups: dict[str, dict[str, SubgroupFigures]] = Field(default_factory=dict)
     calibration: tuple[Bin, ...] = ()
     roc: Curve | None = None

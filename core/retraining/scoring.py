@@ -15,7 +15,7 @@ from core.models.card import Card, read_card
 from core.models.catalogue import Catalogue
 from core.retraining.dataset import Dataset
 from core.retraining.evaluation import align, evaluate_rows
-from core.retraining.figures import Evaluation, ModelFacts
+from core.retraining.figures import CrossValidationFigures, Evaluation, ModelFacts
 
 OUT_OF_FOLD_FILE = "out_of_fold.json"
 
@@ -97,6 +97,29 @@ def score(
     return Scores(subject, rows, probabilities, split, notes)
 
 
+def cross_validated(
+    subject: Subject, dataset: Dataset, resamples: int
+) -> CrossValidationFigures | None:
+    """The out-of-fold figures of a run on its own set, to stand beside those of a part of it.
+
+    None if it was not cross-validated, or on another set.
+    """
+    if not ((subject.run or subject.model) / OUT_OF_FOLD_FILE).is_file():
+        return None
+    try:
+        found = _out_of_fold(subject, dataset).evaluate(dataset, resamples)
+    except UnusableDatasetError:
+        return None
+    return CrossValidationFigures(
+        n=found.n,
+        groups=found.groups,
+        positives=found.positives,
+        auroc=found.auroc,
+        auroc_ci95=found.auroc_ci95,
+        patients=found.patients,
+    )
+
+
 def labelled_part(dataset: Dataset, split: str) -> NDArray[np.int64]:
     """The labelled rows of a part. Raises UnusableDatasetError if there are none."""
     rows = dataset.part(split)
@@ -130,7 +153,8 @@ def _out_of_fold(subject: Subject, dataset: Dataset) -> Scores:
     raw = np.array([probabilities for _, probabilities in found], np.float64)
     card = subject.card
     probabilities, notes = align(raw, card.classes, card.positive, dataset)
-    told = "Each patient was scored by a model that had not seen them; the threshold was chosen "
-    return Scores(
-        subject, rows, probabilities, "cv", (*notes, told + "on these scores, all folds pooled.")
+    told = (
+        "Each patient was scored by a model that had not seen them; calibration and threshold were "
+        "chosen on these scores, all folds pooled."
     )
+    return Scores(subject, rows, probabilities, "cv", (*notes, told))

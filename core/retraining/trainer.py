@@ -34,7 +34,7 @@ from core.models.card import (
     sha256_of,
     write_card,
 )
-from core.models.predictor import Predictor, fill, reference_logits
+from core.models.predictor import Predictor, calibrated_by, fill, reference_logits
 from core.retraining import cards
 from core.retraining.attention import learnt_rows, marks_of
 from core.retraining.batches import Material, Rows
@@ -308,15 +308,15 @@ class _Run:
     def _write_out_of_fold(
         self, dataset: Dataset, rows: Rows, fold_of: Rows, logits: NDArray[np.float64]
     ) -> None:
-        """Scores of every patient by a model that has not seen him, calibrated on the others.
+        """What every patient got from a model that has not seen him.
 
-        The calibration of each fold is fitted on the other folds: the figures that are made of
-        these probabilities stay out of fold, too.
+        Calibrated as the card says: pooled scores keep their order, so that the figures made of
+        them are the card's. The two numbers of that calibration were fitted on these scores.
         """
         keys = dataset.keys()
-        probabilities = cards.probabilities_out_of_fold(
-            logits, dataset.labels[rows], fold_of, targets_of(dataset, auxiliary=False)
-        )
+        kinds = targets_of(dataset, auxiliary=False)
+        calibration = cards.fit_calibration(logits, dataset.labels[rows], kinds, "out of fold")
+        probabilities = calibrated_by(calibration, logits, kinds.classes, kinds.positive)
         lines = [
             {"key": keys[row], "row": int(row), "fold": int(fold), "probabilities": shares.tolist()}
             for row, fold, shares in zip(rows, fold_of, probabilities, strict=True)

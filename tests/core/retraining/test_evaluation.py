@@ -21,7 +21,7 @@ from core.retraining.experiments import flip_pictures, run_experiments, write_ex
 from core.retraining.figures import Evaluation, read_evaluation
 from core.retraining.promotion import comparison_facts, judge, promote
 from core.retraining.report import spreadsheet_safe, write_evaluation
-from core.retraining.scoring import Scores, Subject, find_subject, score
+from core.retraining.scoring import Scores, Subject, cross_validated, find_subject, score
 from tests.core.models.making import make_model
 from tests.core.retraining.making import (
     finished_run,
@@ -326,6 +326,10 @@ def test_out_of_fold_scores_are_taken_from_the_run(tmp_path: Path, dataset: Data
     found = score(find_subject(str(run)), dataset, "cv")
     assert found.rows.tolist() == rows.tolist()
     assert found.probabilities[:, 1].tolist() == [0.75] * len(rows)
+    beside = cross_validated(find_subject(str(run)), dataset, 100)
+    assert beside is not None
+    assert beside.n == len(rows)
+    assert beside.auroc == 0.5
 
 
 def test_from_run_to_active_model_and_back(tmp_path: Path, dataset: Dataset) -> None:

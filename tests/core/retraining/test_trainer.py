@@ -17,6 +17,7 @@ from core.models.verification import verify_model
 from core.retraining.dataset import Dataset
 from core.retraining.protocol import Event, RunFolder, TrainingRequest, start_training
 from core.retraining.recipe import Recipe, available, load_recipe, reference
+from core.retraining.scoring import find_subject, score
 from core.retraining.trainer import grouped_folds, train_in_folder
 from tests.core.retraining.making import small_dataset
 
@@ -136,7 +137,11 @@ def test_folds_score_each_patient_by_a_model_that_has_not_seen_him(
     for line in lines:
         fold_of_group.setdefault(int(dataset.groups[line["row"]]), set()).add(line["fold"])
     assert all(len(folds) == 1 for folds in fold_of_group.values())
-    assert "2-fold" in read_card(run.model).metrics[0].how
+    card = read_card(run.model)
+    assert "2-fold" in card.metrics[0].how
+    scored = score(find_subject(str(run.path)), dataset, "cv").evaluate(dataset, 100)
+    assert scored.auroc == pytest.approx(card.metrics[0].value)
+    assert scored.sensitivity == pytest.approx(card.operating_point.sensitivity)
 
 
 def test_folds_hold_out_every_row_once_and_spread_the_ill() -> None:

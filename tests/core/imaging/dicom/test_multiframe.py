@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import struct
 from pathlib import Path
 
@@ -215,3 +216,77 @@ def test_mosaics_of_a_time_series_are_one_volume_each(tmp_path: Path) -> None:
         save(one, tmp_path / f"{time}")
     found = open_path(tmp_path).series
     assert [series.summary.shape for series in found] == [(5, 4, 6)] * 3
+
+
+# ------------------------------------------------------------------ what enhanced objects vary by
+
+
+def varied(groups: list[Dataset], slices: int = 3) -> Dataset:
+    """Each group of frames is a whole volume; frames of all groups stand interleaved."""
+    one = enhanced([0])
+    template = one.PerFrameFunctionalGroupsSequence[0]
+    per_frame, pixels = [], []
+    for i in range(slices):
+        for number, group in enumerate(groups):
+            own = copy.deepcopy(template)
+            own.PlanePositionSequence = Sequence([item(ImagePositionPatient=[1, 2, 3.0 * i])])
+            own.update(copy.deepcopy(group))
+            per_frame.append(own)
+            pixels.append(np.full((4, 6), 100 * number + i + 1, np.uint16))
+    one.PerFrameFunctionalGroupsSequence = Sequence(per_frame)
+    one.NumberOfFrames = len(pixels)
+    one.PixelData = np.stack(pixels).tobytes()
+    one.Modality = "MR"
+    return one
+
+
+def content(**tags: object) -> Dataset:
+    return item(FrameContentSequence=Sequence([item(**tags)]))
+
+
+def diffusion(b: float, direction: list[float] | None) -> Dataset:
+    own = item(DiffusionBValue=b)
+    if direction is not None:
+        gradient = item(DiffusionGradientOrientation=direction)
+        own.DiffusionGradientDirectionSequence = Sequence([gradient])
+    return item(MRDiffusionSequence=Sequence([own]))
+
+
+GROUPS = {
+    "phases": [content(TemporalPositionIndex=i + 1) for i in range(3)],
+    "stacks": [content(StackID=f"{i + 1}") for i in range(2)],
+    "cardiac": [
+        item(
+            CardiacSynchronizationSequence=Sequence([item(NominalCardiacTriggerDelayTime=40.0 * i)])
+        )
+        for i in range(3)
+    ],
+    "parts": [
+        item(MRImageFrameTypeSequence=Sequence([item(ComplexImageComponent=part)]))
+        for part in ("MAGNITUDE", "PHASE")
+    ],
+    "diffusion": [
+        diffusion(0, None),
+        diffusion(1000, [1, 0, 0]),
+        diffusion(1000, [0, 1, 0]),
+        diffusion(2000, [0, 0, 1]),
+    ],
+    "inversion": [
+        item(MRModifierSequence=Sequence([item(InversionTimes=100.0 * (i + 1))])) for i in range(2)
+    ],
+    "nothing": [Dataset(), Dataset()],
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_frames_of_an_enhanced_object_are_split_by_what_they_vary_by(
+    tmp_path: Path, name: str
+) -> None:
+    groups = GROUPS[name]
+    found = open_path(save(varied(groups), tmp_path / "a")).series
+    volumes = sorted(s.load().voxels[:, 0, 0].tolist() for s in found)
+    assert volumes == [[100 * k + 1, 100 * k + 2, 100 * k + 3] for k in range(len(groups))]
+    assert len({s.summary.case_id for s in found}) == len(groups)
+    assert len({s.summary.description for s in found}) == len(groups)
+    assert all(s.summary.description.isprintable() for s in found)
+    assert not any(w.code == "duplicate-positions" for s in found for w in s.summary.warnings)

@@ -79,7 +79,7 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
         series = header.text(tags.SeriesInstanceUID) or Path(folder).name
         groups[(series, patient)] += frames
     person = persons({who for _, who in groups})
-    patients = {folder: {person[who] for who in whos} for folder, whos in said.items()}
+    patients = {folder: {person[who] for who in names} for folder, names in said.items()}
     together: dict[tuple[str, str], list[Frame]] = defaultdict(list)
     for (uid, who), frames in groups.items():
         together[(uid, person[who])] += frames

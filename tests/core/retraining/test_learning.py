@@ -145,8 +145,8 @@ def test_focal_loss_tells_sure_answers_less() -> None:
     wanted = targets.of(rows)
     plain = Objective(targets, rows, Loss(), 0.0)
     focal = Objective(targets, rows, Loss(kind="focal", focal_gamma=2.0), 0.0)
-    shares = [focal(logits[k : k + 1], wanted[k : k + 1]) / plain(logits[k : k + 1], wanted[k : k + 1])
-              for k in (0, 1)]  # fmt: skip
+    each = [(logits[k : k + 1], wanted[k : k + 1]) for k in (0, 1)]
+    shares = [focal(*one) / plain(*one) for one in each]
     missed = [1 - 1 / (1 + math.exp(-3)), 1 - 1 / (1 + math.exp(1))]
     assert [share.item() for share in shares] == pytest.approx([m**2 for m in missed], rel=1e-5)
 

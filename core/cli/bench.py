@@ -14,6 +14,9 @@ import typer
 BENCHES: dict[str, tuple[str, str]] = {
     "load": ("core.bench.load", "measure"),
     "first": ("core.bench.load", "measure_first_only"),
+    "refit": ("core.bench.refit", "measure"),
+    "predict": ("core.bench.predict", "measure"),
+    "explain": ("core.bench.explain", "measure"),
     "scroll": ("desktop.bench_scroll", "measure"),
 }
 """Name → (module, function without required arguments that returns what JSON shall hold)."""
@@ -66,6 +69,11 @@ def _print(results: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     for part in results.values():
+        for item in part.get("checks", []):
+            verdict = "met" if item["met"] else "not met"
+            console.print(f"{item['name']}: {item['value']:.1e} (≤ {item['goal']:g}, {verdict})")
+        if part.get("note"):
+            console.print(part["note"])
         memory = part.get("memory")
         if memory:
             console.print(

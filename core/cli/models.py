@@ -80,7 +80,7 @@ def publish(
 
 
 @app.command("import")
-def import_model(
+def import_model(  # noqa: PLR0917 - options of the command line
     path: Annotated[
         Path,
         typer.Argument(help="Folder with card.json, or a .safetensors, .pth or .pt weight file."),

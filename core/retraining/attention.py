@@ -109,9 +109,10 @@ def explanation_loss(model: Classifier, maps: Tensor, marks: Tensor, outputs: Te
     """Mean loss of marked slices, see this file's head.
 
     maps: (k, features, rows, cols), last feature maps. marks: (k, 2, size, size) in [0, 1], as in
-    `Marks.of`, moved with their slices. outputs: (k,). 0 if nothing is marked.
+    `Marks.of`, moved with their slices. outputs: (k,). 0 if nothing is marked, and for a network
+    whose head is not linear: its map has no closed form.
     """
-    if len(maps) == 0:
+    if len(maps) == 0 or not model.is_linear:
         return maps.sum() * 0.0
     places = maps.shape[-2] * maps.shape[-1]
     every = torch.stack(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,14 @@ from core.retraining import statistics as stats
 from core.retraining.comparison import Comparison, compare
 from core.retraining.dataset import Dataset
 from core.retraining.pointing import PointingChange, look, marked_rows, pointing_change
+from core.retraining.preview import agreement, record_agreement, remembered
 from core.retraining.protocol import RunFolder
 from core.retraining.recipe import Recipe, parse_recipe
 from core.retraining.scoring import Scores, Subject, find_subject, labelled_part, score
 
 _SCORES_FOLDER = "test_scores"
 _EVIDENCE_FILE = "comparison.json"
+_FORETOLD_FILE = "foretold.json"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def judge(
     other = Subject(champion.card.id, champion.folder, champion.card)
     first = _scores(run, other, dataset, part, device, _half(progress, 0))
     second = _scores(run, challenger, dataset, part, device, _half(progress, 1))
+    told = _foretold(champion.card, challenger, dataset, device)
     comparison = compare(
         dataset,
         first,
@@ -75,7 +78,7 @@ def judge(
         rules=_recipe(run, challenger.card).gate,
         pointing=_pointing(dataset, part, (other, challenger), device, resamples),
         resamples=resamples,
-        remarks=_remarks(dataset, champion.card, part),
+        remarks=(*_remarks(dataset, champion.card, part), *told),
     )
     return Judgement(run, challenger, champion, comparison, part)
 
@@ -177,6 +180,38 @@ def _scores(
     np.save(stream, found.probabilities, allow_pickle=False)
     durable.write_bytes(kept, stream.getvalue())
     return found
+
+
+def _foretold(
+    champion: Card, challenger: Subject, dataset: Dataset, device: str
+) -> tuple[str, ...]:
+    """How a preview of this retraining compares with it; kept for the next preview."""
+    foretold = remembered(champion.weights_sha256)
+    keys = dataset.keys()
+    rows = np.array(
+        [row for row, key in enumerate(keys) if key in foretold and dataset.splits[row] != "test"],
+        np.int64,
+    )
+    kept = challenger.run / _FORETOLD_FILE if challenger.run is not None else None
+    if len(rows) == 0 or kept is None:
+        return ()
+    if kept.is_file():  # judged before: counted once
+        try:
+            return (str(json.loads(kept.read_bytes())["sentence"]),)
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+    from core.models.predictor import load_predictor
+
+    card = challenger.card
+    chances = load_predictor(challenger.model, device).predict_dataset(dataset, rows)
+    calls = chances[:, card.classes.index(card.positive)] >= card.threshold
+    decided = {keys[row]: bool(call) for row, call in zip(rows, calls, strict=True)}
+    found = agreement(foretold, decided)
+    if found is None:
+        return ()
+    record_agreement(found)
+    durable.write_json(kept, {**asdict(found), "sentence": found.sentence()})
+    return (found.sentence(),)
 
 
 def _pointing(

@@ -1,5 +1,6 @@
 """Entry of worker processes: `python -m core.retraining.worker train RUN`.
 
+`features MODEL SERIES CASE` keeps the features of one series for previews.
 `judge RUN` measures a finished run beside the active model and leaves the scores in the run's
 folder, so that a window, which never imports torch, can compare them.
 """
@@ -18,8 +19,24 @@ def main(words: list[str]) -> int:
         return train_in_folder(Path(words[1]))
     if len(words) == 2 and words[0] == "judge":
         return _judge(Path(words[1]))
+    if len(words) == 4 and words[0] == "features":
+        return _features(Path(words[1]), Path(words[2]), words[3])
     sys.stderr.write("sliceloop --worker: unknown worker\n")
     return 2
+
+
+def _features(model: Path, series: Path, case_id: str) -> int:
+    """A failure's sentence goes to the error; there is nothing else to tell."""
+    from core.errors import CoreError
+    from core.retraining.features import keep_features
+    from core.sentences import sentence
+
+    try:
+        keep_features(model, series, case_id)
+    except CoreError as error:
+        sys.stderr.write(f"{sentence(error)}\n")
+        return 1
+    return 0
 
 
 def _judge(run: Path) -> int:

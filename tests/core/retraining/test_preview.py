@@ -1,0 +1,178 @@
+"""The head fitted anew: what it foretells, how fast, and whether it was right."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.bench import refit
+from core.imaging.deidentify import pseudonym, site_key
+from core.imaging.opening import open_path
+from core.models.card import Calibration, Card
+from core.models.predictor import load_predictor
+from core.retraining import preview
+from core.retraining.features import features_of, head_of, keep_features
+from core.retraining.preview import CaseFeatures, FeatureStore, Foretold, Head, Previewer
+from core.retraining.worker import main
+from tests.core.imaging.dicom.make import write_series
+from tests.core.models.making import make_model
+
+
+def card(threshold: float = 0.5) -> Card:
+    return Card.model_construct(threshold=threshold, calibration=Calibration())
+
+
+def made(seed: int = 0, slices: int = 40, patients: int = 6) -> tuple[list[CaseFeatures], dict]:
+    random = np.random.default_rng(seed)
+    cases, labels = [], {}
+    for patient in range(patients):
+        features = random.normal(size=(slices, 24)).astype(np.float32)
+        keys = tuple(f"k{patient}-{index}" for index in range(slices))
+        labels |= {key: bool(row[0] + row[1] > 0) for key, row in zip(keys, features, strict=True)}
+        cases.append(CaseFeatures(f"c{patient}", f"p{patient}", keys, features))
+    return cases, labels
+
+
+def test_labels_move_the_answers_towards_them_and_validation_is_only_measured() -> None:
+    cases, labels = made()
+    head = Head(np.zeros(24), 0.0)
+    parts = {"p4": "validation", "p5": "test"}
+    found = Previewer(card(), head, cases, parts).preview(labels)
+    assert found.learnt == 4 * 40
+    assert found.looked_at == 5 * 40
+    assert found.validation_slices == 40
+    assert found.validation_before == pytest.approx(0.5)
+    assert found.validation_after is not None
+    assert found.validation_after > 0.95
+    assert found.change is not None
+    assert found.change.value == pytest.approx(found.validation_after - 0.5)
+    assert {flip.case for flip in found.flips} <= {f"c{n}" for n in range(5)}
+    wrong = [flip.is_right for flip in found.flips]
+    assert wrong == sorted(wrong)  # those that would become wrong first
+
+
+def test_what_tests_and_what_validates_changes_nothing() -> None:
+    cases, labels = made()
+    head = Head(np.full(24, 0.1), 0.0)
+    parts = {"p4": "validation", "p5": "test"}
+    previewer = Previewer(card(), head, cases, parts)
+    turned = {key: (not shows if key[1] in "45" else shows) for key, shows in labels.items()}
+    one, other = previewer.preview(labels), previewer.preview(turned)
+    assert {(f.key, f.after) for f in one.flips} == {(f.key, f.after) for f in other.flips}
+
+
+def test_without_labels_nothing_changes() -> None:
+    cases, _ = made()
+    found = Previewer(card(), Head(np.ones(24), 0.0), cases).preview({})
+    assert found.learnt == 0
+    assert found.flips == ()
+    assert found.validation_after is None
+    assert len(Previewer(card(), Head(np.ones(24), 0.0), [])) == 0
+    assert Previewer(card(), Head(np.ones(24), 0.0), []).preview({}).flips == ()
+
+
+def test_one_label_moves_little_and_many_move_much() -> None:
+    cases, labels = made()
+    previewer = Previewer(card(), Head(np.zeros(24), -3.0), cases)
+    first = next(key for key, shows in labels.items() if shows)
+    few = previewer.preview({first: True})
+    many = previewer.preview(labels)
+    assert len(few.flips) < len(many.flips)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 1000))
+def test_the_fit_is_the_penalised_logistic_regression(seed: int) -> None:
+    """All directions kept, it is scikit-learn's fit with the same prior."""
+    from sklearn.linear_model import LogisticRegression
+
+    cases, labels = made(seed, 60, 2)
+    features = np.concatenate([case.features for case in cases])
+    truth = np.array([labels[key] for case in cases for key in case.keys])
+    found = Previewer(card(0.5), Head(np.zeros(24), 0.0), cases)
+    after = found._moved(np.ones(len(truth), bool), truth.astype(np.int64))
+    centred = features - features.mean(axis=0)
+    scale = np.square(centred).sum(axis=1).mean()
+    stacked = np.concatenate([centred, np.full((len(centred), 1), np.sqrt(scale))], axis=1)
+    oracle = LogisticRegression(
+        C=preview.PRIOR_LOGITS**2 / scale, fit_intercept=False, tol=1e-8, max_iter=1000
+    ).fit(stacked, truth)
+    assert np.allclose(after, oracle.decision_function(stacked), atol=0.02)
+
+
+def test_five_thousand_slices_in_time() -> None:
+    previewer, _, labels = refit.made()
+    assert len(previewer) == 5000
+    before = time.process_time()
+    previewer.preview(labels)
+    # Processor time: the machine may be busy with others, and a preview takes one thread.
+    assert time.process_time() - before < 2 * refit.LIMIT_SECONDS
+
+
+def test_features_give_the_models_own_logits(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", [0, 5, 10, 15], shuffle=None)
+    made_card = make_model(tmp_path / "model", "m", 0, context=(1.0, 2.0, 1.0))
+    (series,) = open_path(tmp_path / "in").series
+    case = series.summary.case_id
+    assert main(["features", str(tmp_path / "model"), str(tmp_path / "in"), case]) == 0
+    store = FeatureStore(made_card.weights_sha256)
+    (found,) = store.cases()
+    assert found.case == pseudonym(site_key(), f"case:{case}")
+    head = store.head()
+    assert head is not None
+    predictor = load_predictor(tmp_path / "model")
+    volume = series.load()
+    said = [
+        p.probabilities[made_card.positive]
+        for p in sorted(predictor.predict_volume(volume, explain=False), key=lambda p: p.index)
+    ]
+    calibration = made_card.calibration
+    logits = calibration.slope * head.logits(found.features) + calibration.intercept
+    assert np.allclose(1 / (1 + np.exp(-logits)), said, atol=1e-4)
+    assert np.allclose(features_of(predictor, volume), found.features)
+    assert head_of(predictor).bias == pytest.approx(head.bias)
+    assert not keep_features(tmp_path / "model", tmp_path / "in", case)  # there already
+    stored = b"".join(p.read_bytes() for p in store.path("x").parent.glob("*.npz"))
+    for name in (series.summary.uid, *series.summary.slice_ids, "P1", "Test^One"):
+        assert name.encode() not in stored
+
+
+def test_a_series_that_is_gone_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_series(tmp_path / "in", [0, 5])
+    make_model(tmp_path / "model", "m", 0)
+    assert main(["features", str(tmp_path / "model"), str(tmp_path / "in"), "other"]) == 1
+    assert "not there any more" in capsys.readouterr().err
+
+
+def test_a_damaged_cache_is_no_cache(tmp_path: Path) -> None:
+    store = FeatureStore("a" * 64, tmp_path)
+    cases, _ = made(0, 3, 2)
+    for case in cases:
+        store.write(case, Head(np.zeros(24), 0.5))
+    store.path("c0").write_bytes(b"damaged")
+    assert [case.case for case in store.cases()] == ["c1"]
+    (tmp_path / ("a" * 24) / "head.npz").write_bytes(b"")
+    assert store.head() is None
+
+
+def test_what_was_foretold_is_compared_with_what_happened() -> None:
+    foretold = {"a": (False, True), "b": (False, True), "c": (True, True), "d": (True, False)}
+    preview.remember("f" * 64, foretold)
+    assert preview.remembered("f" * 64) == foretold
+    assert preview.remembered("e" * 64) == {}
+    found = preview.agreement(foretold, {"a": True, "b": False, "c": False, "d": False, "x": True})
+    assert found == Foretold(slices=4, foretold=3, happened=3, both=2)
+    assert found.precision == pytest.approx(2 / 3)
+    assert found.recall == pytest.approx(2 / 3)
+    assert preview.record() is None
+    preview.record_agreement(found)
+    preview.record_agreement(found)
+    assert preview.record() == Foretold(8, 6, 6, 4)
+    assert preview.agreement(foretold, {"x": True}) is None

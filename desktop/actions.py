@@ -491,7 +491,7 @@ SPECS: tuple[Spec, ...] = (
         Command.NEXT_REVIEW,
         Menu.LABEL,
         "Ne&xt in the review queue",
-        ("Q",),
+        ("F2",),
         "The slice that most deserves a look",
         _FREE,
         separator=True,
@@ -500,7 +500,7 @@ SPECS: tuple[Spec, ...] = (
         Command.PREVIOUS_REVIEW,
         Menu.LABEL,
         "Pre&vious in the review queue",
-        ("Shift+Q",),
+        ("Shift+F2",),
         "",
         _FREE,
     ),
@@ -629,6 +629,11 @@ class Actions(QObject):
 
     def __getitem__(self, command: Command) -> QAction:
         return self._actions[command]
+
+    def with_keys(self, words: str, command: Command) -> str:
+        """A tool tip with the keys now in force: “Undo the last step (Ctrl+Z)”."""
+        keys = keys_in_words(self._actions[command])
+        return f"{words} ({keys})" if keys else words
 
     def bind(self, command: Command, act: Callable[[], None]) -> None:
         """Say what a command does."""

@@ -83,6 +83,19 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(self, self._operations.settings.values.keys)
         self._build()
         self.stage.set_language(language.current())
+        labels, review = self.findings.labels, self.review
+        for widget, command in (
+            (labels.accept, Command.ACCEPT),
+            (labels.reject, Command.REJECT),
+            (labels.clear, Command.CLEAR_LABEL),
+            (labels.undo, Command.UNDO),
+            (labels.redo, Command.REDO),
+            (labels.note, Command.NOTE),
+            (review.next, Command.NEXT_REVIEW),
+            (review.previous, Command.PREVIOUS_REVIEW),
+            (self.studies.open, Command.OPEN_FOLDER),
+        ):
+            widget.setToolTip(self.actions_.with_keys(widget.toolTip(), command))
         self.menus = self.actions_.fill(self.menuBar())
         self.actions_.attach(self.stage)
 
@@ -97,6 +110,8 @@ class MainWindow(QMainWindow):
         panels = (self.studies.isHidden(), self.tabs.isHidden())
         self._refresh_timer.stop()
         self.disconnect_core()
+        for menu in self.menus.values():
+            menu.deleteLater()
         self.menuBar().clear()
         self.actions_.remove()
         old = self.takeCentralWidget()

@@ -23,6 +23,7 @@ from core.retraining.protocol import RunFolder, reap
 from core.sample import SampleTruth, make_sample
 from desktop.app import Application, make_qt
 from desktop.jobs import Job, Task, explain
+from desktop.language import say
 from desktop.logs import start_logging, tell_defects
 from desktop.notices import Level, Notice
 from desktop.panels.guide import Guide
@@ -102,7 +103,10 @@ class Tour:
         self.guide.next_wanted.connect(self._next)
         self.guide.end_wanted.connect(app.window.close)
         self.guide.show_step(
-            0, 0, "The guided tour", "Sliceloop is making its sample of synthetic head CTs…"
+            0,
+            0,
+            say("The guided tour"),
+            say("Sliceloop is making its sample of synthetic head CTs…"),
         )
         app.window.middle_column.insertWidget(0, self.guide)
         self._timer = QTimer(app.window)
@@ -116,7 +120,7 @@ class Tour:
             return prepare_sample(profile / "sample", task.progress)
 
         self._app.jobs.submit(
-            Job("sample", "Making the sample", make),
+            Job("sample", say("Making the sample"), make),
             on_done=self._made,
             on_failed=lambda failure: self._app.window.tell(Notice.of(failure)),
         )
@@ -153,7 +157,7 @@ class Tour:
             self._app.window.tell(
                 Notice(
                     Level.ERROR,
-                    f"The tour cannot go on: {error}. End it and start it again.",
+                    say("The tour cannot go on: {error}. End it and start it again.", error=error),
                 )
             )
         except Exception as error:  # noqa: BLE001 - told once, not ten times a second

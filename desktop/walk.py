@@ -14,6 +14,7 @@ from core.imaging.geometry import Plane
 from core.session import AnswerState, LoadState, Reading
 from desktop.actions import Command
 from desktop.app import Application
+from desktop.language import say
 from desktop.notices import Level
 
 READ_BY_MODEL = 4
@@ -122,66 +123,79 @@ class Walk:
         return [
             Step(
                 "open",
-                "A study is open",
-                "These are synthetic head CTs that Sliceloop made itself: no patient is shown. "
-                "The wheel moves through the slices, left drag changes the grey levels, keys 1–5 "
-                "are window presets.",
+                say("A study is open"),
+                say(
+                    "These are synthetic head CTs that Sliceloop made itself: no patient is "
+                    "shown. The wheel moves through the slices, left drag changes the grey "
+                    "levels, keys 1–5 are window presets."
+                ),
                 self._open,
                 self._is_loaded,
                 "01-opened",
             ),
             Step(
                 "strip",
-                "The model has read along",
-                "Each cell of the strip under the image is one slice: the redder and higher, the "
-                "likelier a hemorrhage; the dashed line is the operating threshold. N goes to the "
-                "next suspicious slice. The panel at the right says it in words.",
+                say("The model has read along"),
+                say(
+                    "Each cell of the strip under the image is one slice: the redder and "
+                    "higher, the likelier a hemorrhage; the dashed line is the operating "
+                    "threshold. N goes to the next suspicious slice. The panel at the right "
+                    "says it in words."
+                ),
                 self._to_suspicious,
                 self._is_answered,
                 "02-strip",
             ),
             Step(
                 "heat-map",
-                "Why: the heat map",
-                "G lays the evidence for hemorrhage over the slice. It is off until you ask for "
-                "it, so that you read first.",
+                say("Why: the heat map"),
+                say(
+                    "G lays the evidence for hemorrhage over the slice. It is off until you "
+                    "ask for it, so that you read first."
+                ),
                 lambda: self._show(heat_map=True),
                 lambda: self.reading.case.display.heat_map,
                 "03-heat-map",
             ),
             Step(
                 "three-panel",
-                "Original, heat map, overlay",
-                "T shows all three side by side, in step.",
+                say("Original, heat map, overlay"),
+                say("T shows all three side by side, in step."),
                 lambda: self._show(heat_map=False, three_panels=True),
                 lambda: self.reading.case.display.three_panels,
                 "04-three-panel",
             ),
             Step(
                 "correct",
-                "The reader decides",
-                "Ctrl+1 and Ctrl+2 label the slice. Here a key was pressed by mistake, taken back "
-                "with Ctrl+Z, and the right one given. “Saved” appears only when the label is on "
-                "the disk, and no label is ever overwritten.",
+                say("The reader decides"),
+                say(
+                    "Ctrl+1 and Ctrl+2 label the slice. Here a key was pressed by mistake, "
+                    "taken back with Ctrl+Z, and the right one given. “Saved” appears only "
+                    "when the label is on the disk, and no label is ever overwritten."
+                ),
                 self._correct,
                 self._is_corrected,
                 "05-corrected-label",
             ),
             Step(
                 "label",
-                "Labels for a training",
-                "A reader goes on like this. Here the phantoms' own truth stands in for an hour "
-                "of reading: every slice of every series gets its label, through the same "
-                "journal.",
+                say("Labels for a training"),
+                say(
+                    "A reader goes on like this. Here the phantoms' own truth stands in for "
+                    "an hour of reading: every slice of every series gets its label, through "
+                    "the same journal."
+                ),
                 self._label_all,
                 self._all_labelled,
             ),
             Step(
                 "retrain",
-                "Retraining",
-                "The labels become a training set, split by patient for good. A process of its "
-                "own trains; the curves are live, and you can go on reading. It can be stopped "
-                "and resumed: the tour does both.",
+                say("Retraining"),
+                say(
+                    "The labels become a training set, split by patient for good. A process "
+                    "of its own trains; the curves are live, and you can go on reading. It "
+                    "can be stopped and resumed: the tour does both."
+                ),
                 self._retrain,
                 self._has_trained_an_epoch,
                 "06-retraining",
@@ -189,17 +203,20 @@ class Walk:
             ),
             Step(
                 "resume",
-                "Stopped and resumed",
-                "The run was stopped after an epoch and goes on from its last checkpoint.",
+                say("Stopped and resumed"),
+                say("The run was stopped after an epoch and goes on from its last checkpoint."),
                 self._stop_and_resume,
                 self._has_finished,
                 patience=600.0,
             ),
             Step(
                 "compare",
-                "Champion against challenger",
-                "Both models on the same test patients. Look at the interval of the difference, "
-                "and at the slices that got worse. Few patients tell little: the page says so.",
+                say("Champion against challenger"),
+                say(
+                    "Both models on the same test patients. Look at the interval of the "
+                    "difference, and at the slices that got worse. Few patients tell little: "
+                    "the page says so."
+                ),
                 self._compare,
                 lambda: self.app.window.pages.currentWidget() is self.app.window.comparison,
                 "07-comparison",
@@ -207,9 +224,11 @@ class Walk:
             ),
             Step(
                 "promote",
-                "A person promotes",
-                "The new model answers from now on: who decided, when and why is kept. Its "
-                "answers replace the old ones, which would be shown as stale.",
+                say("A person promotes"),
+                say(
+                    "The new model answers from now on: who decided, when and why is kept. "
+                    "Its answers replace the old ones, which would be shown as stale."
+                ),
                 self._promote,
                 self._is_promoted,
                 "08-promoted",
@@ -217,9 +236,11 @@ class Walk:
             ),
             Step(
                 "roll-back",
-                "And one click back",
-                "The shipped model is active again. Nothing is lost: both stay in the catalogue, "
-                "and the list of changes tells the story.",
+                say("And one click back"),
+                say(
+                    "The shipped model is active again. Nothing is lost: both stay in the "
+                    "catalogue, and the list of changes tells the story."
+                ),
                 self._roll_back,
                 self._is_rolled_back,
                 "09-rolled-back",
@@ -388,9 +409,9 @@ class Walk:
         page = self.app.window.comparison
         advised = page.view is not None and page.view.advises_promotion
         page.reason.setText(
-            "Guided tour: the gate advises it"
+            say("Guided tour: the gate advises it")
             if advised
-            else "Guided tour: to show the step, although the gate advises against it"
+            else say("Guided tour: to show the step, although the gate advises against it")
         )
         page.promote.click()
 
@@ -404,7 +425,7 @@ class Walk:
         )
 
     def _roll_back(self) -> None:
-        self.app.operations.retraining.roll_back("Guided tour: to show the way back")
+        self.app.operations.retraining.roll_back(say("Guided tour: to show the way back"))
 
     def _is_rolled_back(self) -> bool:
         promotions = self.app.operations.retraining.promotions()
@@ -457,5 +478,7 @@ class Pace:
             self.seconds.setdefault(step.name, round(spent, 2))
             return True
         if spent > step.patience:
-            raise TimeoutError(f"the step “{step.title}” was not done after {spent:.0f} s")
+            raise TimeoutError(
+                f"the step “{step.title}” was not done after {spent:.0f} s"
+            )
         return False

@@ -23,6 +23,7 @@ from core.retraining.protocol import (
 )
 from core.session import Session
 from desktop.jobs import Job, Jobs, Task
+from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.operations.comparing import view_of
 from desktop.operations.labelling import LabelOperations
@@ -92,7 +93,7 @@ class Retraining:
             return make_plan(label_set, standing, active, self.runs())
 
         self._jobs.submit(
-            Job("plan", "Counting labels", work),
+            Job("plan", say("Counting labels"), work),
             on_done=ready,
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
@@ -130,7 +131,7 @@ class Retraining:
             self.watch(run, pid)
 
         self._jobs.submit(
-            Job("training", "Making the training set", work),
+            Job("training", say("Making the training set"), work),
             on_done=done,
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
@@ -144,7 +145,9 @@ class Retraining:
         self._jobs.submit(
             Job("training", "", work),
             on_done=lambda _: self._tell(
-                Notice(Level.INFO, "The training stops after the step at hand; it can be resumed.")
+                Notice(
+                    Level.INFO, say("The training stops after the step at hand; it can be resumed.")
+                )
             ),
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
@@ -156,21 +159,23 @@ class Retraining:
             return start_training(RunFolder(path).request, path, resume=True)
 
         self._jobs.submit(
-            Job("training", "Resuming the training", work),
+            Job("training", say("Resuming the training"), work),
             on_done=lambda pid: self.watch(path, pid),
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
 
     def _ended(self, view: RunView) -> None:
         if view.state == "failed":
-            self._tell(Notice(Level.ERROR, view.failure or "The training failed."))
+            self._tell(Notice(Level.ERROR, say_core(view.failure or "The training failed.")))
         elif view.state == "finished":
             self._tell(
                 Notice(
                     Level.DONE,
-                    "The training has finished. Compare the new model with the active one before "
-                    "it may answer.",
-                    offers={"Compare…": lambda: self.compare(view.path)},
+                    say(
+                        "The training has finished. Compare the new model with the active one "
+                        "before it may answer."
+                    ),
+                    offers={say("Compare…"): lambda: self.compare(view.path)},
                 )
             )
 
@@ -189,7 +194,7 @@ class Retraining:
             return judge(run, catalogue)
 
         self._jobs.submit(
-            Job("compare", "Comparing the models", work),
+            Job("compare", say("Comparing the models"), work),
             on_done=self._judged,
             on_failed=lambda failure: self._tell(Notice.of(failure)),
         )
@@ -200,10 +205,10 @@ class Retraining:
             self._tell(
                 Notice(
                     Level.CAUTION,
-                    "No model is active for this task, so there is nothing to compare with.",
+                    say("No model is active for this task, so there is nothing to compare with."),
                     offers={
-                        "Make the new model active": lambda: self.promote(
-                            "First model of this task"
+                        say("Make the new model active"): lambda: self.promote(
+                            say("First model of this task")
                         )
                     },
                 )
@@ -216,17 +221,17 @@ class Retraining:
         judgement, by, catalogue = self.judgement, self._labels.reader, self._catalogue
         if judgement is None:
             return
-        self._decide("Promoting the model", lambda: promote(judgement, by, reason, catalogue))
+        self._decide(say("Promoting the model"), lambda: promote(judgement, by, reason, catalogue))
 
     def promote_known(self, model: str, reason: str) -> None:
         """Make a model of the catalogue the active one."""
         by, catalogue = self._labels.reader, self._catalogue
-        self._decide("Promoting the model", lambda: catalogue.promote(model, by, reason))
+        self._decide(say("Promoting the model"), lambda: catalogue.promote(model, by, reason))
 
     def roll_back(self, reason: str) -> None:
         """Make the model active again that was so before the last change."""
         by, catalogue, task = self._labels.reader, self._catalogue, self._session.label_set.id
-        self._decide("Rolling back", lambda: catalogue.rollback(task, by, reason))
+        self._decide(say("Rolling back"), lambda: catalogue.rollback(task, by, reason))
 
     def promotions(self) -> tuple[Promotion, ...]:
         """Every change of the active model of the task in force, in order."""
@@ -243,9 +248,15 @@ class Retraining:
 
         def done(promotion: Promotion) -> None:
             self._catalogue.changed.emit()
-            words = "answers now" if promotion.action == "promote" else "answers again"
-            before = f" instead of {promotion.previous}" if promotion.previous else ""
-            self._tell(Notice(Level.DONE, f"{promotion.model} {words}{before}."))
+            words = (
+                say("{model} answers now.", model=promotion.model)
+                if promotion.action == "promote"
+                else say("{model} answers again.", model=promotion.model)
+            )
+            if promotion.previous:
+                before = say("Until now it was {model}.", model=promotion.previous)
+                words = f"{words} {before}"
+            self._tell(Notice(Level.DONE, words))
             self.decided.emit(promotion)
 
         self._jobs.submit(
@@ -266,13 +277,14 @@ def _or_stop(task: Task) -> Callable[[int, int], None]:
 
 
 def _left_out(collected: Collected) -> Notice:
-    labels = sum(item.labels for item in collected.left_out)
-    return Notice(
-        Level.CAUTION,
-        f"{labels} label{'s are' if labels > 1 else ' is'} not in the training set: "
-        f"{collected.left_out[0].reason}",
-        "\n".join(f"{item.labels}: {item.reason}" for item in collected.left_out),
+    words = say_count(
+        sum(item.labels for item in collected.left_out),
+        "{count} label is not in the training set: {reason}",
+        "{count} labels are not in the training set: {reason}",
+        reason=say_core(collected.left_out[0].reason),
     )
+    lines = [f"{item.labels}: {say_core(item.reason)}" for item in collected.left_out]
+    return Notice(Level.CAUTION, words, "\n".join(lines))
 
 
 def _ask_in_child(run: Path, task: Task) -> None:
@@ -296,4 +308,6 @@ def _ask_in_child(run: Path, task: Task) -> None:
         told = child.stderr.read().strip().splitlines()
     task.check()
     if child.returncode != 0:
-        raise RunError(run, told[-1] if told else "the models could not be asked", "Try again.")
+        raise RunError(
+            run, told[-1] if told else "the models could not be asked", "Try again."
+        )

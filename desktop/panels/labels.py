@@ -89,12 +89,10 @@ class LabelBox(QWidget):
         self._layout.addWidget(section(say("Your label for this slice"), self))
         judging = QHBoxLayout()
         self.accept = QPushButton(say("Accept"), self)
-        self.accept.setToolTip(say("Label the slice with what the model says of it (Enter)"))
+        self.accept.setToolTip(say("Label the slice with what the model says of it"))
         self.accept.clicked.connect(self.accept_wanted)
         self.reject = QPushButton(say("Reject"), self)
-        self.reject.setToolTip(
-            say("Label the slice with the opposite of what the model says (Shift+Enter)")
-        )
+        self.reject.setToolTip(say("Label the slice with the opposite of what the model says"))
         self.reject.clicked.connect(self.reject_wanted)
         for button in (self.accept, self.reject):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -104,7 +102,7 @@ class LabelBox(QWidget):
         self._classes.setSpacing(4)
         self._layout.addLayout(self._classes)
         self.clear = QPushButton(say("Clear label"), self)
-        self.clear.setToolTip(say("Take the label off this slice (Ctrl+0)"))
+        self.clear.setToolTip(say("Take the label off this slice"))
         self.clear.clicked.connect(lambda: self.label_wanted.emit(None))
         self.series = QPushButton(say("Whole series…"), self)
         self.series.setToolTip(say("Give all slices of this series one label"))
@@ -120,8 +118,9 @@ class LabelBox(QWidget):
 
     def _build_note(self) -> None:
         self.note = QLineEdit(self)
-        self.note.setPlaceholderText(say("Note on this slice (Ctrl+T)"))
+        self.note.setPlaceholderText(say("Note on this slice"))
         self.note.setAccessibleName(say("Note on this slice"))
+        self.note.setToolTip(say("Note on this slice"))
         self.note.setMaxLength(2000)
         self.note.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.note.returnPressed.connect(self._give_note)
@@ -132,12 +131,12 @@ class LabelBox(QWidget):
 
     def _build_lists(self) -> None:
         head = QHBoxLayout()
-        self._undo = QPushButton(say("Undo"), self)
-        self._undo.setToolTip(say("Undo the last step (Ctrl+Z)"))
-        self._redo = QPushButton(say("Redo"), self)
-        self._redo.setToolTip(say("Redo what was undone (Ctrl+Y)"))
+        self.undo = QPushButton(say("Undo"), self)
+        self.undo.setToolTip(say("Undo the last step"))
+        self.redo = QPushButton(say("Redo"), self)
+        self.redo.setToolTip(say("Redo what was undone"))
         head.addStretch(1)
-        for button, signal in ((self._undo, self.undo_wanted), (self._redo, self.redo_wanted)):
+        for button, signal in ((self.undo, self.undo_wanted), (self.redo, self.redo_wanted)):
             button.setProperty("role", "small")
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.clicked.connect(signal)
@@ -228,8 +227,8 @@ class LabelBox(QWidget):
         can_redo: bool,
     ) -> None:
         """Show what was done to this series, the last step first, and what stands, by slice."""
-        self._undo.setEnabled(can_undo)
-        self._redo.setEnabled(can_redo)
+        self.undo.setEnabled(can_undo)
+        self.redo.setEnabled(can_redo)
         self._labelled = {item.slice_id: item for item in labelled}
         self.history.clear()
         for entry in entries:

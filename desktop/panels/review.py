@@ -192,11 +192,11 @@ class ReviewPanel(QFrame):
 
     def _build_buttons(self, layout: QVBoxLayout) -> None:
         self.previous = QPushButton(say("Previous"), self)
-        self.previous.setToolTip(say("Back to the one looked at before (Shift+Q)"))
+        self.previous.setToolTip(say("Back to the one looked at before"))
         self.previous.clicked.connect(self.previous_wanted)
         self.next = QPushButton(say("Next"), self)
         self.next.setProperty("role", "primary")
-        self.next.setToolTip(say("The next one in the queue (Q)"))
+        self.next.setToolTip(say("The next one in the queue"))
         self.next.clicked.connect(self.next_wanted)
         self.again = QPushButton(say("Begin again"), self)
         self.again.setToolTip(say("Forget what was looked at"))

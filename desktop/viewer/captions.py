@@ -7,11 +7,16 @@ from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity
 from core.reading.slab import Slab, span
 from desktop import appearance
+from desktop.language import later
 from desktop.viewer.furniture import Line
 from desktop.viewer.words import level, number, percent, say
 
 _AXES = (("L", "R"), ("P", "A"), ("H", "F"))
-_PLANE_WORDS = {Plane.SLICE: "Slice", Plane.ROW: "Row", Plane.COLUMN: "Column"}
+_PLANE_WORDS = {
+    Plane.SLICE: later("Slice"),
+    Plane.ROW: later("Row"),
+    Plane.COLUMN: later("Column"),
+}
 
 
 def patient_position(point: tuple[float, float, float]) -> str:

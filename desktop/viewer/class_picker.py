@@ -11,13 +11,14 @@ from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 from core.case import Case
 from core.models.heat import COLOUR_MAPS
 from desktop import appearance
+from desktop.language import later
 from desktop.viewer import captions
 from desktop.viewer.words import say
 
 COLOUR_WORDS = {
-    "inferno": "Inferno (default)",
-    "cividis": "Cividis (for colour-blind readers)",
-    "red-blue": "Red to blue",
+    "inferno": later("Inferno (default)"),
+    "cividis": later("Cividis (for colour-blind readers)"),
+    "red-blue": later("Red to blue"),
 }
 
 

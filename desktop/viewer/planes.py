@@ -9,14 +9,15 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from core.case import Case
 from core.imaging.geometry import Geometry, Plane
 from core.reading.layout import Layout, Tool
+from desktop.language import later
 from desktop.viewer.camera import Viewpoint, upright
 from desktop.viewer.marking import Pen
 from desktop.viewer.overlay import HeatPictures
 from desktop.viewer.slice_view import SliceView
 from desktop.viewer.words import say
 
-_BY_AXIS = ("Sagittal", "Coronal", "Axial")
-_BY_INDEX = {Plane.SLICE: "Slices", Plane.ROW: "Rows", Plane.COLUMN: "Columns"}
+_BY_AXIS = (later("Sagittal"), later("Coronal"), later("Axial"))
+_BY_INDEX = {Plane.SLICE: later("Slices"), Plane.ROW: later("Rows"), Plane.COLUMN: later("Columns")}
 
 _PLACES = {
     Layout.PLANES: ((0, 0, 3, 1), (0, 1, 1, 1), (1, 1, 1, 1), (2, 1, 1, 1)),

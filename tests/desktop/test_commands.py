@@ -145,7 +145,7 @@ def test_a_model_chosen_for_a_look_is_not_promoted(
 
 def test_another_task_has_its_own_classes_and_keys(qtbot: QtBot, bench: Bench) -> None:
     reading = opened(qtbot, bench)
-    bench.app.commands._read_for("pneumonia")
+    bench.app.label_commands._read_for("pneumonia")
     assert reading.case.label_set.id == "pneumonia"
     assert "pneumonia" in bench.app.window.findings.labels.buttons
     assert bench.app.operations.asking.model is None

@@ -130,12 +130,12 @@ def test_a_label_is_ticked_only_after_the_journal_has_it(
     findings = bench.app.window.findings
     press(qtbot, bench, Qt.Key.Key_2, CTRL)
     assert bench.app.operations.labels.saved.pending == 1
-    assert "Saving" in findings._state.text()
+    assert "Saving" in findings.labels._state.text()
     assert not findings.labels.buttons["no_hemorrhage"].isChecked()
     qtbot.waitUntil(lambda: bench.app.operations.labels.saved.pending == 0)
     assert reading.case.label_at(6) == "no_hemorrhage"
     assert findings.labels.buttons["no_hemorrhage"].isChecked()
-    assert findings._state.text().startswith("✓ Saved")
+    assert findings.labels._state.text().startswith("✓ Saved")
     with Journal(profile / "data" / "labels.db", read_only=True) as journal:
         events = journal.events(reading.summary.case_id)
     assert [event.draft.new for event in events] == ["no_hemorrhage"]
@@ -161,7 +161,7 @@ def test_undo_and_redo_reach_the_journal_and_the_screen(qtbot: QtBot, bench: Ben
     press(qtbot, bench, Qt.Key.Key_Y, CTRL)
     settled()
     assert reading.case.label_at(6) == "hemorrhage"
-    assert bench.app.window.findings._history.count() == 5
+    assert bench.app.window.findings.labels.history.count() == 5
 
 
 def test_a_label_that_cannot_be_written_is_not_shown(
@@ -178,7 +178,7 @@ def test_a_label_that_cannot_be_written_is_not_shown(
     assert reading.case.label_at(6) is None
     notice = bench.app.window.banner.notice
     assert notice is not None and "No space left" in notice.text
-    assert "could not be saved" in bench.app.window.findings._state.text()
+    assert "could not be saved" in bench.app.window.findings.labels._state.text()
 
 
 def test_a_series_that_cannot_be_read_is_told_in_a_sentence(qtbot: QtBot, bench: Bench) -> None:

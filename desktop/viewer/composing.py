@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from enum import Enum
 
 from core.case import Case
-from core.imaging.geometry import Plane
+from core.imaging.geometry import Geometry, Plane
 from core.reading.slab import Slab, span
 from desktop import appearance
 from desktop.viewer import captions, units
@@ -48,13 +49,19 @@ class Looks:
     is_projection: bool = False
 
 
+@functools.lru_cache(maxsize=64)
+def _letters(geometry: Geometry, plane: Plane, camera: Camera) -> tuple[str, str, str, str] | None:
+    """Patient letters at the screen's edges; the same from slice to slice."""
+    return edge_letters(geometry.letters(plane), camera)
+
+
 def compose(case: Case, looks: Looks) -> Furniture:
     """Everything to write on a view of a case."""
     geometry = case.summary.geometry
     index = case.navigation.index(looks.plane)
     letters = None
     if not looks.industry:
-        letters = edge_letters(geometry.letters(looks.plane), looks.camera)
+        letters = _letters(geometry, looks.plane, looks.camera)
     made = Furniture(letters=letters, title=looks.title)
     made.centre = _instead(case, looks, index)
     if not case.display.annotations:

@@ -15,6 +15,8 @@ from core.models.answers import HeatMap
 from desktop.viewer.grey import Pixels
 
 CACHE_BYTES = 128 * 1024 * 1024
+SPOTS_KEPT = 128
+
 WEAKEST_TOP = 0.1
 """Log-odds from one place. A series without evidence must not show its noise in full colour."""
 
@@ -36,20 +38,37 @@ def _packed(picture: NDArray[np.uint8], opacity: float) -> Pixels:
     return swapped.view("<u4")[..., 0].astype(np.uint32, copy=False)
 
 
-def lay_over(image: Pixels, heat_map: Pixels, opacity: float) -> None:
+@dataclass(frozen=True, eq=False)
+class Spots:
+    """The pixels of a heat map that have a colour: where in the flat image, and which.
+
+    Finding them takes longer than blending them, and a picture is shown again and again.
+    """
+
+    where: NDArray[np.intp]
+    colours: NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, heat_map: Pixels) -> Spots:
+        """Of premultiplied 0xAARRGGBB."""
+        where = np.flatnonzero(heat_map)
+        return cls(where, heat_map.reshape(-1)[where] & np.uint32(0xFFFFFF))
+
+
+def lay_over(image: Pixels, heat_map: Pixels | Spots, opacity: float) -> None:
     """Blend a heat map of an opacity into an image of the same size, in place.
 
     In the pixels themselves, so that no rounding of the screen can part the one from the other;
     and only where there is evidence, which takes a fraction of drawing a second picture.
     """
-    where = np.flatnonzero(heat_map)
-    below, above = image.reshape(-1)[where], heat_map.reshape(-1)[where]
+    spots = heat_map if isinstance(heat_map, Spots) else Spots.of(heat_map)
+    below = image.reshape(-1)[spots.where]
     # Both parts are rounded down, so that no channel's sum runs over into the next.
     rest = np.uint32(int((1 - opacity) * 256))
     red_blue = (below & np.uint32(0xFF00FF)) * rest >> np.uint32(8) & np.uint32(0xFF00FF)
     green = (below & np.uint32(0xFF00)) * rest >> np.uint32(8) & np.uint32(0xFF00)
-    colours = (above & np.uint32(0xFFFFFF)) + red_blue + green
-    image.reshape(-1)[where] = colours | np.uint32(0xFF000000)
+    colours = spots.colours + red_blue + green
+    image.reshape(-1)[spots.where] = colours | np.uint32(0xFF000000)
 
 
 class HeatPictures:
@@ -63,6 +82,7 @@ class HeatPictures:
         self._case = case
         self._limit = cache_bytes
         self._pictures: OrderedDict[object, Pixels] = OrderedDict()
+        self._spots: OrderedDict[int, tuple[Pixels, Spots]] = OrderedDict()
         self._bytes = 0
         self._top = 0.0
         self._prediction: object = None
@@ -97,6 +117,7 @@ class HeatPictures:
         self._class = self._case.display.heat_class
         self._turned.clear()
         self._pictures.clear()
+        self._spots.clear()
         self._bytes = 0
         found = [self.heat_map(k) for k in range(self._case.summary.shape[0])]
         self._top = heat.series_top([item for item in found if item is not None])
@@ -145,6 +166,16 @@ class HeatPictures:
             _, oldest = self._pictures.popitem(last=False)
             self._bytes -= oldest.nbytes
         return picture
+
+    def spots(self, picture: Pixels) -> Spots:
+        """The coloured pixels of a picture that `picture` gave, found once."""
+        known = self._spots.get(id(picture))
+        if known is None or known[0] is not picture:
+            known = (picture, Spots.of(picture))
+            self._spots[id(picture)] = known
+            if len(self._spots) > SPOTS_KEPT:
+                self._spots.popitem(last=False)
+        return known[1]
 
     def _across(
         self, index: int | None, plane: Plane, style: heat.HeatStyle, opacity: float

@@ -256,12 +256,15 @@ class SliceView(Canvas):
                 index, self.plane, opacity=opacity, everything=image is None,
                 whole=self.is_projection,
             )  # fmt: skip
-        if image is not None and picture is not None:
-            lay_over(image, picture, opacity)
+        empty = False
+        if picture is not None and self._heat is not None:
+            spots = self._heat.spots(picture)
+            empty = spots.where.size == 0
+            if image is not None:
+                lay_over(image, spots, opacity)
         self.set_image(image)
         self.set_heat(picture if image is None else None)
         self.shows_heat = picture is not None
-        empty = picture is not None and display.annotations and not picture.any()
         self.furniture = compose(case, self._looks(frame, present, empty))
         self.furniture.bottom_right = self._probe_lines()
         self._drawn = self._lay_out(case, index)

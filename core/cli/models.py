@@ -13,8 +13,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from core.cli.text import printable
+from core.errors import BrokenLineageError
+from core.labels.journal import Journal
+from core.labels.schema import LabelEvent
+from core.labels.store import default_place
 from core.models.card import Preprocessing
 from core.models.catalogue import Catalogue, CatalogueEntry
+from core.retraining.lineage import trace
 from core.sentences import sentence
 
 app = typer.Typer(help="The catalogue of models.", no_args_is_help=True)
@@ -56,8 +62,11 @@ def list_models(
 @app.command()
 def verify(
     model: Annotated[str | None, typer.Argument(help="Id or folder; all if left out.")] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every pixel of the training sets, too.")
+    ] = False,
 ) -> None:
-    """Check hashes, load the weights, and compare with the recorded answer."""
+    """Check hashes, load the weights, compare with the recorded answer, recompute the lineage."""
     from core.models.verification import verify_model
 
     catalogue = Catalogue()
@@ -67,6 +76,48 @@ def verify(
     for entry in [catalogue.get(model)] if model else catalogue.list():
         verify_model(entry.folder)
         typer.echo(f"{entry.card.id}: whole, and answers as recorded")
+        found = trace(entry.folder, _journal_events(), deep=deep)
+        if found.broken:
+            first = found.broken[0]
+            raise BrokenLineageError(entry.card.id, first.name, first.told)
+        for link in found.links:
+            if link.state == "holds":
+                typer.echo(printable(f"  {link.name:<14}{link.told}"))
+
+
+@app.command()
+def lineage(
+    model: Annotated[str, typer.Argument(help="Id or folder of a model.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """From a model's weights back to run, recipe, training set, label events and people."""
+    catalogue = Catalogue()
+    entry = catalogue.get(model)
+    found = trace(entry.folder, _journal_events())
+    promotions = [p for p in catalogue.promotions() if p.model == entry.card.id]
+    if as_json:
+        facts = {
+            "model": found.model,
+            "links": [vars(link) for link in found.links],
+            "events": list(found.events),
+            "promotions": [p.model_dump() for p in promotions],
+        }
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    for link in found.links:
+        typer.echo(printable(f"{link.name:<14}{link.state:<11}{link.told}"))
+    for promotion in promotions:
+        told = f"{promotion.action} by {promotion.by}, {promotion.at}: {promotion.reason}"
+        typer.echo(printable(f"{'promotions':<14}{told}"))
+
+
+def _journal_events() -> dict[int, LabelEvent] | None:
+    """The entries of this computer's journal by number, its chain recomputed; None without one."""
+    place = default_place()
+    if isinstance(place, Path) and not place.is_file():
+        return None
+    with Journal(place, read_only=True) as journal:
+        return {event.sequence: event for event in journal.events()}
 
 
 @app.command()
@@ -195,6 +246,29 @@ def ensemble(
     typer.echo(
         f"published as {entry.card.id}: {len(entry.card.members) + 1} members, {size:.1f} MB. "
         "Evaluate it before you promote it."
+    )
+
+
+@app.command()
+def precision(
+    model: Annotated[str, typer.Argument(help="Id of a model of your own.")],
+    data: Annotated[Path, typer.Option(help="Training set with its validation cases.")],
+    split: Annotated[
+        Literal["test", "validation", "train", "all"], typer.Option(help="Part of the set.")
+    ] = "validation",
+) -> None:
+    """Check whether bfloat16 answers as float32 does, and write that into the model's card."""
+    from core.cli.dataset import progress_bar
+    from core.retraining.dataset import Dataset
+    from core.retraining.precision import check_precision
+
+    entry = Catalogue().get(model)
+    with progress_bar("Asking in both formats") as progress:
+        found = check_precision(entry, Dataset.open(data), split=split, progress=progress)
+    verdict = "may be used" if found.passes else "is not used"
+    typer.echo(
+        f"bf16 {verdict}: {found.decisions_changed} of {found.cases} decisions changed, the "
+        f"largest difference of a probability is {found.largest_difference:.4f}"
     )
 
 

@@ -86,9 +86,20 @@ def test_the_life_of_an_engine(tmp_path: Path) -> None:
         client.predict(PredictRequest(4, tmp_path / "m", first=0), case)
         heard.until(PredictionFinished)
 
+        # killed in the middle of a prediction: told, started again, and asked once more it answers
+        long = volume(head_like(400))
+        client.predict(PredictRequest(5, tmp_path / "m", first=0), long)
+        heard.until(SliceAnswered)
+        os.kill(client.pid, signal.SIGKILL)
+        told = heard.until(EngineDied)
+        assert not any(isinstance(item, PredictionFinished) for item in told)
+        heard.until(EngineReady)
+        client.predict(PredictRequest(6, tmp_path / "m", first=0), case)
+        assert heard.until(PredictionFinished)[-1].request_id == 6
+
         # weights that were swapped are refused
         (tmp_path / "m" / WEIGHTS_FILE).write_bytes(b"")
-        client.predict(PredictRequest(5, tmp_path / "m", first=0, device="cpu"), case)
+        client.predict(PredictRequest(7, tmp_path / "m", first=0, device="cpu"), case)
         assert isinstance(heard.until(RequestFailed)[-1].error, DamagedModelError)
     finally:
         client.close()

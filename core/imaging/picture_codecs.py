@@ -1,4 +1,4 @@
-"""Decoding one PNG, JPEG or TIFF picture into voxels: colours, alpha, rotation.
+"""Decoding one picture into voxels: colours, alpha, rotation.
 
 Runs in a decoder process; only uncompressed TIFF data are read without one.
 """
@@ -100,6 +100,14 @@ def _with_pillow(path: Path) -> Array:
         return np.asarray(image.convert("RGB"))
 
 
+def _from_the_web(picture: Picture) -> Array:
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = 1 << 31
+    with Image.open(picture.path, formats=[picture.kind.upper()]) as image:
+        return np.asarray(image.convert("RGBA" if picture.samples == 4 else "RGB"))
+
+
 def _tiff(picture: Picture) -> Array:
     if picture.strips:
         return plain_tiff(picture)
@@ -138,7 +146,14 @@ def plain_tiff(picture: Picture) -> Array:
     return array.reshape(shape if picture.samples == 1 else (*shape, picture.samples))
 
 
-_DECODERS = {"png": _png, "jpeg": _jpeg, "tiff": _tiff}
+_DECODERS = {
+    "png": _png,
+    "jpeg": _jpeg,
+    "tiff": _tiff,
+    "webp": _from_the_web,
+    "gif": _from_the_web,
+    "bmp": _from_the_web,
+}
 
 
 def to_voxels(array: Array, picture: Picture, grey: bool) -> Array:

@@ -1,4 +1,7 @@
-"""What a PNG, JPEG or TIFF file says of its pictures, read without any codec."""
+"""What a picture file says of its pictures, read without any codec: PNG, JPEG, TIFF.
+
+WebP, GIF and BMP stand in `web_headers`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ LARGEST_SIDE = 1 << 17
 class Picture:
     """One picture of a file.
 
-    kind: "png", "jpeg" or "tiff".
+    kind: "png", "jpeg", "tiff", "webp", "gif" or "bmp".
     dtype: numpy's short form of the stored type, such as "u1", "u2", "f4".
     samples: channels as stored: 1 grey, 2 grey + alpha, 3 colour, 4 colour + alpha or CMYK.
     orientation: EXIF orientation 1–8; 5–8 swap rows and columns.
@@ -59,7 +62,9 @@ def kind_of(start: bytes) -> str:
         return "jpeg"
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "tiff"
-    return ""
+    from core.imaging.web_headers import kind_of_web_picture
+
+    return kind_of_web_picture(start)
 
 
 def read_pictures(path: Path) -> list[Picture]:
@@ -79,8 +84,12 @@ def read_pictures(path: Path) -> list[Picture]:
                 found = [_jpeg(path, start)]
             elif kind == "tiff":
                 found = _tiff(path)
+            elif kind:
+                from core.imaging.web_headers import read_web_picture
+
+                found = [read_web_picture(path, stream, start)]
             else:
-                raise UnreadableImageError(path, "it is not a PNG, JPEG or TIFF file")
+                raise UnreadableImageError(path, "it is not a picture file")
     except OSError as error:
         raise UnreadableImageError(
             path, (error.strerror or "it cannot be opened").lower(), "Check that it is readable."
@@ -105,8 +114,23 @@ def _png(path: Path, start: bytes) -> Picture:
         columns,
         samples,
         "u2" if bits == 16 else "u1",
+        _png_orientation(start),
         is_palette=colour == 3,
     )
+
+
+def _png_orientation(start: bytes) -> int:
+    """The EXIF orientation that a chunk before the pixels states; 1 if none does."""
+    at = 8
+    while at + 8 <= len(start):
+        (length,) = struct.unpack_from(">I", start, at)
+        name = start[at + 4 : at + 8]
+        if name == b"eXIf":
+            return exif_orientation(start[at + 8 : at + 8 + length])
+        if name == b"IDAT":
+            break
+        at += 12 + length
+    return 1
 
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -123,7 +147,7 @@ def _jpeg(path: Path, start: bytes) -> Picture:
             continue
         length = struct.unpack_from(">H", start, at + 2)[0]
         if marker == 0xE1 and start[at + 4 : at + 10] == b"Exif\0\0":
-            orientation = _exif_orientation(start[at + 10 : at + 2 + length])
+            orientation = exif_orientation(start[at + 10 : at + 2 + length])
         if marker in _FRAMES:
             bits, rows, columns, samples = struct.unpack_from(">BHHB", start, at + 4)
             if samples not in (1, 3, 4):
@@ -137,7 +161,8 @@ def _jpeg(path: Path, start: bytes) -> Picture:
     raise UnreadableImageError(path, "it ends inside its header")
 
 
-def _exif_orientation(exif: bytes) -> int:
+def exif_orientation(exif: bytes) -> int:
+    """Orientation 1–8 of an EXIF block (a TIFF directory); 1 if it states none."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None or len(exif) < 16:
         return 1
@@ -156,6 +181,7 @@ def _exif_orientation(exif: bytes) -> int:
 
 
 _PLAIN = frozenset({"MINISBLACK", "MINISWHITE", "RGB"})
+_PHOTOMETRICS = _PLAIN | {"PALETTE", "SEPARATED", "YCBCR"}
 
 
 def _tiff(path: Path) -> list[Picture]:
@@ -196,6 +222,10 @@ def _tiff_page(
     if dtype is None or get("imagedepth") != 1:
         raise UnreadableImageError(path, "its pixels are of a kind that is not supported")
     photometric = getattr(get("photometric"), "name", str(get("photometric")))
+    if photometric not in _PHOTOMETRICS:
+        raise UnreadableImageError(
+            path, f"its colours are stored as {photometric}", "Save it again as RGB or grey."
+        )
     segments = tuple(zip(get("dataoffsets"), get("databytecounts"), strict=False))
     if any(offset + length > size for offset, length in segments):
         raise UnreadableImageError(path, "the file ends before its pixel data are complete")

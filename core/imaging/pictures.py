@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF pictures: single ones, numbered stacks, multi-page files."""
+"""Pictures (PNG, JPEG, TIFF, WebP, GIF, BMP): single ones, numbered stacks, multi-page files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ from core.imaging.picture_codecs import GreyProbe, PictureTask, plain_tiff, to_v
 from core.imaging.picture_headers import Picture, read_pictures
 from core.imaging.volume import Cancelled, ImageWarning, SeriesSummary, Skipped, Volume
 
-_NAMES = {"png": "PNG", "jpeg": "JPEG", "tiff": "TIFF"}
+_NAMES = {
+    "png": "PNG",
+    "jpeg": "JPEG",
+    "tiff": "TIFF",
+    "webp": "WebP",
+    "gif": "GIF",
+    "bmp": "BMP",
+}
 _PROBES_A_TASK = 24
 
 

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from core.errors import UnreadableImageError
+from core.errors import CoreError, UnreadableImageError
 from core.imaging.intensity import Quantity
 from core.imaging.opening import open_path
 from core.imaging.volume import SeriesSummary, Volume
@@ -223,3 +223,71 @@ def test_a_picture_that_cannot_be_decoded_is_a_sentence(tmp_path: Path) -> None:
 def test_the_kind_is_told_by_the_content(tmp_path: Path) -> None:
     save(GREY, tmp_path / "a.png").rename(tmp_path / "a.dcm")
     assert load(tmp_path / "a.dcm").summary.transfer_syntax == "PNG"
+
+
+# ------------------------------------------------------------------ pictures from the web
+
+
+@pytest.mark.parametrize("ending", ["webp", "gif", "bmp"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+def test_web_pictures_are_what_pillow_reads(tmp_path: Path, ending: str, mode: str) -> None:
+    from PIL import Image
+
+    ramp = (np.add.outer(np.arange(20) * 5, np.arange(30) * 3) % 256).astype(np.uint8)
+    colours = Image.fromarray(np.stack([ramp, 255 - ramp, ramp // 2], -1))
+    if mode == "RGBA":
+        colours.putalpha(Image.fromarray(np.where(ramp > 90, 255, 0).astype(np.uint8)))
+    if ending == "bmp" and mode == "RGBA":
+        pytest.skip("a bitmap keeps no alpha")
+    written = colours if mode == "RGBA" else colours.convert(mode)
+    path = tmp_path / f"a.{ending}"
+    written.save(path, **({"lossless": True} if ending == "webp" else {}))
+    with Image.open(path) as image:
+        laid = Image.new("RGBA", image.size, "white")
+        laid.alpha_composite(image.convert("RGBA"))
+        expected = np.asarray(laid.convert("RGB"))
+    (series,) = open_path(path).series
+    volume = series.load()
+    assert volume.summary.transfer_syntax == {"webp": "WebP"}.get(ending, ending.upper())
+    found = volume.voxels[0] if volume.is_colour else np.repeat(volume.voxels[0][..., None], 3, -1)
+    assert (found == expected).all()
+    assert volume.is_colour == (mode != "L")
+
+
+@pytest.mark.parametrize("ending", ["png", "webp"])
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_exif_rotation_outside_of_jpeg(tmp_path: Path, ending: str, orientation: int) -> None:
+    from PIL import Image, ImageOps
+
+    pixels = np.random.default_rng(1).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{ending}"
+    extra = {"lossless": True} if ending == "webp" else {}
+    Image.fromarray(pixels).save(path, exif=exif, **extra)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    assert (open_path(path).series[0].load().voxels[0] == expected).all()
+
+
+def test_colours_that_cannot_be_shown_rightly_are_refused(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "lab.tif"
+    Image.new("LAB", (8, 8), (128, 3, 4)).save(path)
+    with pytest.raises(UnreadableImageError, match="CIELAB"):
+        open_path(path)
+
+
+@pytest.mark.parametrize("ending", ["webp", "gif", "bmp"])
+def test_a_web_picture_cut_short_is_a_sentence(tmp_path: Path, ending: str) -> None:
+    from PIL import Image
+
+    path = tmp_path / f"a.{ending}"
+    noise = np.random.default_rng(1).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    for length in (16, 24, 60, len(whole) // 2):
+        path.write_bytes(whole[:length])
+        with pytest.raises(CoreError):
+            open_path(path).series[0].load()

@@ -65,7 +65,7 @@ def describe(
             f"{distance(high, known=known, fine=fine)}")  # fmt: skip
     if found is None:
         return [size]
-    digits = 1 if abs(found.mean) >= 1 or found.deviation >= 1 else 3
+    digits = 1 if unit or max(abs(found.minimum), abs(found.maximum)) >= 10 else 3
     return [
         f"{number(found.mean, digits)} ± {number(found.deviation, digits)}{unit}",
         say(

@@ -82,7 +82,8 @@ class Application:
 
     def wear(self) -> None:
         """Take language and theme from the settings."""
-        language.use(self.settings.values.language)
+        values = self.settings.values
+        language.use(values.language, industry=values.industry)
         qt = QApplication.instance()
         if isinstance(qt, QApplication):
             language.teach_qt(qt)

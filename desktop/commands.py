@@ -44,12 +44,14 @@ class Commands:
         self._fill_recent()
         operations.opening.recent_changed.connect(self._fill_recent)
         operations.session.current_changed.connect(self._name_presets)
+        operations.opening.loaded.connect(self._name_presets)
         self._name_presets(operations.session.current)
 
     def close(self) -> None:
         """Stop listening."""
         self._do.opening.recent_changed.disconnect(self._fill_recent)
         self._do.session.current_changed.disconnect(self._name_presets)
+        self._do.opening.loaded.disconnect(self._name_presets)
 
     # ---- binding
 

@@ -64,6 +64,32 @@ class Catalogue:
 _SENTENCE = re.compile(r"(.+?)( \([^()]*\))?\.(?: (.+))?", re.DOTALL)
 """What happened, perhaps where, and perhaps what to do: `core.sentences.Sentence` as text."""
 
+_INSPECTION = {
+    "en": (
+        ("Not for diagnostic use", "Not for acceptance decisions"),
+        ("Studies", "Objects"),
+        ("Study", "Object"),
+        ("studies", "objects"),
+        ("study", "object"),
+        ("Patients", "Objects"),
+        ("patients", "objects"),
+        ("patient", "object"),
+        ("radiologist", "inspector"),
+    ),
+    "ko": (
+        ("진단용 아님", "합격 판정용 아님"),
+        ("진단 기기", "판정 기기"),
+        ("명의", "개의"),
+        ("명으로", "개로"),
+        ("명과", "개와"),
+        ("명입니다", "개입니다"),
+        ("}명", "}개"),
+        ("환자", "시료"),
+    ),
+}
+"""What inspectors of objects say instead of readers of patients, by language, in order."""
+
+_industry = False
 _current = "en"
 _catalogue = Catalogue()
 
@@ -79,18 +105,21 @@ def system() -> str:
     return code if code in LANGUAGES else "en"
 
 
-def use(code: str) -> None:
+def use(code: str, *, industry: bool = False) -> None:
     """Speak a language from now on; "" is the desktop's own. What is shown must be built again.
+
+    industry: in the words of those who inspect objects; no patient is named in them.
 
     Raises KeyError for a language that there is none of.
     """
-    global _current, _catalogue  # noqa: PLW0603 - the application speaks one language
+    global _current, _catalogue, _industry  # noqa: PLW0603 - the application speaks one language
     code = code or system()
     if code not in LANGUAGES:
         raise KeyError(code)
     _catalogue = catalogue(code)
-    _current = code
+    _current, _industry = code, industry
     _core_words.cache_clear()
+    _template.cache_clear()
 
 
 @functools.cache
@@ -126,7 +155,7 @@ def later(text: str) -> str:
 
 def say(text: str, **facts: object) -> str:
     """A sentence in the language now spoken, with its facts filled in."""
-    return _filled(_catalogue.own.get(text, text), facts)
+    return _filled(_template(text), facts)
 
 
 def say_count(count: int, one: str, many: str, **facts: object) -> str:
@@ -140,7 +169,7 @@ def say_count(count: int, one: str, many: str, **facts: object) -> str:
 
 def say_core(text: str) -> str:
     """English that core wrote, in the language now spoken; as it is where nothing is known."""
-    return text if _current == "en" else _core_words(text)
+    return text if _current == "en" and not _industry else _core_words(text)
 
 
 def say_sentence(sentence: Sentence) -> str:
@@ -153,6 +182,24 @@ def task_name(label_set: LabelSet) -> str:
     return label_set.names.get(_current, label_set.names["en"])
 
 
+def is_industry() -> bool:
+    """Whether objects are inspected instead of patients read."""
+    return _industry
+
+
+@functools.lru_cache(maxsize=4096)
+def _template(text: str) -> str:
+    return _profiled(_catalogue.own.get(text, text))
+
+
+def _profiled(template: str) -> str:
+    """Words of ours, before facts are filled in, in the profile's terms."""
+    if _industry:
+        for clinical, industrial in _INSPECTION[_current]:
+            template = template.replace(clinical, industrial)
+    return template
+
+
 def _filled(text: str, facts: dict[str, object]) -> str:
     return text.format(**facts) if facts else text
 
@@ -161,12 +208,12 @@ def _filled(text: str, facts: dict[str, object]) -> str:
 def _core_words(text: str) -> str:
     found = _catalogue.core.get(text)
     if found is not None:
-        return found
+        return _profiled(found)
     for pattern, names, said in _catalogue.patterns:
         match = pattern.fullmatch(text)
         if match is not None:
             parts = (_core_words(part) for part in match.groups())
-            return said.format(**dict(zip(names, parts, strict=True)))
+            return _profiled(said).format(**dict(zip(names, parts, strict=True)))
     whole = _SENTENCE.fullmatch(text)
     if whole is not None:
         rest = f" {_core_words(whole[3])}" if whole[3] else ""
@@ -174,7 +221,8 @@ def _core_words(text: str) -> str:
     for joint in ("; ", "\n"):
         if joint in text:
             return joint.join(_core_words(part) for part in text.split(joint))
-    return text
+    # English of core in industry: no path or name in quotes is touched.
+    return _profiled(text) if _current == "en" and not set("/\\“") & set(text) else text
 
 
 # ----------------------------------------------------------------- gettext's format

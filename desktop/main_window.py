@@ -83,6 +83,7 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(self, self._operations.settings.values.keys)
         self._build()
         self.stage.set_language(language.current())
+        self.stage.set_industry(language.is_industry())
         labels, review = self.findings.labels, self.review
         for widget, command in (
             (labels.accept, Command.ACCEPT),

@@ -104,16 +104,27 @@ def apply_window(values: NDArray[np.generic], window: Window) -> NDArray[np.floa
     return np.clip(grey, 0.0, 1.0, out=grey)
 
 
-def automatic_window(values: NDArray[np.generic]) -> Window:
-    """Window between the 0.1st and the 99.9th percentile of the finite values."""
+PERCENTILES = ((0.1, 99.9), (1.0, 99.0), (5.0, 95.0), (25.0, 99.9), (0.1, 75.0))
+"""Windows of values without a unit: the whole, its middle, its bright and its dark part."""
+
+
+def percentile_window(
+    values: NDArray[np.generic], low: float = 0.1, high: float = 99.9, name: str = "Automatic"
+) -> Window:
+    """Window between two percentiles of the finite values; 0.5 ± 0.5 where there are none."""
     sample = np.asarray(values).ravel()
     if sample.size > 1_000_000:
         sample = sample[:: sample.size // 1_000_000]
     if sample.dtype.kind == "f":
         sample = sample[np.isfinite(sample)]
     if sample.size == 0:
-        return Window(0.5, 1.0, "Automatic", WindowFunction.LINEAR_EXACT)
-    low, high = np.percentile(sample, (0.1, 99.9))
-    width = max(float(high - low), 1.0 if sample.dtype.kind in "iub" else 1e-6)
-    center = float(low + high) / 2
-    return Window(center, width, "Automatic", WindowFunction.LINEAR_EXACT)
+        return Window(0.5, 1.0, name, WindowFunction.LINEAR_EXACT)
+    lowest, highest = np.percentile(sample, (low, high))
+    width = max(float(highest - lowest), 1.0 if sample.dtype.kind in "iub" else 1e-6)
+    center = float(lowest + highest) / 2
+    return Window(center, width, name, WindowFunction.LINEAR_EXACT)
+
+
+def automatic_window(values: NDArray[np.generic]) -> Window:
+    """Window between the 0.1st and the 99.9th percentile of the finite values."""
+    return percentile_window(values)

@@ -38,8 +38,6 @@ class ExportDialog(QDialog):
         self.rate.setValue(10)
         self.rate.setAccessibleName(say("Slices a second"))
         self.movie.toggled.connect(self.rate.setEnabled)
-        form = QFormLayout()
-        form.addRow(say("Slices a second"), self.rate)
         self.heat_map = QCheckBox(say("Heat map, burnt in"), self)
         self.heat_map.setChecked(has_answers)
         self.heat_map.setEnabled(has_answers)
@@ -62,6 +60,8 @@ class ExportDialog(QDialog):
                 widget.hide()
         else:
             layout.addWidget(self.movie)
+            form = QFormLayout()
+            form.addRow(say("Slices a second"), self.rate)
             layout.addLayout(form)
             for widget in (self.pictures, self.heat_map, self.words, self.regions):
                 layout.addWidget(widget)

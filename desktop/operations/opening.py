@@ -9,7 +9,7 @@ from pathlib import Path
 from core.errors import NothingToOpenError
 from core.events import Signal
 from core.imaging.geometry import Plane
-from core.imaging.intensity import automatic_window
+from core.imaging.intensity import Quantity, automatic_window
 from core.imaging.opening import open_path
 from core.imaging.volume import Opened, Skipped, Volume, measured_values
 from core.session import (
@@ -21,7 +21,7 @@ from core.session import (
     thumbnail,
 )
 from desktop.jobs import Failure, Job, Jobs, Task
-from desktop.language import say, say_core, say_count
+from desktop.language import is_industry, say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.settings import OpenSeries, SettingsStore
 
@@ -120,6 +120,8 @@ class Opening:
             if not is_restored or series_key(series) in wanted
         ]
         for reading in readings:
+            if is_industry() and reading.series.summary.quantity is not Quantity.COLOUR:
+                reading.window_is_chosen = False  # by percentiles, once there are values
             self._origins[reading.key] = path
             self._make_thumbnail(reading)
             if reading.key in wanted:

@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 
 from core.session import AnswerState, LoadState, Reading, Session
 from desktop.appearance import theme
-from desktop.language import say, say_core, say_count
+from desktop.language import is_industry, say, say_core, say_count
 
 READING_ROLE = Qt.ItemDataRole.UserRole + 1
 THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
@@ -88,6 +88,8 @@ def _facts(reading: Reading) -> str:
 
 
 def _patient(reading: Reading) -> str:
+    if is_industry():
+        return ""  # an object has a name of its own: the series' description
     summary = reading.summary
     return summary.patient_name.replace("^", " ").strip() or summary.patient_id
 

@@ -18,10 +18,12 @@ from core.companion import Companion, second_opinion
 from core.imaging.geometry import Plane
 from core.imaging.intensity import (
     CT_PRESETS,
+    PERCENTILES,
     Quantity,
     Window,
     WindowFunction,
     automatic_window,
+    percentile_window,
 )
 from core.imaging.volume import measured_values
 from core.labels.schema import Region
@@ -83,6 +85,7 @@ class Stage(QWidget):
         column.addWidget(self._images, 1)
         column.addWidget(self.strip)
         self._case: Case | None = None
+        self._industry = False
         self._heat: HeatPictures | None = None
         self._tool = Tool.WINDOW
         self._asked: tuple[object, int] | None = None
@@ -228,6 +231,7 @@ class Stage(QWidget):
 
     def set_industry(self, industry: bool) -> None:
         """Show objects instead of patients: no letters, no patient text, micrometres."""
+        self._industry = industry
         for view in self.views:
             view.industry = industry
             view.refresh()
@@ -294,9 +298,22 @@ class Stage(QWidget):
         """The windows on keys 1–5 for this case."""
         if self._case is None:
             return ()
+        if self._industry:
+            return self._percentiles(self._case)
         if self._case.summary.quantity is Quantity.HU:
             return CT_PRESETS
         return self._case.summary.windows[:5]
+
+    @staticmethod
+    def _percentiles(case: Case) -> tuple[Window, ...]:
+        """Windows between percentiles of the slice now shown: grey values have no unit here."""
+        index, volume = case.navigation.index(), case.volume
+        if volume is None or volume.is_colour or not case.has(index):
+            return ()
+        values = volume.values(Plane.SLICE, index)
+        return tuple(
+            percentile_window(values, low, high, f"{low:g}–{high:g} %") for low, high in PERCENTILES
+        )
 
     def preset(self, key: int) -> bool:
         """Take preset 1–5; whether this case has it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QFontMetrics, QRawFont
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -180,10 +180,10 @@ def test_a_window_in_korean_has_no_english_left(qtbot: QtBot, bench: Bench) -> N
     app = bench.app
     app.operations.labels.label(reading, "hemorrhage", 3)
     qtbot.waitUntil(lambda: reading.case.label_at(3) == "hemorrhage")
-    with qtbot.waitSignal(app.window.destroyed, raising=False, timeout=1):
-        app.settings.change_looks(language="ko")
+    app.settings.change_looks(language="ko")
     qtbot.waitUntil(lambda: language.current() == "ko")
     qtbot.waitUntil(lambda: "파일" in app.window.menuBar().actions()[0].text())
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     dialogs = [
         EditKeysDialog({}, ("Ctrl+1",), app.window),
         ExportDialog(app.window),

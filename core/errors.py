@@ -194,6 +194,15 @@ class MissingSystemLibraryError(CoreError):
 
 
 @dataclass(eq=False)
+class BrokenLineageError(CoreError):
+    """What a model is said to be made from is here, and is not what it is said to be."""
+
+    model: str
+    link: str
+    told: str
+
+
+@dataclass(eq=False)
 class BurnedInTextError(CoreError):
     """Pictures that are about to leave probably have text burned in, and nobody has looked."""
 
@@ -252,6 +261,13 @@ class LeakError(CoreError):
 
     what: str
     examples: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class ConfoundError(CoreError):
+    """Something beside the content of the pictures gives their labels away."""
+
+    what: str
 
 
 @dataclass(eq=False)

@@ -133,6 +133,11 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         if x.packages
         else "Install them with the package manager of this system.",
     ),
+    e.BrokenLineageError: lambda x: Sentence(
+        f"The chain from {x.model} back to its labels breaks at its {x.link}: {x.told}",
+        "",
+        "Do not rely on this model's card; train it again from labels that verify.",
+    ),
     e.BurnedInTextError: lambda x: Sentence(
         f"These pictures may have a name burned into their pixels: {x.reason}",
         str(x.path),
@@ -166,6 +171,12 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         f"This training set leaks: {x.what} (for instance {', '.join(x.examples[:3])})",
         "",
         "Give each patient one group and build the set again.",
+    ),
+    e.ConfoundError: lambda x: Sentence(
+        f"This training set gives its labels away: {x.what}",
+        "",
+        "Make its pictures alike in this, or train all the same with --override-by YOUR-NAME "
+        "--override-reason WHY.",
     ),
     e.UnusableDatasetError: lambda x: Sentence(
         f"This training set cannot be used: {x.reason}",

@@ -22,6 +22,8 @@ from core.labels.history import History
 from core.labels.journal import Journal, utc_now
 from core.labels.schema import LabelEvent
 from core.labels.store import default_place
+from core.models.catalogue import Catalogue
+from core.retraining.lineage import learnt_from
 
 app = typer.Typer(no_args_is_help=True, help="The label journal: who said what, when, and why.")
 
@@ -121,6 +123,26 @@ def agreement(as_json: JsonOption = False, journal: JournalOption = None) -> Non
     for dispute in open_disputes:
         said = ", ".join(f"{reader}: {class_id}" for reader, class_id in dispute.said.items())
         typer.echo(printable(f"  {dispute.case_id}  slice {dispute.slice_index + 1}  {said}"))
+
+
+@app.command()
+def learnt(
+    sequence: Annotated[int, typer.Argument(help="Number of an entry, as `labels list` shows it.")],
+    as_json: JsonOption = False,
+    journal: JournalOption = None,
+) -> None:
+    """Which models of this computer learnt from a label, with their runs and sets."""
+    with _reading(journal) as opened:
+        if not 1 <= sequence <= opened.head().entries:
+            raise typer.BadParameter(f"the journal has {opened.head().entries} entries")
+    found = learnt_from(sequence, models=[entry.folder for entry in Catalogue().list()])
+    if as_json:
+        typer.echo(json.dumps([{**vars(item), "run": str(item.run)} for item in found], indent=2))
+        return
+    if not found:
+        typer.echo("No model of this computer learnt from it.")
+    for item in found:
+        typer.echo(printable(f"{item.model}  run {item.run.name}  set {item.dataset[:16]}"))
 
 
 @app.command()

@@ -14,7 +14,7 @@ from core.retraining.protocol import Event, RunFolder, TrainingRequest
 from core.retraining.recipe import load_recipe
 
 
-def command(
+def command(  # noqa: PLR0917 - options, given by name
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a path to a YAML file.")],
     data: Annotated[Path, typer.Option(help="Folder of the training set.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; must be empty unless --resume.")],
@@ -26,6 +26,10 @@ def command(
     ] = None,
     model_id: Annotated[str, typer.Option(help="Id of the model to be made.")] = "",
     resume: Annotated[bool, typer.Option(help="Go on with a stopped run.")] = False,
+    override_by: Annotated[
+        str, typer.Option(help="Who trains although the set leaks or gives its labels away.")
+    ] = "",
+    override_reason: Annotated[str, typer.Option(help="Why; stays on the model's card.")] = "",
     fold: Annotated[
         int | None,
         typer.Option(
@@ -36,6 +40,8 @@ def command(
     """Train; the model lies in OUT/model when the run has succeeded."""
     changes = dict(_pair(recipe, text) for text in settings or [])
     load_recipe(recipe, changes)  # say what is wrong with it before anything is written
+    if bool(override_by.strip()) != bool(override_reason.strip()):
+        raise typer.BadParameter("--override-by and --override-reason go together")
     folder = RunFolder(out)
     if resume:
         if folder.state == "finished":
@@ -49,6 +55,7 @@ def command(
                 base_model=_base_folder(base),
                 settings=changes,
                 model_id=model_id,
+                override=(override_by, override_reason) if override_by.strip() else None,
             )
         )
     from core.retraining.trainer import train_in_folder

@@ -1,8 +1,9 @@
 """Is a training set fit to be trained on, and fit to be tested on?
 
 A *leak* is a hard stop: the same patient, or the same picture, on two sides of the split makes
-every figure a lie. A *caution* is said and does not stop: too few findings, or something beside
-the picture's content (its size, its bit depth) that gives the label away.
+every figure a lie. So is a *confound*: something beside the picture's content (its size, its bit
+depth) that gives the label away. A person may pass both over, by name and with a reason, which
+stays on the model's card. Other cautions are said and do not stop, such as too few findings.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import durable, places
-from core.errors import LeakError, NotDurableError
+from core.errors import ConfoundError, LeakError, NotDurableError
 from core.imaging.volume import Progress
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, comparable, substantial_links
@@ -29,8 +30,12 @@ _FEW_POSITIVES = 10
 """Groups with a finding below which an interval says little."""
 _CONFOUND = 0.75
 """AUROC from which a property beside the content counts as giving the label away."""
+_CERTAIN_CONFOUND, _CERTAIN_GROUPS = 0.9, 10
+"""From this AUROC, with so many groups of each kind, chance is no explanation: a hard stop."""
+CERTAIN = "certain-confound"
+"""Code of a caution that stops a training unless a person passes it over."""
 _EXAMPLES = 5
-_RULES = 3
+_RULES = 4
 """Version of the rules in this file and in `fingerprints`; a kept result of others is void."""
 
 
@@ -53,6 +58,21 @@ class Caution:
 
 
 @dataclass(frozen=True)
+class Override:
+    """A person's decision to train on a set that a hard stop refuses. Neither may be empty."""
+
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.by.strip() or not self.reason.strip():
+            raise ValueError("an override names who decided and why")
+
+    def __str__(self) -> str:
+        return f"passed over by {self.by.strip()}: {self.reason.strip().rstrip('.')}"
+
+
+@dataclass(frozen=True)
 class Health:
     """What `dataset check` found. duplicates: pairs of the same picture within one side."""
 
@@ -70,20 +90,27 @@ def examine(dataset: Dataset, progress: Progress | None = None) -> Health:
     return Health(leaks, tuple(_cautions(dataset)), within)
 
 
-def check_or_raise(dataset: Dataset, progress: Progress | None = None) -> tuple[Caution, ...]:
-    """The trainer's door: LeakError naming what stands on two sides, else the cautions.
+def check_or_raise(
+    dataset: Dataset, progress: Progress | None = None, *, override: Override | None = None
+) -> tuple[Caution, ...]:
+    """The trainer's door: LeakError, ConfoundError, or the cautions.
 
     A clean result is kept by the set's id, so that a run that is resumed does not read all
-    pixels again.
+    pixels again. override: a person who trains all the same, and why; what they passed over is
+    among the cautions then, and stays on the model's card. The same group on two sides cannot
+    be passed over.
     """
     kept = places.cache_folder() / "health" / f"{dataset.manifest.id}.json"
     known = _read_kept(kept, dataset)
     if known is not None:
-        return known
+        return _passed(known, override)
     health = examine(dataset, progress)
     if health.leaks:
         worst = health.leaks[0]
-        raise LeakError(worst.what, worst.examples)
+        if override is None or any(leak.code == "group" for leak in health.leaks):
+            raise LeakError(worst.what, worst.examples)
+        told = [Caution("leak", f"{leak.what} ({override}).") for leak in health.leaks]
+        return (*told, *_passed(health.cautions, override))
     facts = {
         "rules": _RULES,
         "table_sha256": dataset.manifest.table_sha256,
@@ -91,7 +118,20 @@ def check_or_raise(dataset: Dataset, progress: Progress | None = None) -> tuple[
     }
     with contextlib.suppress(NotDurableError):  # a cache that cannot be written is no harm
         durable.write_json(kept, facts)
-    return health.cautions
+    return _passed(health.cautions, override)
+
+
+def _passed(cautions: Sequence[Caution], override: Override | None) -> tuple[Caution, ...]:
+    """The cautions, with who passed a confound over; ConfoundError if nobody did."""
+    confounds = [caution for caution in cautions if caution.code == CERTAIN]
+    if confounds and override is None:
+        raise ConfoundError(confounds[0].message.rstrip("."))
+    return tuple(
+        Caution(caution.code, f"{caution.message} ({override}.)")
+        if caution.code == CERTAIN
+        else caution
+        for caution in cautions
+    )
 
 
 def _read_kept(file: Path, dataset: Dataset) -> tuple[Caution, ...] | None:
@@ -232,15 +272,17 @@ def _confounds(dataset: Dataset) -> list[Caution]:
     found = []
     for index in targets or range(len(classes)):
         for name, values in properties.items():
-            area = _group_auroc(
+            area, fewest = _group_auroc(
                 dataset.labels[labelled] == index, values[labelled], dataset.groups[labelled]
             )
-            if max(area, 1 - area) >= _CONFOUND:
+            area = max(area, 1 - area)
+            if area >= _CONFOUND:
+                certain = area >= _CERTAIN_CONFOUND and fewest >= _CERTAIN_GROUPS
                 message = (
                     f"{name.capitalize()} alone tells {classes[index]} apart "
-                    f"(AUROC {max(area, 1 - area):.2f}): a model may learn it instead of the image."
+                    f"(AUROC {area:.2f}): a model may learn it instead of the image."
                 )
-                found.append(Caution("confound", message))
+                found.append(Caution(CERTAIN if certain else "confound", message))
     return found
 
 
@@ -251,15 +293,15 @@ def _numbered(values: Sequence[str]) -> NDArray[np.float64]:
 
 def _group_auroc(
     labels: NDArray[np.bool_], values: NDArray[np.float64], groups: NDArray[np.int64]
-) -> float:
+) -> tuple[float, int]:
     """AUROC over groups and classes: one case for each (group, label), its mean value.
 
-    0.5 where either side has fewer than five groups: chance would raise false alarms.
+    Also how many cases the rarer kind has. 0.5 where either side has fewer than five groups:
+    chance would raise false alarms.
     """
     cases = groups * 2 + labels
     distinct, number = np.unique(cases, return_inverse=True)
     means = np.bincount(number, values) / np.bincount(number)
     truth = distinct % 2
-    if min(truth.sum(), (1 - truth).sum()) < 5:
-        return 0.5
-    return auroc(truth, means)
+    fewest = int(min(truth.sum(), (1 - truth).sum()))
+    return (0.5 if fewest < 5 else auroc(truth, means)), fewest

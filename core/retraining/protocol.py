@@ -49,6 +49,8 @@ class TrainingRequest(BaseModel):
     """Recipe fields to change, dotted names."""
     model_id: str = ""
     """Id of the model to be made; "" makes one from recipe and time."""
+    override: tuple[str, str] | None = None
+    """Who trains although the set's check says no, and why; both go onto the card."""
 
 
 class RunFolder:

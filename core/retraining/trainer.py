@@ -41,7 +41,7 @@ from core.retraining.batches import Material, Rows
 from core.retraining.dataset import Dataset
 from core.retraining.devices import is_first_process, make_fabric
 from core.retraining.fit import Fitted, fit
-from core.retraining.leaks import check_or_raise
+from core.retraining.leaks import CERTAIN, Override, check_or_raise
 from core.retraining.objective import Targets, targets_of
 from core.retraining.prepared import prepared_pixels
 from core.retraining.protocol import Event, RunFolder, TrainingRequest
@@ -93,6 +93,9 @@ class _Run:
         self._on_event = on_event
         self.fabric = make_fabric(self.recipe.precision)
 
+    passed_over: tuple[str, ...] = ()
+    """What the check of the set says no to, and who trains all the same; for the card."""
+
     def go(self, fold: int | None = None) -> int:
         """Train what was asked, or one fold of it."""
         with Tracking(self.folder.logs, writes=is_first_process()) as self._tracking:
@@ -101,7 +104,9 @@ class _Run:
     def _go(self, fold: int | None) -> int:
         started = time.perf_counter()
         dataset = Dataset.open(self.request.data)
-        check_or_raise(dataset)
+        asked = self.request.override
+        cautions = check_or_raise(dataset, override=Override(*asked) if asked else None)
+        self.passed_over = tuple(c.message for c in cautions if c.code in ("leak", CERTAIN))
         targets = targets_of(dataset, auxiliary=self.recipe.auxiliary == "all")
         self.report(
             "started",
@@ -363,7 +368,8 @@ class _Run:
         )
         predictor = Predictor(card, model, torch.device("cpu"))
         answer = Reference(seed=REFERENCE_SEED, logits=reference_logits(predictor, REFERENCE_SEED))
-        card = card.model_copy(update={"reference": answer})
+        limits = (*card.limits, *self.passed_over)
+        card = card.model_copy(update={"reference": answer, "limits": limits})
         write_card(temporary, card)
         if self.folder.model.exists():
             for name in (CARD_FILE, WEIGHTS_FILE):

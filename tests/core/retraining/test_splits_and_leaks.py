@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.errors import LeakError
+from core.errors import ConfoundError, LeakError
 from core.retraining.building import build_from_table
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, fine_detail, substantial_links
-from core.retraining.leaks import check_or_raise, examine
+from core.retraining.leaks import CERTAIN, Override, check_or_raise, examine
 from core.retraining.manifest import Split
 from core.retraining.splits import draw, draw_linked
 from core.sentences import sentence
@@ -218,3 +218,54 @@ def test_a_clean_set_is_read_once_and_a_changed_one_again(
     monkeypatch.undo()
     with pytest.raises(LeakError):
         check_or_raise(dataset)
+
+
+def confounded(folder: Path) -> Dataset:
+    """Twelve patients with findings in small pictures, twelve without in large ones."""
+    (folder / "slices").mkdir(parents=True)
+    rows: list[dict[str, object]] = []
+    for patient in range(24):
+        finding = patient % 2
+        for index in range(2):
+            name = f"slices/{patient}-{index}.png"
+            size = (24, 20) if finding else (26, 20)
+            Image.fromarray(picture(patient * 10 + index, size)).save(folder / name)
+            rows.append({"file": name, "patient": f"P{patient}", "bleed": finding})
+    build_from_table(request(write_table(folder / "t.csv", rows), folder / "set"))
+    return Dataset.open(folder / "set")
+
+
+def test_what_gives_the_labels_away_stops_unless_a_person_passes_it_over(tmp_path: Path) -> None:
+    dataset = confounded(tmp_path)
+    with pytest.raises(ConfoundError) as caught:
+        check_or_raise(dataset)
+    assert "number of rows" in caught.value.what.lower()
+    with pytest.raises(ConfoundError):
+        check_or_raise(dataset)  # from the kept result, too
+    said = check_or_raise(dataset, override=Override("Dr. Kim", "One scanner each."))
+    told = next(caution.message for caution in said if caution.code == CERTAIN)
+    assert "passed over by Dr. Kim: One scanner each" in told
+    for nobody in (("", "why"), ("who", " ")):
+        with pytest.raises(ValueError, match="names who"):
+            Override(*nobody)
+
+
+def test_a_leak_is_passed_over_by_name_but_never_a_patient_on_two_sides(tmp_path: Path) -> None:
+    override = Override("Dr. Kim", "The pictures are phantoms.")
+    table, rows = table_of_patients(tmp_path / "source")
+    Image.open(tmp_path / "source" / str(rows[0]["file"])).save(
+        tmp_path / "source" / str(rows[-1]["file"])
+    )
+    for row in rows:
+        row["part"] = "test" if row["patient"] in ("P0", "P1") else "train"
+    write_table(table, rows)
+    build_from_table(request(table, tmp_path / "set", split="part"))
+    dataset = Dataset.open(tmp_path / "set")
+    with pytest.raises(LeakError):
+        check_or_raise(dataset)
+    said = check_or_raise(dataset, override=override)
+    assert any(c.code == "leak" and "Dr. Kim" in c.message for c in said)
+    dataset.splits[0] = "train"
+    dataset.splits[1] = "test"
+    with pytest.raises(LeakError):
+        check_or_raise(dataset, override=override)

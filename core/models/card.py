@@ -101,6 +101,10 @@ class Accepts(_Frozen):
     max_tilt_degrees: float | None = None
     plane_distance_mm: tuple[float, float] | None = None
     """Distance between slices that the training data covers."""
+    pixel_spacing_mm: tuple[float, float] | None = None
+    """Distance between pixels that the training data covers."""
+    slices: tuple[int, int] | None = None
+    """Fewest and most slices of a series in the training data."""
 
 
 class Metric(_Frozen):

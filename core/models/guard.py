@@ -38,6 +38,8 @@ def refusals(card: Card, series: SeriesSummary) -> tuple[str, ...]:
             f"it was trained on {', '.join(accepts.modalities)}, "
             f"and this series is {series.modality}"
         )
+    if card.preprocessing.dimensions == 3 and not (series.is_volume and series.shape[0] > 1):
+        found.append("it needs a volume, and the slices of this series cannot be stacked")
     return tuple(found)
 
 
@@ -60,6 +62,26 @@ def cautions(card: Card, series: SeriesSummary) -> tuple[str, ...]:
                 f"Slices are {distance:.2f} mm apart; the model was trained on "
                 f"{wanted[0]:g} to {wanted[1]:g} mm."
             )
+    near = accepts.pixel_spacing_mm
+    if near is not None and geometry.has_spacing:
+        pixel = max(geometry.spacing[1:])
+        if not near[0] <= pixel <= near[1]:
+            found.append(
+                f"Pixels are {pixel:.2f} mm apart; the model was trained on "
+                f"{near[0]:g} to {near[1]:g} mm."
+            )
+    count, some = series.shape[0], accepts.slices
+    if some is not None and not some[0] <= count <= some[1]:
+        found.append(
+            f"The series has {count} {'slice' if count == 1 else 'slices'}; the model was "
+            f"trained on series of {some[0]} to {some[1]}."
+        )
+    if _is_windowed_elsewhere(card, series):
+        found.append(
+            "These grey levels were windowed elsewhere; the model sets its own window "
+            f"({card.preprocessing.window_center:g}/{card.preprocessing.window_width:g}) on "
+            "Hounsfield units."
+        )
     codes = {warning.code for warning in series.warnings}
     found.extend(
         f"Answers are less certain here: {clause}."
@@ -67,3 +89,12 @@ def cautions(card: Card, series: SeriesSummary) -> tuple[str, ...]:
         if code in codes
     )
     return tuple(found)
+
+
+def _is_windowed_elsewhere(card: Card, series: SeriesSummary) -> bool:
+    """8-bit CT from a DICOM object, whose window is not that of pictures made for the model."""
+    return (
+        series.quantity is Quantity.GREY
+        and series.modality == "CT"
+        and Quantity.HU in card.accepts.quantities
+    )

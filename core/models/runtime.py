@@ -1,8 +1,7 @@
 """What computes a network: eager torch, or OpenVINO where that is measured to be faster.
 
 OpenVINO's own default precision may be bfloat16; here it is always set, and it is float32 unless
-the model's card says that another one was checked. Its graph is made from torch in memory, by
-its PyTorch frontend; nothing is fetched and nothing is sent.
+the model's card says that another one was checked.
 """
 
 from __future__ import annotations
@@ -23,7 +22,9 @@ from torch import Tensor
 from core import durable, places
 from core.models.architectures.classifier import Classifier, memory_format
 from core.models.card import Card
-from core.models.deployed import Deployed, quietly
+from core.models.deployed import Deployed
+from core.models.graphs import graph_of
+from core.models.openvino_library import openvino
 
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.float32]
@@ -70,17 +71,19 @@ class OpenVinoRuntime:
     """OpenVINO on the CPU, one input after the other; its threads share each of them."""
 
     def __init__(self, model: Classifier, card: Card, precision: Precision = "f32") -> None:
-        import openvino
-
-        graph = _graph(model, card)
-        self._compiled = openvino.Core().compile_model(
-            graph,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": precision,
-                "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            },
+        graph = graph_of(model, card)
+        self._compiled = (
+            openvino()
+            .Core()
+            .compile_model(
+                graph,
+                "CPU",
+                {
+                    "INFERENCE_PRECISION_HINT": precision,
+                    "PERFORMANCE_HINT": "LATENCY",
+                    "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+                },
+            )
         )
         self._request = self._compiled.create_infer_request()
         self.name = f"OpenVINO {precision} on CPU"
@@ -100,26 +103,6 @@ class OpenVinoRuntime:
         Its arrays are overwritten by the next call.
         """
         return self._request.infer([pixels], share_inputs=True, share_outputs=True)
-
-
-def _graph(model: Classifier, card: Card) -> Any:
-    """The network as OpenVINO's graph, of one input of fixed size."""
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
-    shape = (1, *card.preprocessing.input_shape)
-    example = torch.zeros(shape, dtype=torch.uint8)
-    with quietly():
-        plain = model.to(memory_format=torch.contiguous_format).eval()
-        network = Deployed(plain, card.preprocessing)
-        traced = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
-        frontend = FrontEndManager().load_by_framework("pytorch")
-        # The frontend asks the decoder while it converts, and does not keep it alive itself.
-        decoder = TorchScriptPythonDecoder(traced)
-        graph = frontend.convert(frontend.load(decoder))
-        del decoder
-    graph.reshape({graph.inputs[0]: list(shape)})
-    return graph
 
 
 @dataclass(frozen=True)

@@ -28,19 +28,23 @@ HEADS = {"one": (1, 2), "several": (3, 3)}
 
 
 def _made(family: str, outputs: int, spec: Preprocessing) -> Classifier:
-    """Built without torch's own slow initialisation; small random numbers do for a step."""
-    with torch.device("meta"):
-        empty = Classifier(family, outputs, spec.channels, 0.1, **OPTIONS.get(family, {}))
-    model: Classifier = empty.to_empty(device="cpu")
+    """Built without torch's own slow initialisation, but with as large random numbers."""
+    options = OPTIONS.get(family, {})
     torch.manual_seed(0)
+    if ":" in family:  # these count places of their windows when they are made
+        return Classifier(family, outputs, spec.channels, 0.1, **options)
+    with torch.device("meta"):
+        empty = Classifier(family, outputs, spec.channels, 0.1, **options)
+    model: Classifier = empty.to_empty(device="cpu")
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
-            if name.endswith("running_var"):
-                tensor.fill_(1.0)
-            elif name.endswith(("running_mean", "num_batches_tracked")):
+            if tensor.ndim > 1:
+                reach = (6 / tensor[0].numel()) ** 0.5
+                tensor.uniform_(-reach, reach)
+            elif name.endswith(("running_var", "weight")):
+                tensor.fill_(1)
+            else:
                 tensor.zero_()
-            elif tensor.is_floating_point():
-                tensor.uniform_(-0.05, 0.05)
     return model
 
 
@@ -60,7 +64,7 @@ def _learn(model: Classifier, spec: Preprocessing, outputs: int) -> tuple[float,
             if outputs == 1
             else functional.cross_entropy(logits, torch.tensor([0, 2]))
         )
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)

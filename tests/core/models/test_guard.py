@@ -12,7 +12,7 @@ from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity
 from core.imaging.volume import SeriesSummary
 from core.models import guard
-from core.models.card import Accepts, Card
+from core.models.card import Accepts, Card, Preprocessing
 from tests.core.models.making import head_like, make_model, volume
 
 
@@ -71,3 +71,27 @@ def test_geometry_outside_the_training_range_is_flagged(
     found = guard.cautions(card, _summary(step))
     assert any(word in sentence for sentence in found)
     assert all(sentence.endswith(".") for sentence in found)
+
+
+def test_spacing_slices_and_windows_outside_the_training_range_are_flagged(tmp_path: Path) -> None:
+    accepts = Accepts(
+        quantities=(Quantity.HU, Quantity.GREY), pixel_spacing_mm=(0.6, 1.0), slices=(10, 60)
+    )
+    card = make_model(tmp_path / "other", accepts=accepts)
+    told = " ".join(guard.cautions(card, _summary()))
+    assert "0.50 mm" in told
+    assert "4 slices" in told
+    assert "windowed elsewhere" not in told
+    windowed = " ".join(guard.cautions(card, _summary(quantity=Quantity.GREY)))
+    assert "40/120" in windowed
+
+
+def test_a_model_of_volumes_refuses_what_is_none(tmp_path: Path) -> None:
+    cube = Preprocessing(dimensions=3, size=32, crop="whole")
+    card = make_model(
+        tmp_path / "cube", family="resnet3d", options={"widths": [4, 4, 4, 4]}, preprocessing=cube
+    )
+    assert guard.refusals(card, _summary()) == ()
+    assert "volume" in guard.refusals(card, _summary(is_volume=False))[0]
+    single = _summary(geometry=Geometry.unknown((1, 64, 64)))
+    assert "volume" in guard.refusals(card, single)[0]

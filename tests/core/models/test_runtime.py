@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,11 +48,29 @@ def test_openvino_answers_and_explains_as_torch_does(
     np.testing.assert_allclose(one.evidence, other.evidence, atol=1e-4 * scale)
 
 
-def test_nothing_of_openvino_s_telemetry_is_started(tmp_path: Path) -> None:
-    make_model(tmp_path / "m")
-    load_predictor(tmp_path / "m", "cpu", runtime="openvino")
-    sender = sys.modules.get("openvino_telemetry.main")
-    assert sender is None or not getattr(sender.Telemetry, "instance", None)
+def test_openvino_sends_nothing() -> None:
+    code = (
+        "import sys, socket, threading\n"
+        "def refuse(*_): raise AssertionError('somebody wants to send')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from core.models.openvino_library import openvino\n"
+        "openvino().Core()\n"
+        "from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder\n"
+        "assert 'openvino_telemetry.main' not in sys.modules\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+    )
+    root = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, timeout=120)
+
+
+def test_openvino_is_imported_in_one_place() -> None:
+    core = Path(runtime.__file__).parents[1]
+    found = [
+        file.name
+        for file in core.rglob("*.py")
+        if re.search(r"^\s*(import openvino|from openvino import)", file.read_text("utf-8"), re.M)
+    ]
+    assert found == ["openvino_library.py"]
 
 
 def test_what_was_faster_is_measured_once_and_remembered(

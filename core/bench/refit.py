@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.bench.timing import Figure, side_by_side
-from core.models.card import Calibration, Card
-from core.retraining.preview import CaseFeatures, Head, Previewer
+from core.retraining.preview import CaseFeatures, Decides, Head, Previewer
 
 SLICES, FEATURES, PATIENTS = 5_000, 1_280, 50
 LIMIT_SECONDS = 0.3
@@ -23,7 +22,8 @@ def made(
     random = np.random.default_rng(seed)
     mixing = random.normal(size=(40, FEATURES)).astype(np.float32) / 6
     direction = random.normal(size=40)
-    cases, labels = [], {}
+    cases: list[CaseFeatures] = []
+    labels: dict[str, bool] = {}
     each = slices // PATIENTS
     for patient in range(PATIENTS):
         inner = random.normal(size=(each, 40)) + 0.5 * random.normal(size=40)
@@ -34,9 +34,8 @@ def made(
         labels |= dict(zip(keys, (bool(value) for value in shows), strict=True))
         cases.append(CaseFeatures(f"case-{patient}", f"patient-{patient}", keys, features))
     head = Head(0.02 * random.normal(size=FEATURES), -1.0)
-    card = Card.model_construct(threshold=0.5, calibration=Calibration())
     parts = {f"patient-{patient}": "validation" for patient in range(0, PATIENTS, 5)}
-    return Previewer(card, head, cases, parts), cases, labels
+    return Previewer(Decides(0.5), head, cases, parts), cases, labels
 
 
 def measure() -> dict[str, Any]:

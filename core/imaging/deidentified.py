@@ -216,7 +216,7 @@ def _file(
 ) -> bytes:
     """One slice as a DICOM file, made anew."""
     from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
+    from pydicom.uid import UID, ExplicitVRLittleEndian
 
     from core.imaging.keep_list import KEPT, kept
 
@@ -226,12 +226,10 @@ def _file(
     patient = pseudonym(key, patient_name_of(summary))
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.MediaStorageSOPClassUID = _CLASSES.get(modality, _SECONDARY_CAPTURE)
-    meta.MediaStorageSOPInstanceUID = uid_pseudonym(key, summary.slice_ids[index])
-    data.SOPClassUID, data.SOPInstanceUID = (
-        meta.MediaStorageSOPClassUID,
-        meta.MediaStorageSOPInstanceUID,
-    )
+    kind = UID(_CLASSES.get(modality, _SECONDARY_CAPTURE))
+    instance = UID(uid_pseudonym(key, summary.slice_ids[index]))
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kind, instance
+    data.SOPClassUID, data.SOPInstanceUID = kind, instance
     data.SeriesInstanceUID = uid_pseudonym(key, summary.uid)
     if "StudyInstanceUID" not in data:
         data.StudyInstanceUID = uid_pseudonym(key, f"study of {summary.uid}")

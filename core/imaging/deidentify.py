@@ -2,8 +2,8 @@
 
 Exports name what they carry (a keep-list); whatever is not named stays. A removal list would
 let the next private tag through. Free text is never exported, whatever field it stands in,
-because people type names into any field that takes text. Dates leave in DICOM exports alone, shifted by
-the patient's own number of days.
+because people type names into any field that takes text. Dates leave in DICOM exports alone,
+shifted by the patient's own number of days.
 
 People and images leave under pseudonyms: a keyed hash, so that nobody who lacks this site's
 key can test whether a known patient number is among them. Anonymity of faces in thin slices of

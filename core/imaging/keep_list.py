@@ -38,7 +38,8 @@ NUMBERS = frozenset({
 """Numbers, of whatever number representation."""
 
 _DIRECTIONS = frozenset({
-    f"{face}{side}" for face in ("HF", "FF", "LF", "RF", "AF", "PF") for side in ("S", "P", "DL", "DR")
+    f"{first}{side}"
+    for first in ("HF", "FF", "LF", "RF", "AF", "PF") for side in ("S", "P", "DL", "DR")
 })
 
 WORDS: dict[str, frozenset[str]] = {

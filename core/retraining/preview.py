@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import durable, places
-from core.models.card import Card
+from core.models.card import Calibration, Card
 from core.retraining import statistics as stats
 
 DIRECTIONS = 128
@@ -45,8 +45,21 @@ class Head:
 
     def logits(self, features: Features) -> Floats:
         """Logits (n,) of features (n, d)."""
-        found: Floats = features @ self.weight.astype(np.float32) + self.bias
-        return found.astype(np.float64)
+        found: Floats = (features @ self.weight.astype(np.float32)).astype(np.float64) + self.bias
+        return found
+
+
+@dataclass(frozen=True)
+class Decides:
+    """How a model's logit becomes an answer: its card's threshold and calibration."""
+
+    threshold: float
+    calibration: Calibration = Calibration()
+
+    @classmethod
+    def of(cls, card: Card) -> Decides:
+        """As a card says."""
+        return cls(card.threshold, card.calibration)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,14 +181,14 @@ class Previewer:
 
     def __init__(
         self,
-        card: Card,
+        decides: Decides,
         head: Head,
         cases: Sequence[CaseFeatures],
         parts: Mapping[str, str] | None = None,
     ) -> None:
         from threadpoolctl import ThreadpoolController
 
-        self._card, self._head = card, head
+        self._decides, self._head = decides, head
         self._threads = ThreadpoolController()
         self._keys = [key for case in cases for key in case.keys]
         self._cases = [case.case for case in cases for _ in case.keys]
@@ -192,7 +205,7 @@ class Previewer:
         )
         self._logits = head.logits(self._features)
         self._centre, self._basis = _directions(self._features[self._parts != "test"])
-        self._reduced: Features = (self._features - self._centre) @ self._basis
+        self._reduced: Features = ((self._features - self._centre) @ self._basis).astype(np.float32)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -229,7 +242,7 @@ class Previewer:
             [self._reduced[learn], np.ones((int(learn.sum()), 1), np.float32)], axis=1
         )
         target, start = truth[learn].astype(np.float64), self._logits[learn]
-        slope, intercept = self._card.calibration.slope, self._card.calibration.intercept
+        slope, intercept = self._decides.calibration.slope, self._decides.calibration.intercept
         # Unit prior variance of a logit, spread over the directions as the features are.
         seen = self._reduced[self._parts != "test"]
         scale = max(float(np.mean(np.square(seen).sum(axis=1))), 1e-9)
@@ -247,16 +260,17 @@ class Previewer:
             if length * np.sqrt(scale) < 1e-3:
                 break
         found: Floats = (self._reduced @ moved[:-1].astype(np.float32)).astype(np.float64)
-        return found + moved[-1]
+        found += float(moved[-1])
+        return found
 
     def _chances(self, logits: Floats) -> Floats:
-        calibration = self._card.calibration
+        calibration = self._decides.calibration
         return _sigmoid(calibration.slope * logits + calibration.intercept)
 
     def _flips(
         self, old: Floats, new: Floats, truth: NDArray[np.int64], asked: NDArray[np.bool_]
     ) -> tuple[Flip, ...]:
-        threshold = self._card.threshold
+        threshold = self._decides.threshold
         rows = np.flatnonzero(((old >= threshold) != (new >= threshold)) & asked)
         found = [
             Flip(
@@ -292,7 +306,7 @@ class Previewer:
         truth = np.array([labels.get(key, -1) for key in self._keys], np.int64)
         learn = (truth >= 0) & (self._parts == "train")
         after = self._logits + (self._moved(learn, truth) if learn.any() else 0.0)
-        threshold = self._card.threshold
+        threshold = self._decides.threshold
         old, new = self._chances(self._logits) >= threshold, self._chances(after) >= threshold
         return {
             key: (bool(old[row]), bool(new[row]))

@@ -13,18 +13,13 @@ from hypothesis import strategies as st
 from core.bench import refit
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.opening import open_path
-from core.models.card import Calibration, Card
 from core.models.predictor import load_predictor
 from core.retraining import preview
 from core.retraining.features import features_of, head_of, keep_features
-from core.retraining.preview import CaseFeatures, FeatureStore, Foretold, Head, Previewer
+from core.retraining.preview import CaseFeatures, Decides, FeatureStore, Foretold, Head, Previewer
 from core.retraining.worker import main
 from tests.core.imaging.dicom.make import write_series
 from tests.core.models.making import make_model
-
-
-def card(threshold: float = 0.5) -> Card:
-    return Card.model_construct(threshold=threshold, calibration=Calibration())
 
 
 def made(seed: int = 0, slices: int = 40, patients: int = 6) -> tuple[list[CaseFeatures], dict]:
@@ -42,7 +37,7 @@ def test_labels_move_the_answers_towards_them_and_validation_is_only_measured() 
     cases, labels = made()
     head = Head(np.zeros(24), 0.0)
     parts = {"p4": "validation", "p5": "test"}
-    found = Previewer(card(), head, cases, parts).preview(labels)
+    found = Previewer(Decides(0.5), head, cases, parts).preview(labels)
     assert found.learnt == 4 * 40
     assert found.looked_at == 5 * 40
     assert found.validation_slices == 40
@@ -60,7 +55,7 @@ def test_what_tests_and_what_validates_changes_nothing() -> None:
     cases, labels = made()
     head = Head(np.full(24, 0.1), 0.0)
     parts = {"p4": "validation", "p5": "test"}
-    previewer = Previewer(card(), head, cases, parts)
+    previewer = Previewer(Decides(0.5), head, cases, parts)
     turned = {key: (not shows if key[1] in "45" else shows) for key, shows in labels.items()}
     one, other = previewer.preview(labels), previewer.preview(turned)
     assert {(f.key, f.after) for f in one.flips} == {(f.key, f.after) for f in other.flips}
@@ -68,17 +63,17 @@ def test_what_tests_and_what_validates_changes_nothing() -> None:
 
 def test_without_labels_nothing_changes() -> None:
     cases, _ = made()
-    found = Previewer(card(), Head(np.ones(24), 0.0), cases).preview({})
+    found = Previewer(Decides(0.5), Head(np.ones(24), 0.0), cases).preview({})
     assert found.learnt == 0
     assert found.flips == ()
     assert found.validation_after is None
-    assert len(Previewer(card(), Head(np.ones(24), 0.0), [])) == 0
-    assert Previewer(card(), Head(np.ones(24), 0.0), []).preview({}).flips == ()
+    assert len(Previewer(Decides(0.5), Head(np.ones(24), 0.0), [])) == 0
+    assert Previewer(Decides(0.5), Head(np.ones(24), 0.0), []).preview({}).flips == ()
 
 
 def test_one_label_moves_little_and_many_move_much() -> None:
     cases, labels = made()
-    previewer = Previewer(card(), Head(np.zeros(24), -3.0), cases)
+    previewer = Previewer(Decides(0.5), Head(np.zeros(24), -3.0), cases)
     first = next(key for key, shows in labels.items() if shows)
     few = previewer.preview({first: True})
     many = previewer.preview(labels)
@@ -94,7 +89,7 @@ def test_the_fit_is_the_penalised_logistic_regression(seed: int) -> None:
     cases, labels = made(seed, 60, 2)
     features = np.concatenate([case.features for case in cases])
     truth = np.array([labels[key] for case in cases for key in case.keys])
-    found = Previewer(card(0.5), Head(np.zeros(24), 0.0), cases)
+    found = Previewer(Decides(0.5), Head(np.zeros(24), 0.0), cases)
     after = found._moved(np.ones(len(truth), bool), truth.astype(np.int64))
     centred = features - features.mean(axis=0)
     scale = np.square(centred).sum(axis=1).mean()

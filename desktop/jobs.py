@@ -107,6 +107,13 @@ class _Entry:
     future: Future[None] | None = None
 
 
+@dataclass
+class _Outside:
+    running: Running
+    cancel: Callable[[], None]
+    started: float
+
+
 class Task:
     """A job's line to the window, used on the worker thread."""
 
@@ -155,6 +162,7 @@ class Jobs(QObject):
         self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._numbers = itertools.count(1)
         self._entries: dict[int, _Entry] = {}
+        self._outside: dict[int, _Outside] = {}
         self._closed = False
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
@@ -185,20 +193,47 @@ class Jobs(QObject):
         return entry.number
 
     def running(self) -> list[Running]:
-        """Jobs with a title that are not done, oldest first."""
-        return [
+        """Work with a title that is not done, the window's own before that elsewhere."""
+        own = [
             entry.running
             for entry in self._entries.values()
             if entry.running is not None and entry.job.title and not entry.cancelled
         ]
+        return own + [outside.running for outside in self._outside.values()]
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
         return not self._entries
 
+    def begin_outside(self, title: str, cancel: Callable[[], None]) -> int:
+        """Show work that goes on elsewhere, such as in the engine. Returns its number."""
+        number = next(self._numbers)
+        self._outside[number] = _Outside(Running(number, title), cancel, time.monotonic())
+        self.changed.emit()
+        return number
+
+    def progress_outside(self, number: int, done: int, total: int) -> None:
+        """Tell how far work elsewhere is; nothing happens if it is not shown any more."""
+        outside = self._outside.get(number)
+        if outside is not None:
+            spent = time.monotonic() - outside.started
+            left = spent * (total - done) / done if done and spent > 1.0 else None
+            outside.running = Running(number, outside.running.title, done, total, left)
+            self.changed.emit()
+
+    def end_outside(self, number: int) -> None:
+        """Work elsewhere has ended, one way or another."""
+        if self._outside.pop(number, None) is not None:
+            self.changed.emit()
+
     def cancel(self, number: int) -> None:
         """Ask a job to stop; nothing of it is delivered any more, apart from its end."""
+        outside = self._outside.pop(number, None)
+        if outside is not None:
+            outside.cancel()
+            self.changed.emit()
+            return
         entry = self._entries.get(number)
         if entry is None or entry.job.lane:
             return

@@ -79,11 +79,6 @@ _INSPECTION = {
     "ko": (
         ("진단용 아님", "합격 판정용 아님"),
         ("진단 기기", "판정 기기"),
-        ("명의", "개의"),
-        ("명으로", "개로"),
-        ("명과", "개와"),
-        ("명입니다", "개입니다"),
-        ("}명", "}개"),
         ("환자", "시료"),
     ),
 }
@@ -193,11 +188,16 @@ def _template(text: str) -> str:
 
 
 def _profiled(template: str) -> str:
-    """Words of ours, before facts are filled in, in the profile's terms."""
-    if _industry:
+    """Words of ours, before facts are filled in, in the profile's terms; placeholders stay."""
+    if not _industry:
+        return template
+    parts = re.split(r"(\{[^{}]*\})", template)
+    for place in range(0, len(parts), 2):
         for clinical, industrial in _INSPECTION[_current]:
-            template = template.replace(clinical, industrial)
-    return template
+            parts[place] = parts[place].replace(clinical, industrial)
+        if place and _current == "ko" and parts[place].startswith("명"):
+            parts[place] = "개" + parts[place][1:]  # the counter of persons
+    return "".join(parts)
 
 
 def _filled(text: str, facts: dict[str, object]) -> str:

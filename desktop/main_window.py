@@ -109,6 +109,7 @@ class MainWindow(QMainWindow):
         comparison, camera = self.comparison.view, self.stage.viewpoint.camera
         sizes, tab = self.columns.sizes(), self.tabs.currentIndex()
         panels = (self.studies.isHidden(), self.tabs.isHidden())
+        thumbnails = self.studies.model.thumbnails
         self._refresh_timer.stop()
         self.disconnect_core()
         for menu in self.menus.values():
@@ -120,6 +121,8 @@ class MainWindow(QMainWindow):
         old.deleteLater()
         self._furnish()
         self._listen()
+        self.studies.model.thumbnails = thumbnails
+        self.studies.follow(self.current)
         self.columns.setSizes(sizes)
         self.tabs.setCurrentIndex(tab)
         self.studies.setHidden(panels[0])

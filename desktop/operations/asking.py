@@ -83,6 +83,7 @@ class Asking:
         self._engine = make_engine(self._mailbox.post)
         self._numbers = itertools.count(1)
         self._asked: dict[int, Reading] = {}
+        self._shown_work = 0
         self._at_work: Reading | None = None
         self._waiting: list[Reading] = []
         self._tries: dict[str, int] = {}
@@ -228,7 +229,18 @@ class Asking:
         first = reading.case.navigation.index(Plane.SLICE)
         request = PredictRequest(number, entry.folder, first)
         self._session.mark(reading, answer=AnswerState.QUEUED, note="")
+        self._jobs.end_outside(self._shown_work)
+        self._shown_work = self._jobs.begin_outside(
+            say("Asking the model about {count} slices", count=volume.slices),
+            lambda: self.cancel(reading),
+        )
         self._in_engine_lane(lambda: self._engine.predict(request, volume))
+
+    def cancel(self, reading: Reading) -> None:
+        """Stop asking about a series; the answers that have come stay."""
+        self.forget(reading)
+        if reading.answer_state in (AnswerState.QUEUED, AnswerState.RUNNING):
+            self._session.mark(reading, answer=AnswerState.NONE)
 
     def forget(self, reading: Reading) -> None:
         """A series was closed: what was asked about it is not wanted any more."""
@@ -240,6 +252,7 @@ class Asking:
                 self._in_engine_lane(lambda n=number: self._engine.cancel(n))  # type: ignore[misc]
         if self._at_work is reading:
             self._at_work = None
+            self._jobs.end_outside(self._shown_work)
             self._ask_next()
 
     def _stop_all(self) -> None:
@@ -248,6 +261,7 @@ class Asking:
             self._in_engine_lane(lambda n=number: self._engine.cancel(n))  # type: ignore[misc]
         self._asked.clear()
         self._at_work = None
+        self._jobs.end_outside(self._shown_work)
 
     def _ask_next(self) -> None:
         while self._waiting:
@@ -277,6 +291,9 @@ class Asking:
             self._session.mark(reading, answer=AnswerState.RUNNING, stale=False)
         elif isinstance(message, SliceAnswered):
             case.answer_arrived(message.model, message.answer)
+            if case.prediction is not None:
+                done, total = len(case.prediction.slices), reading.summary.shape[0]
+                self._jobs.progress_outside(self._shown_work, done, total)
         elif isinstance(message, PredictionFinished):
             if case.prediction is not None:
                 case.prediction_finished(case.prediction.model, message.series_probability)
@@ -290,6 +307,7 @@ class Asking:
 
     def _end(self, number: int) -> None:
         self._asked.pop(number, None)
+        self._jobs.end_outside(self._shown_work)
         self._at_work = None
 
     def _failed(self, reading: Reading, message: RequestFailed) -> None:
@@ -310,6 +328,7 @@ class Asking:
         reading = self._at_work
         self._asked.clear()
         self._at_work = None
+        self._jobs.end_outside(self._shown_work)
         failure = explain(EngineDiedError(message.how))
         self._tell(Notice.of(failure))
         if reading is None:

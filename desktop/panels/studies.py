@@ -101,7 +101,7 @@ class StudiesModel(QAbstractListModel):
         super().__init__(parent)
         self._session = session
         self._rows: list[Reading] = list(session)
-        self._thumbnails: dict[str, QPixmap] = {}
+        self.thumbnails: dict[str, QPixmap] = {}
         session.added.connect(self._added)
         session.removed.connect(self._removed)
         session.state_changed.connect(self.refresh)
@@ -120,7 +120,7 @@ class StudiesModel(QAbstractListModel):
         if role == READING_ROLE:
             return reading
         if role == THUMBNAIL_ROLE:
-            return self._thumbnails.get(reading.key)
+            return self.thumbnails.get(reading.key)
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             words, _ = answer_words(reading)
             labels = say("{labelled} labelled", labelled=reading.labelled)
@@ -139,7 +139,7 @@ class StudiesModel(QAbstractListModel):
         """Take a thumbnail, (rows, columns, 3) uint8."""
         rows, columns = picture.shape[:2]
         image = QImage(picture.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)
-        self._thumbnails[key] = QPixmap.fromImage(image.copy())
+        self.thumbnails[key] = QPixmap.fromImage(image.copy())
         for reading in self._rows:
             if reading.key == key:
                 self.refresh(reading)
@@ -159,7 +159,7 @@ class StudiesModel(QAbstractListModel):
         row = self._rows.index(reading)
         self.beginRemoveRows(QModelIndex(), row, row)
         self._rows.remove(reading)
-        self._thumbnails.pop(reading.key, None)
+        self.thumbnails.pop(reading.key, None)
         self.endRemoveRows()
 
     @staticmethod
@@ -317,14 +317,14 @@ class StudiesPanel(QFrame):
         layout.addWidget(self.open)
         selection = self.view.selectionModel()
         selection.currentChanged.connect(self._current_changed)
-        session.current_changed.connect(self._follow)
+        session.current_changed.connect(self.follow)
         session.added.connect(self._count)
         session.removed.connect(self._count)
         self._count(None)
 
     def disconnect_session(self) -> None:
         """Stop listening; called when the window goes."""
-        self._session.current_changed.disconnect(self._follow)
+        self._session.current_changed.disconnect(self.follow)
         self._session.added.disconnect(self._count)
         self._session.removed.disconnect(self._count)
         self.model.disconnect_session()
@@ -351,7 +351,8 @@ class StudiesPanel(QFrame):
             say("Studies ({count} series)", count=count) if count else say("Studies")
         )
 
-    def _follow(self, reading: Reading | None) -> None:
+    def follow(self, reading: Reading | None) -> None:
+        """Select the series that is looked at."""
         self.view.setCurrentIndex(self.model.row_of(reading))
 
     def _current_changed(self, index: QModelIndex, _before: QModelIndex) -> None:

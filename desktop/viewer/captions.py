@@ -7,7 +7,7 @@ from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity
 from core.reading.slab import Slab, span
 from desktop import appearance
-from desktop.language import later
+from desktop.language import later, say_core
 from desktop.viewer.furniture import Line
 from desktop.viewer.words import level, number, percent, say
 
@@ -81,7 +81,7 @@ def window(case: Case) -> Line:
         width=level(shown.width, shown.width),
         center=level(shown.center, shown.width),
     )
-    extras = [shown.name] if shown.name else []
+    extras = [say_core(shown.name)] if shown.name else []
     if case.display.inverted:
         extras.append(say("inverted"))
     return Line("   ".join([words, *extras]))

@@ -273,7 +273,7 @@ def test_one_and_many() -> None:
     assert say_count(1, "{count} slice", "{count} slices") == "1 slice"
     assert say_count(2, "{count} slice", "{count} slices") == "2 slices"
     language.use("ko")
-    assert say_count(1, "{count} slice", "{count} slices") == "슬라이스 1장"
+    assert say_count(1, "{count} slice", "{count} slices") == "1장"
 
 
 @given(st.dictionaries(st.text(min_size=1).filter(is_words), st.text(min_size=1), max_size=5))
@@ -305,6 +305,19 @@ def test_fuzzy_and_empty_entries_are_not_used(tmp_path: Path) -> None:
     file.write_text("nonsense\n", encoding="utf-8")
     with pytest.raises(ValueError, match="line 1"):
         read_catalogue(file)
+
+
+def test_the_industry_profile_has_no_patient_and_keeps_every_fact() -> None:
+    for code, word in (("en", "patient"), ("ko", "환자")):
+        language.use(code, industry=True)
+        for text in own_words():
+            template = language._template(text)
+            assert word not in PLACEHOLDER.sub("", template).lower(), template
+            assert set(PLACEHOLDER.findall(text)) == set(PLACEHOLDER.findall(template))
+    assert say("{count} patients", count=3) == "시료 3개"
+    language.use("en", industry=True)
+    assert say_core("The folder of this series holds images of 2 patients.").endswith("2 objects.")
+    assert "patient1" in say_core("it is a copy of /data/patient1")
 
 
 # ----------------------------------------------------------------- letters, not boxes

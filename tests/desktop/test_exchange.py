@@ -1,0 +1,210 @@
+"""What leaves the window: pictures, movies, tables, the report; nobody is named unasked."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QImage, QPainter
+from pytestqt.qtbot import QtBot
+
+from core.imaging.geometry import Plane
+from core.reading.measurements import Kind, Measurement
+from core.session import AnswerState, Reading
+from desktop.operations.exporting import measurements_table
+from desktop.operations.picturing import BurntIn, as_array, draw, picture_size, request_of
+from desktop.operations.report import Report, draw_page, report_of
+from desktop.settings import OpenSeries
+from tests.desktop.conftest import Bench
+from tests.desktop.series import MemorySeries
+from tests.desktop.test_window import opened
+
+PRIVATE = ("DOE", "JANE", "patient-head", "1.2.head")
+
+
+def answered(qtbot: QtBot, bench: Bench) -> Reading:
+    reading = opened(qtbot, bench)
+    qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    return reading
+
+
+def told(report: Report) -> str:
+    parts = [report.title, *report.identity, *report.small, report.program]
+    parts += [word for pair in report.facts for word in pair]
+    parts += [image.caption for image in report.images]
+    return "\n".join(parts)
+
+
+def test_a_picture_shows_the_window_and_the_heat_map_burnt_in(qtbot: QtBot, bench: Bench) -> None:
+    reading = answered(qtbot, bench)
+    plain = request_of(reading, BurntIn(heat_map=False, words=False))
+    warm = request_of(reading, BurntIn(heat_map=True, words=False))
+    assert plain is not None and warm is not None
+    grey, coloured = as_array(draw(plain, 6)), as_array(draw(warm, 6))
+    assert (grey[..., 0] == grey[..., 2]).all(), "grey values are grey"
+    assert (coloured[..., 0] > coloured[..., 2]).mean() > 0.9, "the heat map covers the slice"
+    size = picture_size(plain)
+    assert grey.shape[:2] == (size.height(), size.width())
+    assert size.width() % 2 == 0 and size.height() % 2 == 0 and size.height() >= 512
+
+
+def test_words_are_burnt_in_on_demand_and_name_nobody(qtbot: QtBot, bench: Bench) -> None:
+    reading = answered(qtbot, bench)
+    named = request_of(reading, BurntIn(identity=True))
+    unnamed = request_of(reading, BurntIn())
+    assert named is not None and unnamed is not None
+    assert named.identity[0] == "DOE JANE" and unnamed.identity == ()
+    assert not any(word in str(unnamed.words) for word in PRIVATE)
+    bare = request_of(reading, BurntIn(words=False))
+    assert bare is not None and draw(bare, 3) != draw(unnamed, 3)
+
+
+def test_pictures_and_movie_are_written_whole(qtbot: QtBot, bench: Bench, tmp_path: Path) -> None:
+    reading = answered(qtbot, bench)
+    exporting, window = bench.app.operations.exporting, bench.app.window
+    exporting.pictures(reading, tmp_path, BurntIn())
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    files = sorted(file.name for file in tmp_path.glob("*.png"))
+    assert files[0] == "slice-001.png" and len(files) == 12
+    exporting.movie(reading, tmp_path / "series.mp4", BurntIn(), 8)
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    data = (tmp_path / "series.mp4").read_bytes()
+    assert data[4:8] == b"ftyp" and b"avcC" in data
+    assert window.banner.notice is not None and "12 pictures" in window.banner.notice.text
+    assert not any(word.encode() in data for word in PRIVATE)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(
+    qtbot: QtBot, bench: Bench, tmp_path: Path
+) -> None:
+    reading = answered(qtbot, bench)
+    for act in (
+        lambda: bench.app.operations.exporting.movie(
+            reading, tmp_path / "no" / "a.mp4", BurntIn(), 8
+        ),
+        lambda: bench.app.operations.exporting.report(
+            reading, tmp_path / "no" / "a.pdf", None, identity=False
+        ),
+        lambda: bench.app.operations.exporting.pictures(reading, tmp_path / "no", BurntIn()),
+    ):
+        bench.app.window.banner.dismiss()
+        act()
+        qtbot.waitUntil(lambda: bench.app.window.banner.notice is not None)
+        notice = bench.app.window.banner.notice
+        assert notice is not None and "could not be saved" in notice.text
+
+
+def test_measurements_leave_in_their_unit(qtbot: QtBot, bench: Bench) -> None:
+    reading = answered(qtbot, bench)
+    book = reading.case.measurements
+    book.add(Measurement(Kind.LENGTH, Plane.SLICE, 6, ((0.0, 0.0, 30.0), (3.0, 4.0, 30.0))))
+    book.add(Measurement(Kind.RECTANGLE, Plane.SLICE, 6, ((1.0, 1.0, 30.0), (4.0, 5.0, 30.0))))
+    text = measurements_table(reading)
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert (rows[0]["kind"], rows[0]["value"], rows[0]["unit"]) == ("length", "5.000", "mm")
+    assert rows[1]["area"] == "12.000" and float(rows[1]["mean"]) == 6.0
+    assert not any(word in text for word in PRIVATE)
+
+
+def test_the_report_says_answers_labels_and_the_model_and_names_nobody(
+    qtbot: QtBot, bench: Bench, tmp_path: Path
+) -> None:
+    reading = answered(qtbot, bench)
+    bench.app.operations.labels.label(reading, "hemorrhage", 3)
+    qtbot.waitUntil(lambda: reading.case.label_at(3) == "hemorrhage")
+    model = bench.app.operations.asking.model
+    assert model is not None
+    report = report_of(reading, model.card, identity=False)
+    assert report is not None
+    words = told(report)
+    assert not any(word in words for word in PRIVATE)
+    assert "4, 5" in words and "Label: Hemorrhage" in words and "plain version 1" in words
+    named = report_of(reading, model.card, identity=True)
+    assert named is not None and "DOE JANE" in told(named)
+    file = tmp_path / "report.pdf"
+    bench.app.operations.exporting.report(reading, file, model.card, identity=False)
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    data = file.read_bytes()
+    assert (
+        data.startswith(b"%PDF")
+        and data.count(b"/Type /Page\n") + data.count(b"/Type /Page ") + data.count(b"/Type/Page/")
+        <= 1
+    )
+    assert not any(word.encode() in data for word in PRIVATE)
+
+
+def test_the_page_fits_on_one_sheet_in_both_languages(qtbot: QtBot, bench: Bench) -> None:
+    from desktop import language
+
+    reading = answered(qtbot, bench)
+    for code in ("en", "ko"):
+        language.use(code)
+        report = report_of(reading, None, identity=True)
+        assert report is not None
+        page = QImage(1240, 1754, QImage.Format.Format_RGB32)
+        page.fill(0xFFFFFFFF)
+        painter = QPainter(page)
+        draw_page(painter, report, QRectF(88, 76, 1064, 1600))
+        painter.end()
+        ink = as_array(page).min(axis=2) < 200
+        assert ink[200:1400].any() and not ink[1690:].any(), "the margin at the foot is free"
+        assert not ink[:, :80].any() and not ink[:, 1165:].any()
+    language.use("en")
+
+
+def test_hidden_answers_do_not_leave(qtbot: QtBot, bench: Bench) -> None:
+    bench.app.operations.read_first(True)
+    reading = answered(qtbot, bench)
+    report = report_of(reading, None, identity=False)
+    assert report is not None and report.small == ()
+    assert not any("%" in image.caption for image in report.images)
+    request = request_of(reading, BurntIn())
+    assert request is not None and request.heat_maps == {}
+
+
+# ----------------------------------------------------------------- the session
+
+
+def test_what_was_open_is_open_again(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bench.add(MemorySeries("first"), MemorySeries("second"), MemorySeries("third"))
+    bench.app.operations.opening.open_paths([path])
+    qtbot.waitUntil(lambda: len(bench.app.session) == 3)
+    second = list(bench.app.session)[1]
+    bench.app.operations.opening.show(second)
+    second.case.navigation.go(9)
+    bench.app.operations.close_series(list(bench.app.session)[2])
+    kept = bench.app.operations.opening.session_now()
+    assert [(item.index, item.is_current) for item in kept] == [(6, False), (9, True)]
+    bench.app.window.close()
+    assert type(bench.app.settings)().values.session == kept
+    for reading in list(bench.app.session):
+        bench.app.operations.close_series(reading)
+    monkeypatch.setattr(Path, "exists", lambda _self: True)
+    bench.app.operations.opening.restore(kept)
+    qtbot.waitUntil(lambda: len(bench.app.session) == 2)
+    current = bench.app.session.current
+    assert current is not None and current.summary.description == "Head second"
+    assert current.case.navigation.index() == 9
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+
+
+def test_a_folder_that_has_gone_is_told_and_costs_no_start(qtbot: QtBot, bench: Bench) -> None:
+    gone = OpenSeries(path="/no/such/folder", key="a/b")
+    bench.app.operations.opening.restore([gone])
+    notice = bench.app.window.banner.notice
+    assert notice is not None and "/no/such/folder" in notice.text
+    assert len(bench.app.session) == 0
+
+
+def test_numbers_in_pictures_are_not_changed_by_the_movies_colours() -> None:
+    from core.imaging.h264 import to_ycbcr
+
+    grey = np.full((16, 16, 3), 100, np.uint8)
+    luma, _ = to_ycbcr(grey)
+    assert abs((float(luma[0, 0]) - 16) * 255 / 219 - 100) < 1

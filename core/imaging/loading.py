@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from core.imaging.geometry import Geometry
 from core.imaging.volume import SeriesSummary, Volume
 
 _SPARE = 256 << 20
+_FILES_AHEAD = 8
 _LARGEST_FRAME = 1 << 29
 """Pixels of one compressed frame, 23,000 × 23,000: more is a header that lies."""
 
@@ -27,6 +30,53 @@ def outward(count: int, first: int | None) -> Iterator[int]:
             yield start + offset
         if start - offset >= 0:
             yield start - offset
+
+
+class LookAhead:
+    """Asks the system for the next files while one is read, where the disk is slow.
+
+    files: in the order in which they are read; frames of one file may stand one by one.
+    size: bytes that are wanted from the beginning of each, 0 for all. slow: seconds beyond
+    which a read came from the disk: from the cache asking would only cost time. Does nothing
+    on systems without `posix_fadvise`.
+    """
+
+    def __init__(self, files: Sequence[str], size: int = 0, slow: float = 1.5e-3) -> None:
+        self._files = files
+        self._size = size
+        self._slow = slow
+        self._asked = 0  # places up to which was asked
+        self._known: set[str] = set()
+        self._begin = 0.0
+
+    def begin(self) -> None:
+        """A file is about to be read."""
+        self._begin = time.perf_counter()
+
+    def done(self, place: int) -> None:
+        """The file at a place of the list has been read."""
+        if time.perf_counter() - self._begin < self._slow:
+            return
+        end = place + 1 + _FILES_AHEAD
+        self._known.add(self._files[place])
+        for file in self._files[max(self._asked, place + 1) : end]:
+            if file not in self._known:
+                self._known.add(file)
+                _ask_for(file, self._size)
+        self._asked = max(self._asked, end)
+
+
+def _ask_for(file: str, size: int) -> None:
+    if not hasattr(os, "posix_fadvise"):
+        return
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return  # reading it will say why
+    try:
+        os.posix_fadvise(handle, 0, size, os.POSIX_FADV_WILLNEED)
+    finally:
+        os.close(handle)
 
 
 def check_memory(path: Path, needed: int) -> None:

@@ -15,6 +15,7 @@ from core.imaging.collections import Unpacked, is_zip, listed_files
 from core.imaging.dicom.headers import START, FileReader, Header, HeaderScanner, looks_like_dicom
 from core.imaging.dicom.reader import DicomSeries
 from core.imaging.dicom.series import find_series, reason_of
+from core.imaging.loading import LookAhead
 from core.imaging.medical import MedicalVolume, VolumeFile
 from core.imaging.metaimage import looks_like_metaimage, read_metaimage
 from core.imaging.nifti import inflated_start, looks_like_gzip, looks_like_nifti, read_nifti
@@ -24,6 +25,8 @@ from core.imaging.pictures import find_pictures, natural_key
 from core.imaging.volume import Cancelled, Opened, Progress, Series, Skipped
 
 _MOST_FILES = 200_000
+_HEADERS_AHEAD = 1 << 15
+"""Bytes of the next files that are asked for where the disk is slow: most headers end before."""
 _NOT_AN_IMAGE = "it is not an image in a format that Sliceloop reads"
 
 
@@ -110,6 +113,7 @@ def _open_files(
     folder: Path, files: list[str], progress: Progress | None, cancelled: Cancelled | None
 ) -> Opened:
     found = _Found()
+    ahead = LookAhead(files, size=_HEADERS_AHEAD, slow=4e-4)
     with _without_collections():
         for done, file in enumerate(files):
             if done % 32 == 0:
@@ -117,7 +121,9 @@ def _open_files(
                     raise CancelledError("opening")
                 if progress is not None:
                     progress(done, len(files))
+            ahead.begin()
             found.look_at(file)
+            ahead.done(done)
         opened = found.opened()
     if progress is not None:
         progress(len(files), len(files))

@@ -34,7 +34,14 @@ from core.imaging.dicom.pixels import (
 )
 from core.imaging.dicom.series import DicomStack, rescale
 from core.imaging.dicom.walk import UNDEFINED, MalformedError, PixelElement
-from core.imaging.loading import allocate, check_frame, check_memory, outward, single_slice
+from core.imaging.loading import (
+    LookAhead,
+    allocate,
+    check_frame,
+    check_memory,
+    outward,
+    single_slice,
+)
 from core.imaging.volume import Cancelled, SeriesSummary, Volume
 
 Array = NDArray[np.generic]
@@ -150,15 +157,19 @@ class DicomSeries:
 
         compressed: list[Job] = []
         source = _Source()
+        order = list(outward(len(frames), first))
+        ahead = LookAhead([frames[index].header.file for index in order])
         try:
-            for index in outward(len(frames), first):
+            for place, index in enumerate(order):
                 frame = frames[index]
                 if index in tasks:
                     compressed.append(Job(index, frame.header.path, tasks[index]))
                     continue
                 if cancelled is not None and cancelled():
                     raise CancelledError("loading")
+                ahead.begin()
                 self._read_native(source, frame, voxels[index])
+                ahead.done(place)
                 done(index)
         finally:
             source.close()

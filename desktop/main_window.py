@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
         self.middle_column.addWidget(self.pages, 1)
         self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName(say("Findings, review and training"))
         self.tabs.addTab(self.findings, say("Findings"))
         self.tabs.addTab(self.review, say("Review"))
         self.tabs.addTab(self.training, say("Training"))

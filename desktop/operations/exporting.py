@@ -20,7 +20,7 @@ from desktop.jobs import Job, Jobs, Task
 from desktop.language import say, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.operations.picturing import BurntIn, PictureRequest, as_array, draw, request_of
-from desktop.operations.report import Report, report_of, write_report
+from desktop.operations.report import as_pdf, report_of
 
 
 def answers_table(reading: Reading) -> str:
@@ -196,7 +196,7 @@ class Exporting:
             return
 
         def work(_task: Task) -> str:
-            _write_whole(report, path)
+            durable.write_bytes(path, as_pdf(report))
             return say("Saved: {path}", path=path)
 
         self._submit(str(path), say("Writing the report"), work)
@@ -211,14 +211,3 @@ class Exporting:
         self._tell(
             Notice(Level.INFO, say("The series is still being read. Try again in a moment."))
         )
-
-
-def _write_whole(report: Report, path: Path) -> None:
-    """Write a report beside its place and move it there, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write_report(report, part)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise NotDurableError(path, error.strerror or "the disk refuses it") from error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from PySide6.QtCore import QMarginsF, QRectF, Qt
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMarginsF, QRectF, Qt
 from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
@@ -213,21 +212,22 @@ def _model(reading: Reading, card: Card | None) -> tuple[str, ...]:
 # ----------------------------------------------------------------- the page
 
 
-def write_report(report: Report, path: Path) -> None:
-    """Draw the page into a PDF file. Raises OSError if it cannot be written."""
-    writer = QPdfWriter(str(path))
+def as_pdf(report: Report) -> bytes:
+    """The page as a PDF file. May be called on any thread."""
+    data = QByteArray()
+    buffer = QBuffer(data)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    writer = QPdfWriter(buffer)
     writer.setResolution(DOTS)
     writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
     writer.setPageMargins(QMarginsF(15, 13, 15, 13), QPageLayout.Unit.Millimeter)
     writer.setTitle(report.title)
     writer.setCreator(report.program)
-    painter = QPainter()
-    if not painter.begin(writer):
-        raise OSError(0, "the file cannot be written", str(path))
-    try:
-        draw_page(painter, report, QRectF(0, 0, writer.width(), writer.height()))
-    finally:
-        painter.end()
+    painter = QPainter(writer)
+    draw_page(painter, report, QRectF(0, 0, writer.width(), writer.height()))
+    painter.end()
+    buffer.close()
+    return bytes(data.data())
 
 
 def draw_page(painter: QPainter, report: Report, page: QRectF) -> None:

@@ -145,6 +145,7 @@ class LabelBox(QWidget):
         self.history = self._list(say("History of labels of this series"))
         self.lists = QTabWidget(self)
         self.lists.setDocumentMode(True)
+        self.lists.setAccessibleName(say("Labelled slices and history"))
         self.lists.addTab(self.jumps, say("Labelled"))
         self.lists.addTab(self.history, say("History"))
         self.lists.setMinimumHeight(150)

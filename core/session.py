@@ -259,7 +259,7 @@ def initial_window(summary: SeriesSummary) -> Window | None:
     return CT_PRESETS[0] if summary.quantity is Quantity.HU else None
 
 
-def thumbnail(volume: Volume, window: Window | None, size: int = 96) -> NDArray[np.uint8]:
+def thumbnail(volume: Volume, window: Window | None, size: int = 160) -> NDArray[np.uint8]:
     """A small picture of a volume's only (or middle) slice.
 
     Returns (rows, columns, 3) uint8, the longer side at most `size`; averaged, not dropped.

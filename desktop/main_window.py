@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QMainWindow,
     QSplitter,
@@ -120,6 +120,7 @@ class MainWindow(QMainWindow):
         old.hide()
         old.deleteLater()
         self._furnish()
+        self.centralWidget().show()  # a window that is shown already does not show it by itself
         self._listen()
         self.studies.model.thumbnails = thumbnails
         self.studies.follow(self.current)
@@ -386,6 +387,9 @@ class MainWindow(QMainWindow):
         if values.window_geometry:
             with contextlib.suppress(binascii.Error, ValueError):
                 self.restoreGeometry(QByteArray(base64.b64decode(values.window_geometry)))
+            screens = [screen.availableGeometry() for screen in QGuiApplication.screens()]
+            if screens and not any(screen.intersects(self.geometry()) for screen in screens):
+                self.move(screens[0].topLeft())  # the screen that it was on is not there now
         if len(values.splitter) == 3:
             self.columns.setSizes(values.splitter)
 

@@ -81,6 +81,7 @@ class FindingsPanel(QFrame):
         area = QScrollArea(self)
         area.setWidget(inner)
         area.setWidgetResizable(True)
+        area.setAccessibleName(say("Findings"))
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         outer = QVBoxLayout(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QRect, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QComboBox, QMenu, QSlider, QToolBar, QToolButton, QWidget
 
@@ -127,12 +127,13 @@ class ViewerBar(QToolBar):
 
 
 def _more_icon() -> QIcon:
-    picture = QPixmap(20, 20)
+    picture = QPixmap(60, 60)
+    picture.setDevicePixelRatio(3.0)  # crisp up to 300 %
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     painter.setFont(font(16, bold=True))
     painter.setPen(QColor(theme().text))
-    painter.drawText(picture.rect(), Qt.AlignmentFlag.AlignCenter, "»")
+    painter.drawText(QRect(0, 0, 20, 20), Qt.AlignmentFlag.AlignCenter, "»")
     painter.end()
     return QIcon(picture)
 

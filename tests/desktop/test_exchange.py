@@ -82,14 +82,15 @@ def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(
     qtbot: QtBot, bench: Bench, tmp_path: Path
 ) -> None:
     reading = answered(qtbot, bench)
+    (tmp_path / "file").write_text("no folder")
     for act in (
         lambda: bench.app.operations.exporting.movie(
-            reading, tmp_path / "no" / "a.mp4", BurntIn(), 8
+            reading, tmp_path / "file" / "a.mp4", BurntIn(), 8
         ),
         lambda: bench.app.operations.exporting.report(
-            reading, tmp_path / "no" / "a.pdf", None, identity=False
+            reading, tmp_path / "file" / "a.pdf", None, identity=False
         ),
-        lambda: bench.app.operations.exporting.pictures(reading, tmp_path / "no", BurntIn()),
+        lambda: bench.app.operations.exporting.pictures(reading, tmp_path / "file", BurntIn()),
     ):
         bench.app.window.banner.dismiss()
         act()
@@ -208,3 +209,18 @@ def test_numbers_in_pictures_are_not_changed_by_the_movies_colours() -> None:
     grey = np.full((16, 16, 3), 100, np.uint8)
     luma, _ = to_ycbcr(grey)
     assert abs((float(luma[0, 0]) - 16) * 255 / 219 - 100) < 1
+
+
+def test_a_window_whose_screen_has_gone_comes_back_into_sight(qtbot: QtBot, bench: Bench) -> None:
+    import base64
+
+    from PySide6.QtGui import QGuiApplication
+
+    window = bench.app.window
+    window.move(50_000, 50_000)
+    kept = base64.b64encode(window.saveGeometry().data()).decode()
+    window.move(0, 0)
+    bench.app.settings.values.window_geometry = kept
+    window._restore()
+    screens = [screen.availableGeometry() for screen in QGuiApplication.screens()]
+    assert any(screen.intersects(window.geometry()) for screen in screens)

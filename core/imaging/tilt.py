@@ -7,18 +7,71 @@ acquired slices and on the corrected ones never mix.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CancelledError
 from core.imaging.geometry import Geometry
-from core.imaging.loading import allocate
-from core.imaging.volume import Cancelled, ImageWarning, Progress, Volume
+from core.imaging.loading import allocate, outward, single_slice
+from core.imaging.volume import (
+    Cancelled,
+    ImageWarning,
+    Progress,
+    Series,
+    SeriesSummary,
+    Volume,
+)
 
 Array = NDArray[np.generic]
 _SHEAR_CODES = ("gantry-tilt", "sheared-grid")
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The rectangular grid of a sheared one: where slice 0 begins in it, and each next one."""
+
+    geometry: Geometry
+    down: float
+    across: float
+    top: float
+    left: float
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> _Grid:
+        down, across = _shift_per_slice(geometry)
+        count, rows, columns = geometry.shape
+        top, more_rows = _room(down, count)
+        left, more_columns = _room(across, count)
+        affine = geometry.affine.copy()
+        affine[:3, 0] = geometry.normal * float(geometry.affine[:3, 0] @ geometry.normal)
+        affine[:3, 3] -= affine[:3, 1] * top + affine[:3, 2] * left
+        shape = (count, rows + more_rows, columns + more_columns)
+        straight = Geometry(shape, affine, geometry.has_spacing, geometry.has_orientation)
+        return cls(straight, down, across, top, left)
+
+    def place(self, index: int, source: Array, target: Array) -> None:
+        """Write slice `index` where it belongs into a slice of this grid, already filled."""
+        _place(source, target, self.top + self.down * index, self.left + self.across * index)
+
+
+def _described(summary: SeriesSummary, grid: _Grid) -> SeriesSummary:
+    kept = tuple(w for w in summary.warnings if w.code not in _SHEAR_CODES)
+    said = ImageWarning(
+        "tilt-corrected",
+        f"Corrected for a tilt of {summary.geometry.tilt_degrees:.1f}°: voxels are interpolated, "
+        "not as acquired.",
+    )
+    return replace(
+        summary,
+        case_id=f"{summary.case_id}-straight",
+        description=f"{summary.description} (tilt corrected)".strip(),
+        geometry=grid.geometry,
+        slice_ids=tuple(f"{one}~straight" for one in summary.slice_ids),
+        warnings=(said, *kept),
+    )
 
 
 def corrected(
@@ -35,43 +88,68 @@ def corrected(
     geometry = volume.geometry
     if not geometry.is_sheared:
         return volume
-    down, across = _shift_per_slice(geometry)
-    count, rows, columns = geometry.shape
-    top, more_rows = _room(down, count)
-    left, more_columns = _room(across, count)
-    shape = (count, rows + more_rows, columns + more_columns)
-    voxels = allocate(volume.summary.path, (*shape, *volume.voxels.shape[3:]), volume.voxels.dtype)
+    grid = _Grid.of(geometry)
+    shape = (*grid.geometry.shape, *volume.voxels.shape[3:])
+    voxels = allocate(volume.summary.path, shape, volume.voxels.dtype)
     voxels[...] = volume.voxels.min()
-    for index in range(count):
+    for index in range(volume.slices):
         if cancelled is not None and cancelled():
             raise CancelledError("tilt correction")
-        _place(volume.voxels[index], voxels[index], top + down * index, left + across * index)
+        grid.place(index, volume.voxels[index], voxels[index])
         if progress is not None:
-            progress(index + 1, count)
-    affine = geometry.affine.copy()
-    affine[:3, 0] = geometry.normal * float(geometry.affine[:3, 0] @ geometry.normal)
-    affine[:3, 3] -= affine[:3, 1] * top + affine[:3, 2] * left
-    straight = Geometry(shape, affine, geometry.has_spacing, geometry.has_orientation)
-    summary = volume.summary
-    kept = tuple(w for w in summary.warnings if w.code not in _SHEAR_CODES)
-    said = ImageWarning(
-        "tilt-corrected",
-        f"Corrected for a tilt of {geometry.tilt_degrees:.1f}°: voxels are interpolated, not as "
-        "acquired.",
-    )
+            progress(index + 1, volume.slices)
     return Volume(
-        replace(
-            summary,
-            case_id=f"{summary.case_id}-straight",
-            description=f"{summary.description} (tilt corrected)".strip(),
-            geometry=straight,
-            warnings=(said, *kept),
-        ),
-        voxels,
-        volume.slope,
-        volume.intercept,
-        volume.padding,
+        _described(volume.summary, grid), voxels, volume.slope, volume.intercept, volume.padding
     )
+
+
+class StraightSeries:
+    """A sheared series seen through its tilt correction: a series like any other.
+
+    It has an identifier, a description and a warning of its own; see `corrected`.
+    """
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+        self._grid = _Grid.of(series.summary.geometry)
+        self._summary = _described(series.summary, self._grid)
+
+    @property
+    def summary(self) -> SeriesSummary:
+        """What the headers say, on the rectangular grid."""
+        return self._summary
+
+    def load(
+        self,
+        *,
+        first: int | None = None,
+        on_slice: Callable[[Volume, int], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Volume:
+        """Read and correct all slices; they come once all are read. See Series."""
+        volume = corrected(self._series.load(first=first, cancelled=cancelled), cancelled=cancelled)
+        if on_slice is not None:
+            for index in outward(volume.slices, first):
+                on_slice(volume, index)
+        return volume
+
+    def read_slice(self, index: int) -> Volume:
+        """Read and correct one slice alone, as a volume of one slice."""
+        one = self._series.read_slice(index)
+        shape = (*self._grid.geometry.shape[1:], *one.voxels.shape[3:])
+        voxels = allocate(self._summary.path, shape, one.voxels.dtype)
+        voxels[...] = one.voxels.min()
+        self._grid.place(index, one.voxels[0], voxels)
+        slope, intercept = float(one.slope[0]), float(one.intercept[0])
+        return single_slice(self._summary, index, voxels, slope, intercept, one.padding)
+
+
+def straightened(series: Series) -> Series:
+    """The series through its tilt correction; the series itself if it is not sheared."""
+    summary = series.summary
+    if not summary.is_volume or not summary.geometry.is_sheared:
+        return series
+    return StraightSeries(series)
 
 
 def _shift_per_slice(geometry: Geometry) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +11,10 @@ from scipy.ndimage import map_coordinates
 
 from core.imaging.geometry import Geometry, Plane
 from core.imaging.intensity import Quantity
-from core.imaging.tilt import corrected
+from core.imaging.opening import open_path
+from core.imaging.tilt import corrected, straightened
 from core.imaging.volume import ImageWarning, SeriesSummary, Volume
+from tests.core.imaging.dicom.make import write_series
 
 angles = st.floats(-np.pi, np.pi)
 steps = st.floats(0.05, 20)
@@ -145,3 +149,31 @@ def test_tilt_correction_cuts_nothing_off_and_keeps_the_type() -> None:
 def test_a_rectangular_volume_is_left_alone() -> None:
     one = volume(tilted(0), np.zeros((7, 24, 16), np.int16))
     assert corrected(one) is one
+
+
+def test_a_straight_series_is_the_corrected_volume(tmp_path: Path) -> None:
+    a = np.radians(-15)
+    turn = (1.0, 0, 0, 0, float(np.cos(a)), float(np.sin(a)))
+    write_series(tmp_path, [3.0 * i for i in range(6)], orientation=turn)
+    (series,) = open_path(tmp_path).series
+    straight = straightened(series)
+    shown: list[int] = []
+    volume = straight.load(first=1, on_slice=lambda _, index: shown.append(index))
+    expected = corrected(series.load())
+    assert (volume.voxels == expected.voxels).all()
+    assert sorted(shown) == list(range(6)) and shown[0] == 1
+    assert straight.summary.case_id == volume.summary.case_id == expected.summary.case_id
+    assert np.allclose(straight.summary.geometry.affine, expected.geometry.affine)
+    assert set(straight.summary.slice_ids).isdisjoint(series.summary.slice_ids)
+    assert "tilt corrected" in straight.summary.description
+    one = straight.read_slice(2)
+    grey = volume.voxels[2] != volume.voxels.min()
+    assert (one.voxels[0][grey] == volume.voxels[2][grey]).all()
+    here = volume.geometry.to_patient(np.array([2, 1, 3.0]))
+    assert np.allclose(one.geometry.to_patient(np.array([0, 1, 3.0])), here)
+
+
+def test_a_series_that_is_not_sheared_is_left_alone(tmp_path: Path) -> None:
+    write_series(tmp_path, [0, 2, 4])
+    (series,) = open_path(tmp_path).series
+    assert straightened(series) is series

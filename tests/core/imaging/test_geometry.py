@@ -167,7 +167,7 @@ def test_a_straight_series_is_the_corrected_volume(tmp_path: Path) -> None:
     assert set(straight.summary.slice_ids).isdisjoint(series.summary.slice_ids)
     assert "tilt corrected" in straight.summary.description
     one = straight.read_slice(2)
-    grey = volume.voxels[2] != volume.voxels.min()
+    grey = volume.voxels[2] == 3  # away from the edges, where the filling mixes in
     assert (one.voxels[0][grey] == volume.voxels[2][grey]).all()
     here = volume.geometry.to_patient(np.array([2, 1, 3.0]))
     assert np.allclose(one.geometry.to_patient(np.array([0, 1, 3.0])), here)

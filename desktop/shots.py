@@ -24,6 +24,7 @@ from core.retraining.protocol import RunFolder
 from core.sample import SampleTruth
 from core.sentences import sentence
 from desktop.app import Application, make_qt
+from desktop.gallery import Gallery
 from desktop.jobs import Failure
 from desktop.logs import start_logging, tell_defects
 from desktop.tour import RECIPE, own_profile, prepare_sample
@@ -79,15 +80,15 @@ def _walk(profile: Path, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
         while (step := pace.go_on()) is not None:
             _wait(pace.look, walk, defects)
             if step.shot:
-                _settle()
-                file = folder / f"{step.shot}.png"
-                if not app.window.grab().save(str(file), "PNG"):
-                    raise OSError(5, "the picture could not be written")
-                pictures.append(file.name)
+                pictures.append(_shoot(app, folder, step.shot))
             if step.name == "roll-back":
                 pictures.append(_shoot_models(app, folder))
             app.window.banner.dismiss()
+        began = time.monotonic()
+        Gallery(app, lambda name: pictures.append(_shoot(app, folder, name))).walk()
+        gallery_seconds = round(time.monotonic() - began, 2)
         summary = _summary(app, walk, pace, sample)
+        summary["step_seconds"]["gallery"] = gallery_seconds
         summary["step_seconds"] = {"make-sample": making, **summary["step_seconds"]}
         walk.close()
     finally:
@@ -126,6 +127,14 @@ def _settle() -> None:
     loop = QEventLoop()
     QTimer.singleShot(SETTLE_MS, loop.quit)
     loop.exec()
+
+
+def _shoot(app: Application, folder: Path, name: str) -> str:
+    _settle()
+    file = folder / f"{name}.png"
+    if not app.window.grab().save(str(file), "PNG"):
+        raise OSError(5, "the picture could not be written")
+    return file.name
 
 
 def _shoot_models(app: Application, folder: Path) -> str:

@@ -18,6 +18,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "predict": ("core.bench.predict", "measure"),
     "explain": ("core.bench.explain", "measure"),
     "scroll": ("desktop.bench_scroll", "measure"),
+    "start": ("desktop.bench_start", "measure"),
 }
 """Name → (module, function without required arguments that returns what JSON shall hold)."""
 
@@ -80,4 +81,12 @@ def _print(results: dict[str, Any]) -> None:
                 f"Peak memory {memory['peak_bytes'] / 1e6:.0f} MB for an array of "
                 f"{memory['array_bytes'] / 1e6:.0f} MB; "
                 f"{'within' if memory['met'] else 'above'} {memory['allowed_bytes'] / 1e6:.0f} MB."
+            )
+    for part in results.values():
+        leak = part.get("leak")
+        if leak:
+            console.print(
+                f"Memory after {leak['openings']} openings and {leak['scrolls']} scrolls: "
+                f"{leak['grown_bytes'] / 1e6:+.1f} MB; "
+                f"{'within' if leak['met'] else 'beyond'} ± {leak['allowed_bytes'] / 1e6:.0f} MB."
             )

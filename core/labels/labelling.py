@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.events import Signal
 from core.labels.history import History, HistoryEntry
-from core.labels.journal import Journal, new_session
 from core.labels.reader import default_reader
 from core.labels.schema import (
     Action,
@@ -25,6 +25,9 @@ from core.labels.schema import (
     ModelOpinion,
     Region,
 )
+
+if TYPE_CHECKING:  # it brings the database along, which a window needs only once it stands
+    from core.labels.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Labelling:
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         self._reader = reader or default_reader()
-        self._session = session or new_session()
+        self._session = session or _new_session()
         self._case_id = ""
         self._blind = False
         self._history = History(journal.events())
@@ -72,7 +75,7 @@ class Labelling:
         if not reader.strip():
             raise ValueError("a reader has a name")
         with self._writing:
-            self._reader, self._session = reader.strip(), new_session()
+            self._reader, self._session = reader.strip(), _new_session()
 
     @property
     def is_blind(self) -> bool:
@@ -441,3 +444,9 @@ class Labelling:
             slice_ids = tuple(dict.fromkeys(event.draft.slice_id for event in mine))
             self.changed.emit(LabelsChanged(case_id, slice_ids, mine[-1].reader, mine))
         return events
+
+
+def _new_session() -> str:
+    from core.labels.journal import new_session
+
+    return new_session()

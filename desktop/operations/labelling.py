@@ -14,7 +14,6 @@ from core.errors import CoreError, JournalBusyError, NotDurableError
 from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
-from core.labels.journal import Journal
 from core.labels.labelling import Labelling
 from core.labels.schema import LabelSet, ModelOpinion, Region
 from core.places import journal_file
@@ -70,13 +69,13 @@ class LabelOperations:
     """The new Saved."""
 
     def __init__(
-        self, session: Session, jobs: Jobs, tell: Tell, reader: str, *, journal: Any = Journal
+        self, session: Session, jobs: Jobs, tell: Tell, reader: str, *, journal: Any = None
     ) -> None:
         self._session = session
         self._jobs = jobs
         self._tell = tell
         self._reader = reader
-        self._make_journal: Callable[..., Journal] = journal
+        self._make_journal: Any = journal
         self._labelling: Labelling | None = None
         self._sources = Sources()
         self._broken: Failure | None = None
@@ -99,6 +98,10 @@ class LabelOperations:
 
     def _open(self) -> CoreError | None:
         """Open the journal, to read only where it cannot be written; returns why not."""
+        if self._make_journal is None:  # here, off the GUI thread: it brings the database along
+            from core.labels.journal import Journal
+
+            self._make_journal = Journal
         unwritable: CoreError | None = None
         try:
             journal = self._make_journal()

@@ -276,7 +276,7 @@ class SliceView(Canvas):
             area = self._bar_area()
             self.picker.language = self.language
             left = self.area[0] - 10 - self.picker.width()
-            self.picker.move(round(left), round(area.top() - 42 - self.picker.height()))
+            self.picker.move(round(left), round(area.bottom() + 14))
         self.update()
 
     def _show_nothing(self) -> None:

@@ -1,0 +1,199 @@
+"""`sliceloop bench start`: how soon the window stands, and that reading leaves memory alone.
+
+Each start is a process of its own, timed from outside until its window has been painted once;
+ours and a bare window of the same libraries take turns, so that a busy machine disturbs both.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core import places
+from core.bench.timing import Figure
+
+ROUNDS = 5
+OPENINGS, SCROLLS = 100, 1000
+WARM_UP = 10
+"""Openings before memory is first looked at: caches and libraries are filled by then."""
+
+ALLOWED_BYTES = 50_000_000
+
+
+def _environment(profile: Path) -> dict[str, str]:
+    return {**os.environ, "QT_QPA_PLATFORM": "offscreen", places.HOME_VARIABLE: str(profile)}
+
+
+def _start(mode: str, profile: Path) -> tuple[float, str]:
+    """Seconds until a child has painted its window, and what it said then."""
+    begin = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "desktop.bench_start", mode],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=_environment(profile),
+    )
+    said = child.stdout.readline().strip() if child.stdout is not None else ""
+    seconds = time.perf_counter() - begin
+    child.communicate()
+    if not said.startswith("PAINTED"):
+        raise RuntimeError(f"the {mode} window was never painted")
+    return seconds, said
+
+
+def measure() -> dict[str, object]:
+    """What `sliceloop bench start` gives. Needs no screen."""
+    with tempfile.TemporaryDirectory(prefix="sliceloop-bench-") as folder:
+        profile = Path(folder)
+        taken: dict[str, list[float]] = {"bare": [], "window": []}
+        torch_free = True
+        for number in range(ROUNDS + 1):
+            for mode, seconds in taken.items():
+                spent, said = _start(mode, profile)
+                torch_free = torch_free and "torch=False" in said
+                if number:
+                    seconds.append(spent)
+        done = subprocess.run(
+            [sys.executable, "-m", "desktop.bench_start", "memory"],
+            capture_output=True,
+            text=True,
+            env=_environment(profile),
+            check=True,
+        )
+    figure = Figure(
+        "window visible",
+        statistics.median(taken["window"]),
+        "a bare Qt and pyqtgraph window",
+        statistics.median(taken["bare"]),
+        1.3,
+        False,
+    )
+    memory = json.loads(done.stdout.strip().splitlines()[-1])
+    return {
+        "figures": [figure.as_dict()],
+        "torch_imported": not torch_free,
+        "leak": {
+            **memory,
+            "openings": OPENINGS,
+            "scrolls": SCROLLS,
+            "allowed_bytes": ALLOWED_BYTES,
+            "met": abs(memory["grown_bytes"]) <= ALLOWED_BYTES,
+        },
+    }
+
+
+# ----------------------------------------------------------------- the children
+
+
+def _tell() -> None:
+    sys.stdout.write(f"PAINTED torch={'torch' in sys.modules}\n")
+    sys.stdout.flush()
+
+
+def _bare() -> None:
+    """The least that a program of these libraries needs to show a window."""
+    import pyqtgraph
+    from PySide6.QtWidgets import QApplication, QMainWindow
+
+    app = QApplication([])
+    window = QMainWindow()
+    window.setCentralWidget(pyqtgraph.GraphicsView())
+    window.resize(1400, 900)
+    window.show()
+    app.processEvents()
+    window.repaint()
+    _tell()
+
+
+def _window() -> None:
+    """Our own, as `sliceloop` opens it, until it stands."""
+    from desktop.app import Application, make_qt
+
+    qt = make_qt()
+    application = Application()
+    application.window.show()
+    qt.processEvents()
+    application.window.repaint()
+    _tell()
+    application.close()
+
+
+class _NoEngine:
+    """In the place of the engine: opening alone is looked at."""
+
+    def __init__(self, _post: object) -> None:
+        pass
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def predict(self, request: object, volume: object) -> None:
+        """Never asked."""
+
+    def cancel(self, request_id: int) -> None:
+        """Nothing to cancel."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def _memory() -> None:
+    """Open, scroll and close again and again; tell how much memory has grown."""
+    import psutil
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    from core.sample import make_sample
+    from core.session import LoadState
+    from desktop.app import Application, make_qt
+
+    folder = places.cache_folder() / "bench-sample"
+    sample = make_sample(folder, patients=1)
+    qt = make_qt()
+    application = Application(_NoEngine)
+    application.settings.values.ask_on_open = False
+    application.window.show()
+    operations, session = application.operations, application.session
+
+    def wait(condition: Callable[[], bool]) -> None:
+        loop = QEventLoop()
+        timer = QTimer(interval=1)
+        timer.timeout.connect(lambda: loop.quit() if condition() else None)
+        timer.start()
+        loop.exec()
+        timer.stop()
+
+    def is_loaded() -> bool:
+        current = session.current
+        return current is not None and current.load_state is LoadState.LOADED
+
+    process = psutil.Process()
+    before = 0
+    for number in range(WARM_UP + OPENINGS):
+        if number == WARM_UP:
+            gc.collect()
+            before = process.memory_info().rss
+        operations.opening.open_paths([sample.images], remember=False)
+        wait(is_loaded)
+        for _ in range(SCROLLS // OPENINGS):
+            application.window.stage.step(1)
+            qt.processEvents()
+        for reading in tuple(session):
+            operations.close_series(reading)
+        qt.processEvents()
+    gc.collect()
+    after = process.memory_info().rss
+    application.close()
+    sys.stdout.write(json.dumps({"before_bytes": before, "grown_bytes": after - before}) + "\n")
+
+
+if __name__ == "__main__":
+    {"bare": _bare, "window": _window, "memory": _memory}[sys.argv[1]]()

@@ -34,6 +34,9 @@ from core.retraining.regions import joined
 
 Floats = NDArray[np.float64]
 
+_CHANCE = 977
+"""Added to the seed of random weights, lest they be those that a training began with."""
+
 NAMES = {
     "pointing_game": "strongest evidence on the mark",
     "energy_in_mask": "share of the evidence on the mark",
@@ -89,7 +92,9 @@ def score_explanations(
         )
     if limit and len(rows) > limit:
         rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
-    chance = Predictor(predictor.card, randomised(predictor.model, seed), predictor.device)
+    chance = Predictor(
+        predictor.card, randomised(predictor.model, seed + _CHANCE), predictor.device
+    )
     table: dict[str, list[float]] = {name: [] for name in NAMES}
     for number, row in enumerate(rows):
         found = _of_slice(predictor, chance, dataset, int(row), method, seed + number)

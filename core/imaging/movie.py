@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections.abc import Callable, Iterable
@@ -47,12 +48,17 @@ def write_movie(
             os.fsync(stream.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise NotDurableError(path, error.strerror or "the disk refuses it") from error
     except BaseException:
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise
     return count
+
+
+def _remove(part: Path) -> None:
+    with contextlib.suppress(OSError):  # where its folder is none, there is nothing to remove
+        part.unlink(missing_ok=True)
 
 
 def _write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QMenu, QSlider, QToolBar, QToolButton, QWidget
 
 from core.imaging.intensity import Window
@@ -16,9 +16,12 @@ _BUTTONS = (
     (Command.NEXT_SUSPICIOUS, later("Suspicious ▶")),
     (Command.HEAT_MAP, later("Heat map")),
 )
+NARROW = 600
+"""Width of the bar below which its longest words are left out, logical pixels."""
+
 _LAYOUTS = (
     Command.THREE_PANELS, Command.PLANES, Command.GRID, Command.BESIDE, None,
-    Command.CROSS_HAIR, Command.SLAB, Command.CINE,
+    Command.CROSS_HAIR, Command.SLAB, Command.CINE, None, Command.INVERT, Command.NEUTRAL,
 )  # fmt: skip
 _TOOLS = (
     Command.TOOL_WINDOW, Command.TOOL_PAN, Command.TOOL_ZOOM, Command.TOOL_SCROLL,
@@ -40,8 +43,11 @@ class ViewerBar(QToolBar):
         super().__init__(say("Viewer"), parent)
         self.setMovable(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        for command, words in _BUTTONS:
-            self._add(actions, command, say(words))
+        self._buttons = {
+            command: self._add(actions, command, say(words)) for command, words in _BUTTONS
+        }
+        self._words = {command: say(words) for command, words in _BUTTONS}
+        self._is_narrow = False
         self.opacity = QSlider(Qt.Orientation.Horizontal, self)
         self.opacity.setRange(10, 100)
         self.opacity.setFixedWidth(56)
@@ -59,14 +65,13 @@ class ViewerBar(QToolBar):
         self.addWidget(self.windows)
         self.layouts = self._add_menu(actions, say("Layout"), _LAYOUTS)
         self.tools = self._add_menu(actions, say("Tools"), _TOOLS)
-        self._add(actions, Command.NEUTRAL, say("Reset"))
         more = self.findChild(QToolButton, "qt_toolbar_ext_button")
         if more is not None:
             more.setIcon(_more_icon())  # Qt's own arrow is dark on dark
             more.setToolTip(say("More"))
             more.setAccessibleName(say("More"))
 
-    def _add(self, actions: Actions, command: Command, words: str) -> None:
+    def _add(self, actions: Actions, command: Command, words: str) -> QToolButton:
         action = actions[command]
         button = QToolButton(self)
         button.setDefaultAction(action)
@@ -76,8 +81,23 @@ class ViewerBar(QToolBar):
         keys = keys_in_words(action)
         button.setToolTip(f"{action.text().replace('&', '')} ({keys})" if keys else action.text())
         # A default action renames its button whenever it changes.
-        action.changed.connect(lambda b=button, w=words: b.setText(w))
+        action.changed.connect(self._name_buttons)
         self.addWidget(button)
+        return button
+
+    def _name_buttons(self) -> None:
+        """Words on the buttons, arrows alone where there is little room."""
+        for command, button in self._buttons.items():
+            words = self._words[command]
+            if self._is_narrow and command is Command.NEXT_SUSPICIOUS:
+                words = words[-1]
+            if button.text() != words:
+                button.setText(words)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._is_narrow = event.size().width() < NARROW
+        self._name_buttons()
 
     def _add_menu(
         self, actions: Actions, words: str, commands: tuple[Command | None, ...]

@@ -52,6 +52,7 @@ def bench(
     app = Application(make_engine, Catalogue(shipped=shipped))
     qtbot.addWidget(app.window)
     app.start()
-    qtbot.waitUntil(lambda: app.operations.labels.saved.is_ready)
+    # The database is imported on the writer thread, which a busy machine makes wait.
+    qtbot.waitUntil(lambda: app.operations.labels.saved.is_ready, timeout=60_000)
     yield Bench(app, engines[0], on_disk)
     app.close()

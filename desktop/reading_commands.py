@@ -53,6 +53,7 @@ class ReadingCommands:
         self._actions = window.actions_
         self._stage = window.stage
         self._partner: Reading | None = None
+        self._threshold_shown: float | None = None
         self._heard: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._heard_case: tuple[Case, Callable[..., object]] | None = None
         self._bind()
@@ -62,6 +63,7 @@ class ReadingCommands:
         self.beside_menu.aboutToShow.connect(self._fill_beside)
         self._stage.regions_drawn.connect(self._regions_drawn)
         self._stage.tool_changed.connect(self._tool_changed)
+        window.findings.threshold_wanted.connect(self._stage.strip.move_threshold)
         self._stage.set_industry(operations.settings.values.industry)
         self._hear(operations.session.current_changed, self._follow)
         self._hear(operations.session.state_changed, self._state_changed)
@@ -149,6 +151,10 @@ class ReadingCommands:
             (Command.DRAWN, display is not None and display.measurements),
         ):
             self._actions.show_checked(command, shown)
+        threshold = display.threshold if display is not None else None
+        if threshold != self._threshold_shown:
+            self._threshold_shown = threshold
+            self._window.findings.refresh_answer()
 
     def _state_changed(self, reading: Reading) -> None:
         if reading is self._do.session.current:

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.appearance import theme
@@ -16,6 +24,9 @@ TEXT_HEIGHT = 20
 class ProbabilityBar(QWidget):
     """One class: its name, its probability in percent, a bar, and the threshold if it has one."""
 
+    threshold_moved = Signal(object)
+    """The threshold to which a person dragged the mark, or None for the model's own."""
+
     def __init__(self, name: str, colour: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._name = name
@@ -23,6 +34,8 @@ class ProbabilityBar(QWidget):
         self._probability: float | None = None
         self._threshold: float | None = None
         self._faded = False
+        self._moves = False
+        self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(name)
         self._tell()
@@ -94,6 +107,36 @@ class ProbabilityBar(QWidget):
             painter.drawLine(int(x), int(track.top()) + 1, int(x), int(track.bottom()))
             painter.setPen(QPen(QColor(theme().text), 2))
             painter.drawLine(int(x), int(track.top()) - 2, int(x), int(track.bottom()) + 4)
+
+    # ---- moving the threshold
+
+    def _mark_x(self) -> float:
+        return (self._threshold or 0.0) * (self.width() - 1)
+
+    def _on_mark(self, at: QPointF) -> bool:
+        if self._threshold is None or at.y() < TEXT_HEIGHT - 4:
+            return False
+        return abs(at.x() - self._mark_x()) <= 6
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        left = event.button() == Qt.MouseButton.LeftButton
+        self._moves = left and self._on_mark(event.position())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._moves:
+            part = event.position().x() / max(self.width() - 1, 1)
+            self.threshold_moved.emit(round(min(max(part, 0.001), 0.999), 4))
+        elif self._on_mark(event.position()):
+            self.setCursor(Qt.CursorShape.SizeHorCursor)
+        else:
+            self.unsetCursor()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._moves = False
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if self._on_mark(event.position()):
+            self.threshold_moved.emit(None)
 
 
 def percent(probability: float) -> str:

@@ -16,6 +16,7 @@ from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
 from core.labels.schema import LabelSet
 from core.models.card import Card
+from core.reading.operating import measured_at
 from core.session import AnswerState, Reading
 from desktop.appearance import theme
 from desktop.language import current, say, say_core
@@ -39,6 +40,8 @@ class FindingsPanel(QFrame):
     redo_wanted = Signal()
     model_wanted = Signal(str)
     """Id of a model to ask instead."""
+    threshold_wanted = Signal(object)
+    """The operating threshold to judge by, or None for the model's own."""
     ask_wanted = Signal()
     models_wanted = Signal()
     slice_wanted = Signal(str)
@@ -140,6 +143,7 @@ class FindingsPanel(QFrame):
         for item in sorted(label_set.classes, key=lambda c: (not c.positive, c.key)):
             colour = theme().positive if item.positive else theme().negative
             bar = ProbabilityBar(item.name(current()), colour, self)
+            bar.threshold_moved.connect(self.threshold_wanted)
             self._bars[item.id] = bar
             self._bar_box.addWidget(bar)
 
@@ -168,7 +172,7 @@ class FindingsPanel(QFrame):
         answer = prediction.slices.get(index) if prediction is not None else None
         for class_id, bar in self._bars.items():
             threshold = (
-                prediction.threshold
+                case.threshold
                 if prediction is not None and class_id == prediction.positive
                 else None
             )
@@ -193,7 +197,7 @@ class FindingsPanel(QFrame):
             return say("Hidden until you label a slice of this series (read-first mode, F10).")
         if prediction is not None and index in prediction.slices:
             name = case.label_set.find(prediction.positive).name(current())
-            limit = percent(prediction.threshold)
+            limit = percent(case.threshold)
             if case.is_suspicious(index):
                 return say(
                     "Flagged: {name} at or above the threshold of {limit}.", name=name, limit=limit
@@ -221,23 +225,26 @@ class FindingsPanel(QFrame):
             words = say(
                 "Series as a whole: {name} {percent}.", name=name, percent=percent(probability)
             )
-            flagged = sum(case.is_suspicious(index) for index in prediction.slices)
-            if (probability >= prediction.threshold) != (flagged > 0):
+            if case.is_in_conflict():
                 words += " ⚠ " + say("Slices and series disagree; look at both.")
             self._series.setText(words)
             self._series.show()
-        point = self._card.operating_point if self._card is not None else None
-        if point is None or prediction is None or self._card is None:
+        if prediction is None or self._card is None:
             self._point.hide()
             return
-        self._point.setText(
-            say(
-                "At this threshold: sensitivity {sensitivity}, specificity {specificity} ({how}).",
-                sensitivity=percent(point.sensitivity),
-                specificity=percent(point.specificity),
-                how=say_core(point.how),
+        found = measured_at(self._card, case.threshold)
+        if found is None:
+            self._point.setText(say("The card measured nothing near this threshold."))
+        else:
+            self._point.setText(
+                say(
+                    "At this threshold: sensitivity {sensitivity}, specificity {specificity} "
+                    "({how}).",
+                    sensitivity=percent(found.sensitivity),
+                    specificity=percent(found.specificity),
+                    how=say_core(found.how),
+                )
             )
-        )
         self._point.show()
 
     def _show_cautions(self, reading: Reading) -> None:

@@ -234,3 +234,17 @@ def test_no_button_of_the_bar_is_hidden(opened, width):
     more = window.bar.findChild(type(window.bar.layouts), "qt_toolbar_ext_button")
     assert more is None or not more.isVisible()
     assert window.bar.tools.isVisible() and window.bar.layouts.isVisible()
+
+
+def test_the_threshold_is_dragged_on_the_findings_bar(opened):
+    case, findings = opened.session.current.case, opened.window.findings
+    bar = findings._bars["hemorrhage"]
+    at = case.threshold * (bar.width() - 1)
+    assert "sensitivity 90 %" in findings._point.text()
+    drag(bar, (at, 27), (bar.width() * 0.3, 0))
+    assert case.threshold == pytest.approx(0.7, abs=0.02)
+    settle()
+    assert "70 %" in findings._verdict.text() and "nothing near" in findings._point.text()
+    at = case.threshold * (bar.width() - 1)
+    mouse(bar, QEvent.Type.MouseButtonDblClick, (at, 27), LEFT, LEFT)
+    assert case.threshold == 0.4

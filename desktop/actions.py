@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -55,6 +56,7 @@ class Command(Enum):
     PLANES = auto()
     GRID = auto()
     BESIDE = auto()
+    CORRECT_TILT = auto()
     CROSS_HAIR = auto()
     SLAB = auto()
     SLAB_THICKER = auto()
@@ -283,6 +285,13 @@ SPECS: tuple[Spec, ...] = (
         ("O",),
         "Two series, or two models on one series, in step",
         checkable=True,
+    ),
+    Spec(
+        Command.CORRECT_TILT,
+        Menu.VIEW,
+        "Correct the gantry's tilt",
+        (),
+        "Opens the series once more on a rectangular grid; its voxels are interpolated",
     ),
     Spec(Command.CROSS_HAIR, Menu.VIEW, "Cross-hair on planes", ("X",), checkable=True),
     Spec(
@@ -688,7 +697,18 @@ def exclusive(menu: QMenu) -> QActionGroup:
     return group
 
 
+def plain(text: str) -> str:
+    """A menu's text without the mark of its access key and the dots."""
+    return re.sub(r"\(&\w\)", "", text).replace("&", "").replace("…", "").strip()
+
+
 def keys_in_words(action: QAction) -> str:
-    """The keys of an action for people, such as “Ctrl+Y or Ctrl+Shift+Z”."""
+    """The keys of an action for people, such as “Ctrl+Y or Ctrl+Shift+Z”.
+
+    The two Enter keys count as one.
+    """
     native = QKeySequence.SequenceFormat.NativeText
-    return say(" or ").join(key.toString(native) for key in action.shortcuts())
+    words = [key.toString(native) for key in action.shortcuts()]
+    both = [word for word in words if word.replace("Enter", "Return") in words]
+    twice = [word for word in both if "Enter" in word]
+    return say(" or ").join(word for word in words if word not in twice)

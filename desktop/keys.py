@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from PySide6.QtGui import QKeySequence
 
-from desktop.actions import SPECS, Command
+from desktop.actions import SPECS, Command, plain
 from desktop.language import say
 
 RESERVED = ("Tab", "Shift+Tab", "Ctrl+Tab", "Alt+F4")
@@ -26,11 +26,6 @@ def keys_of(command: Command, own: Keys) -> tuple[str, ...]:
     """The keys now in force for a command."""
     default = next(spec.keys for spec in SPECS if spec.command is command)
     return tuple(portable(key) for key in own.get(command.name, default))
-
-
-def plain(text: str) -> str:
-    """A menu's text without the mark of its access key and the dots."""
-    return text.replace("&", "").rstrip("…")
 
 
 def objection(key: str, command: Command, own: Keys, label_keys: Iterable[str]) -> str:

@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.actions import SPECS, Command
-from desktop.keys import Keys, keys_of, objection, plain, portable, with_keys
+from desktop.actions import SPECS, Command, plain
+from desktop.keys import Keys, keys_of, objection, portable, with_keys
 from desktop.language import say
 
 COMMAND_ROLE = Qt.ItemDataRole.UserRole + 1

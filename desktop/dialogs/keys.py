@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.actions import MOUSE, SPECS, Actions, Menu, keys_in_words
+from desktop.actions import MOUSE, SPECS, Actions, Menu, keys_in_words, plain
 from desktop.language import say
 
 
@@ -37,18 +37,19 @@ class KeysDialog(QDialog):
             columns.addLayout(column, share)
         by_menu = {
             menu: [
-                (keys_in_words(actions[spec.command]), say(spec.text).replace("&", "").rstrip("…"))
+                (keys_in_words(actions[spec.command]), plain(say(spec.text)))
                 for spec in SPECS
                 if spec.menu is menu and actions[spec.command].shortcuts()
             ]
             for menu in Menu
         }
-        self._group(left, say("File"), by_menu[Menu.FILE])
-        self._group(left, say("Label"), label_keys + by_menu[Menu.LABEL])
-        self._group(middle, say("View"), by_menu[Menu.VIEW])
-        self._group(right, say("Model"), by_menu[Menu.MODEL])
-        self._group(right, say("Mouse"), [(say(how), say(what)) for how, what in MOUSE])
-        self._group(right, say("Help"), by_menu[Menu.HELP])
+        by_menu[Menu.LABEL] = label_keys + by_menu[Menu.LABEL]
+        mouse = [(say(how), say(what)) for how, what in MOUSE]
+        places = {Menu.VIEW: middle, Menu.TOOLS: right, Menu.MODEL: right, Menu.HELP: right}
+        for menu, rows in by_menu.items():
+            if rows:
+                self._group(places.get(menu, left), plain(say(menu.value)), rows)
+        self._group(right, say("Mouse"), mouse)
         for column in (left, middle, right):
             column.addStretch(1)
         inner = QWidget(self)
@@ -79,6 +80,8 @@ class KeysDialog(QDialog):
             key = QLabel(keys)
             key.setProperty("role", "key")
             key.setAlignment(Qt.AlignmentFlag.AlignTop)
+            key.setWordWrap(True)
+            key.setMaximumWidth(150)
             text = QLabel(words)
             text.setWordWrap(True)
             grid.addWidget(key, number, 0)

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QMenu, QSlider, QToolBar, QToolButton, QWidget
 
 from core.imaging.intensity import Window
-from desktop.actions import Actions, Command, keys_in_words
+from desktop.actions import Actions, Command, keys_in_words, plain
 from desktop.appearance import font, theme
 from desktop.language import later, say, say_core
 
@@ -79,7 +79,8 @@ class ViewerBar(QToolBar):
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         keys = keys_in_words(action)
-        button.setToolTip(f"{action.text().replace('&', '')} ({keys})" if keys else action.text())
+        words_of = plain(action.text())
+        button.setToolTip(f"{words_of} ({keys})" if keys else words_of)
         # A default action renames its button whenever it changes.
         action.changed.connect(self._name_buttons)
         self.addWidget(button)

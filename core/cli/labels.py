@@ -12,6 +12,7 @@ import typer
 
 from core import durable
 from core.cli import labelling
+from core.cli.preview import preview
 from core.cli.text import printable
 from core.errors import NoLabelsError
 from core.imaging.deidentify import site_key
@@ -28,6 +29,7 @@ from core.retraining.lineage import learnt_from
 app = typer.Typer(no_args_is_help=True, help="The label journal: who said what, when, and why.")
 
 labelling.register(app)
+app.command("preview")(preview)
 
 JournalOption = Annotated[
     Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -10,13 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import places
 from core.bench import refit
+from core.cli.main import run
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.opening import open_path
+from core.labels.journal import Journal
+from core.labels.labelling import Labelling
+from core.labels.sets import load_label_set
+from core.models.catalogue import Catalogue
 from core.models.predictor import load_predictor
 from core.retraining import preview
 from core.retraining.features import features_of, head_of, keep_features
 from core.retraining.preview import CaseFeatures, Decides, FeatureStore, Foretold, Head, Previewer
+from core.retraining.sources import Sources
 from core.retraining.worker import main
 from tests.core.imaging.dicom.make import write_series
 from tests.core.models.making import make_model
@@ -171,3 +179,38 @@ def test_what_was_foretold_is_compared_with_what_happened() -> None:
     preview.record_agreement(found)
     assert preview.record() == Foretold(8, 6, 6, 4)
     assert preview.agreement(foretold, {"x": True}) is None
+
+
+def test_from_labels_to_a_preview_and_its_agreement(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = ("no_hemorrhage", "hemorrhage")
+    made_card = make_model(
+        places.user_models() / "m", "m", 0, task="hemorrhage", classes=classes, positive=classes[1]
+    )
+    Catalogue().promote("m", "kim", "for the test")
+    label_set = load_label_set("hemorrhage")
+    with Journal() as journal:
+        for number in range(3):
+            folder = tmp_path / str(number)
+            write_series(
+                folder, [0, 5, 10], PatientID=f"P{number}", SeriesInstanceUID=f"1.2.3.{number + 7}"
+            )
+            (series,) = open_path(folder).series
+            Sources().remember(series.summary)
+            labelling = Labelling(journal, "kim")
+            for index in range(3):
+                name = classes[index % 2]
+                labelling.label(series.summary, index, name, label_set=label_set)
+    assert run(["labels", "preview", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["learnt"], told["looked_at"], told["agreement"]) == (9, 9, None)
+    foretold = preview.remembered(made_card.weights_sha256)
+    assert len(foretold) == 9
+    found = preview.agreement(foretold, {key: pair[1] for key, pair in foretold.items()})
+    assert found is not None
+    preview.record_agreement(found)
+    assert run(["labels", "preview"]) == 0
+    said = capsys.readouterr().out
+    assert "If the model were retrained on the 9 labels" in said
+    assert "So far: The preview had foretold" in said

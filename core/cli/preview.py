@@ -1,0 +1,80 @@
+"""`sliceloop labels preview`: what would a retraining on the labels that stand now change?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from core.cli.dataset import progress_bar
+from core.cli.text import printable
+from core.errors import CoreError, NoLabelsError, UnknownModelError
+from core.imaging.deidentify import pseudonym, site_key
+from core.labels.history import History
+from core.labels.journal import Journal
+from core.labels.schema import LabelEvent
+from core.labels.sets import load_label_set
+from core.labels.store import default_place
+from core.models.catalogue import Catalogue
+from core.retraining.foretelling import Foreteller, in_words
+from core.retraining.preview import record
+from core.retraining.sources import Sources
+from core.sentences import sentence
+
+
+def preview(
+    task: Annotated[str, typer.Option(help="Label set.")] = "hemorrhage",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Foretell by refitting the last layer of the active model; nothing is trained or changed."""
+    place = default_place()
+    if isinstance(place, Path) and not place.is_file():
+        raise NoLabelsError(place)
+    active = Catalogue().active(task)
+    if active is None:
+        raise UnknownModelError(f"the active one for {task}")
+    with Journal(place, read_only=True) as journal:
+        standing = History(journal.events()).standing()
+    label_set = load_label_set(task)
+    standing = tuple(event for event in standing if event.draft.label_set == task)
+    if not standing:
+        raise NoLabelsError(Path(str(place)))
+    foreteller = Foreteller(active.card)
+    _make_missing(foreteller, standing, active.folder)
+    foreteller.load()
+    found = foreteller.tell(standing, label_set)
+    if found is None:
+        raise UnknownModelError(active.card.id)
+    past = record()
+    if as_json:
+        facts = {**asdict(found), "agreement": None if past is None else asdict(past)}
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    key = site_key()
+    names = {
+        pseudonym(key, f"slice:{e.draft.slice_id}"): (
+            f"{e.draft.case_id}  slice {e.draft.slice_index + 1}"
+        )
+        for e in standing
+    }
+    for line in in_words(found, lambda code: names.get(code, f"{code} (not labelled)")):
+        typer.echo(printable(line))
+    if past is not None:
+        typer.echo(f"So far: {past.sentence()}")
+
+
+def _make_missing(foreteller: Foreteller, standing: tuple[LabelEvent, ...], model: Path) -> None:
+    from core.retraining.features import keep_features
+
+    missing = foreteller.missing(standing, Sources())
+    with progress_bar("Computing features") as progress:
+        for number, item in enumerate(missing):
+            if item.path is not None:
+                try:
+                    keep_features(model, item.path, item.case_id)
+                except CoreError as error:
+                    typer.echo(f"sliceloop: {sentence(error)}", err=True)
+            progress(number + 1, len(missing))

@@ -1,0 +1,107 @@
+"""A preview from the journal: labels, features and frozen parts put together. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.imaging.deidentify import pseudonym, site_key
+from core.labels.schema import LabelEvent, LabelSet
+from core.models.card import Card
+from core.retraining.frozen import FrozenSplits
+from core.retraining.preview import Decides, FeatureStore, Preview, Previewer, remember
+from core.retraining.sources import Sources
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A labelled series whose features are not kept yet. path: where it lies, if anybody knows."""
+
+    case_id: str
+    path: Path | None
+
+
+class Foreteller:
+    """Foretells what a retraining of one model would change, as labels come in.
+
+    Reading the features takes a moment; `tell` is quick and may be called after each label.
+    """
+
+    def __init__(self, card: Card, *, splits: FrozenSplits | None = None) -> None:
+        self._card = card
+        self._store = FeatureStore(card.weights_sha256)
+        self._key = site_key()
+        self._splits = splits or FrozenSplits()
+        self._names: dict[str, str] = {}
+        self._previewer: Previewer | None = None
+
+    def missing(self, standing: Iterable[LabelEvent], sources: Sources) -> list[Missing]:
+        """Labelled series without features: `core.retraining.worker features` makes them."""
+        cases = dict.fromkeys(event.draft.case_id for event in standing)
+        return [
+            Missing(case_id, sources.find(case_id))
+            for case_id in cases
+            if not self._store.has(pseudonym(self._key, f"case:{case_id}"))
+        ]
+
+    def load(self) -> int:
+        """Read what features there are; returns the number of slices."""
+        head, cases = self._store.head(), self._store.cases()
+        self._previewer = (
+            None
+            if head is None
+            else Previewer(Decides.of(self._card), head, cases, self._splits.known())
+        )
+        return 0 if self._previewer is None else len(self._previewer)
+
+    def tell(
+        self, standing: Iterable[LabelEvent], label_set: LabelSet, *, keep: bool = True
+    ) -> Preview | None:
+        """What a retraining on these labels would change; None where no features are kept.
+
+        keep: remember it, so that the next retraining shows how right it was.
+        """
+        if self._previewer is None:
+            return None
+        labels = {
+            self._code(event.draft.slice_id): label_set.find(event.draft.new).positive
+            for event in standing
+            if event.draft.label_set == label_set.id and event.draft.new is not None
+        }
+        found = self._previewer.preview(labels)
+        if keep and found.learnt:
+            remember(self._card.weights_sha256, self._previewer.decisions(labels))
+        return found
+
+    def _code(self, slice_id: str) -> str:
+        code = self._names.get(slice_id)
+        if code is None:
+            code = self._names[slice_id] = pseudonym(self._key, f"slice:{slice_id}")
+        return code
+
+
+def in_words(found: Preview, name: Callable[[str], str] = str) -> list[str]:
+    """A preview as sentences. name: of a slice, by its code."""
+    told = [
+        f"If the model were retrained on the {found.learnt} labels that can be used now, "
+        f"{len(found.flips)} of {found.looked_at} answers would change."
+    ]
+    wrong = [flip for flip in found.flips if flip.is_right is False]
+    right = [flip for flip in found.flips if flip.is_right]
+    if wrong or right:
+        told.append(
+            f"Of labelled slices {len(right)} would become right and {len(wrong)} would become "
+            "wrong."
+        )
+    if found.change is not None and found.validation_before is not None:
+        low, high = found.change.ci95
+        told.append(
+            f"AUROC on {found.validation_slices} slices of patients who validate: "
+            f"{found.validation_before:.3f} to {found.validation_after:.3f} "
+            f"({low:+.3f} to {high:+.3f})."
+        )
+    told += [
+        f"  {name(flip.key)}  {flip.before:.2f} → {flip.after:.2f}" for flip in found.flips[:20]
+    ]
+    return told

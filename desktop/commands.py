@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox
 
 from core.errors import BadTableError
+from core.imaging.tilt import straightened
 from core.session import Reading
 from desktop.actions import Command, Menu
 from desktop.jobs import Job, Task
@@ -76,6 +77,7 @@ class Commands:
             Command.HEAT_MAP: stage.toggle_heat_map,
             Command.THREE_PANELS: stage.toggle_three_panels,
             Command.PLANES: self._planes,
+            Command.CORRECT_TILT: self._correct_tilt,
             Command.CINE: stage.toggle_cine,
             Command.SMOOTH: stage.toggle_smooth,
             Command.WINDOW_AUTOMATIC: stage.automatic_window,
@@ -198,6 +200,16 @@ class Commands:
             action.setVisible(there)
             if there:
                 action.setText(say("Window: {window}", window=window_words(presets[place])))
+
+    def _correct_tilt(self) -> None:
+        reading = self._do.session.current
+        if reading is None:
+            return
+        straight = straightened(reading.series)
+        if straight is reading.series:
+            self._window.tell(Notice(Level.INFO, say("This series is not tilted.")))
+            return
+        self._do.opening.show_another(straight)
 
     def _planes(self) -> None:
         there = self._window.stage.toggle_planes()

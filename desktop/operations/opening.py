@@ -11,7 +11,7 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity, automatic_window
 from core.imaging.opening import open_path
-from core.imaging.volume import Opened, Skipped, Volume, measured_values
+from core.imaging.volume import Opened, Series, Skipped, Volume, measured_values
 from core.session import (
     LoadState,
     Reading,
@@ -168,6 +168,12 @@ class Opening:
         self._session.show(reading)
         if reading is not None and reading.load_state in (LoadState.HEADERS, LoadState.FAILED):
             self._load(reading)
+
+    def show_another(self, series: Series) -> None:
+        """Look at a series that was made from an open one; it stands beside it in the list."""
+        reading = self._session.add(series)
+        self._make_thumbnail(reading)
+        self.show(reading)
 
     def load_beside(self, reading: Reading) -> None:
         """Read the voxels of a series that is to stand beside the current one."""

@@ -8,16 +8,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
+from core.imaging.opening import open_path
 from core.session import AnswerState, LoadState
 from desktop.actions import SPECS, Command
 from desktop.jobs import Failure
 from desktop.operations.exporting import answers_table
+from tests.core.imaging.dicom.make import write_series
 from tests.desktop.conftest import Bench
 from tests.desktop.models import write_model
 from tests.desktop.series import MemorySeries
@@ -150,3 +153,27 @@ def test_another_task_has_its_own_classes_and_keys(qtbot: QtBot, bench: Bench) -
     assert "pneumonia" in bench.app.window.findings.labels.buttons
     assert bench.app.operations.asking.model is None
     assert bench.app.settings.values.task == "pneumonia"
+
+
+def test_a_tilt_is_corrected_as_a_series_of_its_own(
+    qtbot: QtBot, bench: Bench, quiet: list[Failure], tmp_path: Path
+) -> None:
+    a = np.radians(-15)
+    turn = (1.0, 0, 0, 0, float(np.cos(a)), float(np.sin(a)))
+    write_series(tmp_path / "tilted", [3.0 * i for i in range(6)], orientation=turn)
+    (series,) = open_path(tmp_path / "tilted").series
+    tilted = opened(qtbot, bench, series)
+    bench.app.window.actions_[Command.CORRECT_TILT].trigger()
+    session = bench.app.session
+    qtbot.waitUntil(
+        lambda: session.current is not tilted
+        and session.current is not None
+        and session.current.load_state is LoadState.LOADED
+    )
+    straight = session.current
+    assert straight is not None and len(list(session)) == 2
+    assert not straight.series.summary.geometry.is_sheared
+    assert {w.code for w in straight.series.summary.warnings} >= {"tilt-corrected"}
+    bench.app.window.actions_[Command.CORRECT_TILT].trigger()  # is told that there is none
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    assert session.current is straight and quiet == []

@@ -259,6 +259,17 @@ QScrollBar::handle {{ background: {c.line}; border-radius: 4px; min-height: 24px
 QScrollBar::handle:hover {{ background: {c.neutral}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+QSpinBox::up-button, QSpinBox::down-button {{ width: 0; border: 0; }}
+QRadioButton::indicator, QCheckBox::indicator {{
+    width: 12px; height: 12px; background: {c.raised}; border: 1px solid {c.neutral}; }}
+QRadioButton::indicator {{ border-radius: 7px; }}
+QCheckBox::indicator {{ border-radius: 3px; }}
+QRadioButton::indicator:checked {{
+    width: 6px; height: 6px; background: {c.on_accent}; border: 4px solid {c.accent}; }}
+QCheckBox::indicator:checked {{
+    width: 6px; height: 6px; background: {c.on_accent}; border: 4px solid {c.accent}; }}
+QRadioButton::indicator:focus, QCheckBox::indicator:focus {{ border-color: {c.accent}; }}
+QRadioButton::indicator:disabled, QCheckBox::indicator:disabled {{ background: {c.panel}; }}
 QGroupBox {{ border: 1px solid {c.line}; border-radius: 6px; margin-top: 16px; padding: 8px; }}
 QGroupBox::title {{ subcontrol-origin: margin; left: 8px; color: {c.dim}; }}
 QSlider::groove:horizontal {{ height: 4px; background: {c.raised}; border-radius: 2px; }}

@@ -113,10 +113,11 @@ class ModelsDialog(QDialog):
             figure = card.metrics[0] if card.metrics else None
             words = (
                 say("● active") if entry.is_active else "",
-                card.title,
+                say_core(card.title),
                 card.version,
                 card.created[:10],
-                f"{figure.name} {figure.value:.3f} ({figure.ci95[0]:.3f} – {figure.ci95[1]:.3f})"
+                f"{say_core(figure.name)} {figure.value:.3f} "
+                f"({figure.ci95[0]:.3f} – {figure.ci95[1]:.3f})"
                 if figure
                 else "–",
                 say("shipped") if entry.origin == "shipped" else say("own"),
@@ -235,7 +236,7 @@ def card_html(card: Card) -> str:
     ]
     metrics = [
         (
-            metric.name,
+            say_core(metric.name),
             say(
                 "{value:.3f} ({low:.3f} – {high:.3f}), {n} slices of {groups} patients, {how}",
                 value=metric.value,
@@ -251,7 +252,8 @@ def card_html(card: Card) -> str:
     nothing = f"<tr><td>{say('nothing yet')}</td></tr>"
     limits = "".join(f"<li>{escape(say_core(limit))}</li>" for limit in card.limits)
     return (
-        f"<h3>{escape(card.title)} {escape(card.version)}</h3><table>{rows(facts)}</table>"
+        f"<h3>{escape(say_core(card.title))} {escape(card.version)}</h3>"
+        f"<table>{rows(facts)}</table>"
         f"<h4>{say('Measured')}</h4><table>{rows(metrics) or nothing}</table>"
         + (f"<h4>{say('Limits')}</h4><ul>{limits}</ul>" if limits else "")
     )

@@ -57,7 +57,7 @@ class ModelPicker(QWidget):
         """List the models and select the one whose card is given."""
         self._list.clear()
         for choice in choices:
-            words = f"{choice.title} {choice.version}"
+            words = f"{say_core(choice.title)} {choice.version}"
             if choice.is_active:
                 words = say("{model} (active)", model=words)
             self._list.addItem(words, choice.id)
@@ -80,14 +80,14 @@ class ModelPicker(QWidget):
         self._facts.setToolTip(
             "\n".join(
                 [
-                    card.title,
+                    say_core(card.title),
                     say(
                         "Trained on: {name} ({patients} patients)",
                         name=card.data.name,
                         patients=card.data.patients,
                     ),
                     *(
-                        f"{metric.name} {metric.value:.3f} "
+                        f"{say_core(metric.name)} {metric.value:.3f} "
                         f"({metric.ci95[0]:.3f}–{metric.ci95[1]:.3f}), {say_core(metric.how)}"
                         for metric in card.metrics
                     ),

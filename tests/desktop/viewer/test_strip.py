@@ -4,7 +4,8 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QColor, QHelpEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
-from desktop.viewer.strip import SIDE, PredictionStrip, blend
+from desktop.viewer.strip import SIDE, PredictionStrip
+from desktop.viewer.strip_drawing import blend
 from tests.desktop.viewer.making import drag, grab, make_case, predict, settle, wheel
 
 

@@ -23,12 +23,15 @@ from core.models.card import Card
 from core.models.catalogue import Catalogue
 
 
-def command(
+def command(  # noqa: PLR0917 - options of the command line
     path: Annotated[Path, typer.Argument(help="File or folder with images.")],
     out: Annotated[Path, typer.Option(help="Folder for predictions.json, slices.csv, overlays.")],
     model: Annotated[str, typer.Option(help="Id of a model, or its folder.")] = "",
     explain: Annotated[bool, typer.Option(help="Also write heat-map overlays.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Also ask each slice's mirror image, and average.")
+    ] = False,
     runtime: Annotated[
         str, typer.Option(help="auto (the faster one), torch or openvino.")
     ] = "auto",
@@ -51,6 +54,7 @@ def command(
         device,
         runtime=_one_of(runtime, ("auto", "torch", "openvino"), "--runtime"),
         precision=_one_of(precision, ("f32", "bf16"), "--precision"),
+        flip_averaging=True if tta else None,
     )
     card = predictor.card
     if explain_class:
@@ -74,28 +78,36 @@ def command(
                 answers[answer.index] = answer
                 progress.advance(bar)
             ordered = [answers[index] for index in sorted(answers)]
-            answered.append(_series_facts(series, card, ordered))
+            facts = _series_facts(series, card, ordered, explain_class or card.positive)
+            answered.append(facts)
             rows += _rows(series, card, ordered)
             if explain:
-                from core.models.overlays import write_overlays
+                from core.models.overlays import CUT, UNIT, write_overlays
 
                 folder = out / "overlays" / f"{len(answered):03d}"
-                write_overlays(folder, volume, ordered, card)
+                top = write_overlays(folder, volume, ordered, card)
+                facts["heat_maps"] = {
+                    "class": explain_class or card.positive,
+                    "top": top,
+                    "cut": CUT,
+                    "unit": UNIT,
+                }
     if not answered:
         first = refused[0]["reasons"] if refused else ["there is no series"]
         raise UnsuitableInputError(card.id, tuple(first))
-    facts = {
+    content = {
         "model": {"id": card.id, "version": card.version, "weights_sha256": card.weights_sha256},
         "positive": card.positive,
         "threshold": card.threshold,
         "device": str(predictor.device),
         "runtime": predictor.runtime,
+        "mirror_averaging": card.flip_averaging,
         "notes": list(predictor.notes),
         "series": answered,
         "refused": refused,
         "skipped": [{"file": str(s.file), "reason": s.reason} for s in opened.skipped],
     }
-    durable.write_json(out / "predictions.json", facts)
+    durable.write_json(out / "predictions.json", content)
     durable.write_bytes(out / "slices.csv", _table(card, rows).encode())
     for item in refused:
         typer.echo(f"left out: {'; '.join(item['reasons'])}", err=True)
@@ -123,7 +135,9 @@ def _only_task() -> str:
     raise typer.BadParameter(f"name one of {', '.join(active) or 'none'}", param_hint="--model")
 
 
-def _series_facts(series: Series, card: Card, answers: list[SlicePrediction]) -> dict[str, Any]:
+def _series_facts(
+    series: Series, card: Card, answers: list[SlicePrediction], explained: str
+) -> dict[str, Any]:
     shares = [answer.probabilities[card.positive] for answer in answers]
     return {
         "uid": series.summary.uid,
@@ -144,11 +158,24 @@ def _series_facts(series: Series, card: Card, answers: list[SlicePrediction]) ->
                 "index": answer.index,
                 "slice_id": series.summary.slice_ids[answer.index],
                 "probabilities": answer.probabilities,
+                # A heat map of a class that is not predicted shows what speaks for it all the same.
+                "explained_class_is_predicted": _is_predicted(card, answer, explained),
                 **({"spread": list(answer.spread)} if answer.spread else {}),
             }
             for answer in answers
         ],
     }
+
+
+def _is_predicted(card: Card, answer: SlicePrediction, class_id: str) -> bool:
+    """Whether the model calls a class on this slice: at the threshold, or the likeliest."""
+    called = answer.probabilities[card.positive] >= card.threshold
+    if class_id == card.positive:
+        return called
+    if card.labelling == "any-of":
+        return answer.probabilities[class_id] >= card.threshold
+    rest = {name: p for name, p in answer.probabilities.items() if name != card.positive}
+    return not called and max(rest, key=lambda name: rest[name]) == class_id
 
 
 def _rows(series: Series, card: Card, answers: list[SlicePrediction]) -> list[list[Any]]:

@@ -310,11 +310,13 @@ def load_predictor(
     *,
     runtime: Choice = "torch",
     precision: Precision = "f32",
+    flip_averaging: bool | None = None,
 ) -> Predictor:
     """Read card and weights of a model folder and make them ready.
 
     runtime: "auto" takes what was measured to be faster on this computer. precision: another
-    than "f32" is used only if the card says that it was checked and agrees.
+    than "f32" is used only if the card says that it was checked and agrees. flip_averaging:
+    ask mirror images too, or not, whatever the card says; its figures are then not its own.
     Raises DamagedModelError if a hash, the architecture, a shape or a number is not right, or
     the precision was not checked.
     """
@@ -324,6 +326,8 @@ def load_predictor(
         item.precision == precision and item.passes for item in card.agreements
     ):
         raise DamagedModelError(folder, f"its card does not say that {precision} answers alike")
+    if flip_averaging is not None:
+        card = card.model_copy(update={"flip_averaging": flip_averaging})
     models = []
     for name, _ in card.weight_files:
         try:

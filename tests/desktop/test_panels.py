@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QGuiApplication, QImage
 from pytestqt.qtbot import QtBot
 
 from desktop import appearance
@@ -162,5 +162,7 @@ def test_a_banner_offers_details_and_a_way_on(qtbot: QtBot) -> None:
     assert not banner._details.isVisibleTo(banner)
     banner._details_button.click()
     assert banner._details.isVisibleTo(banner)
+    banner._copy.click()
+    assert QGuiApplication.clipboard().text() == "It failed.\nline 3"
     banner._buttons.itemAt(0).widget().click()  # type: ignore[union-attr]
     assert done == ["x"] and banner.notice is None

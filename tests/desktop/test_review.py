@@ -265,3 +265,42 @@ def test_everything_that_takes_the_focus_has_a_name(qtbot: QtBot, bench: Bench) 
         if not named and not of_named and not widget.objectName().startswith("qt_"):
             mute.append(f"{type(widget).__name__} in {type(inside).__name__}")
     assert mute == []
+
+
+# ----------------------------------------------------------------- work under way
+
+
+def test_answers_under_way_are_shown_with_progress_and_can_be_cancelled(
+    qtbot: QtBot, bench: Bench
+) -> None:
+    bench.engine.answers = False
+    reading = opened(qtbot, bench)
+    qtbot.waitUntil(lambda: reading.answer_state is AnswerState.RUNNING)
+    jobs = bench.app.jobs
+    shown = jobs.running()
+    assert [item.title for item in shown] == ["Asking the model about 12 slices"]
+    jobs.progress_outside(shown[0].id, 3, 12)
+    assert (jobs.running()[0].done, jobs.running()[0].total) == (3, 12)
+    jobs.cancel(shown[0].id)
+    assert jobs.running() == [] and reading.answer_state is AnswerState.NONE
+    qtbot.waitUntil(lambda: jobs.is_idle)
+
+
+def test_answers_that_have_come_are_no_longer_work(qtbot: QtBot, bench: Bench) -> None:
+    answered(qtbot, bench)
+    assert bench.app.jobs.running() == []
+
+
+def test_the_key_sheet_tells_the_keys_in_force(qtbot: QtBot, bench: Bench) -> None:
+    from PySide6.QtWidgets import QLabel
+
+    from desktop.dialogs.keys import KeysDialog
+
+    bench.app.settings.change_looks(keys={"INVERT": ["F3"]})
+    qtbot.waitUntil(lambda: not bench.app.window.actions_[Command.INVERT].shortcut().isEmpty())
+    qtbot.waitUntil(lambda: bench.app.window.actions_[Command.INVERT].shortcut().toString() == "F3")
+    dialog = KeysDialog(bench.app.window.actions_, bench.app.look_commands._label_keys())
+    qtbot.addWidget(dialog)
+    words = [label.text() for label in dialog.findChildren(QLabel)]
+    assert words[words.index("Invert") - 1] == "F3"
+    assert words[words.index("Label: Hemorrhage") - 1] == "Ctrl+1"

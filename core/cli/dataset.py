@@ -24,6 +24,8 @@ from core.retraining.building import TableRequest, build_from_table
 from core.retraining.collecting import build_from_labels
 from core.retraining.dataset import Dataset
 from core.retraining.exporting import Format, export_as
+from core.retraining.importing import Form as ImportForm
+from core.retraining.importing import import_set
 from core.retraining.leaks import Health, examine
 from core.retraining.manifest import SPLITS, DatasetManifest
 from core.retraining.merging import merge as merge_sets
@@ -194,6 +196,37 @@ def convert(
     with progress_bar("Writing") as progress:
         count = export_as(Dataset.open(folder), to, out, window=chosen, progress=progress)
     typer.echo(f"Wrote {count} slices as {to} into {out}")
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(help="A folder of classes, a COCO file or folder, or a datalist.")
+    ],
+    form: Annotated[ImportForm, typer.Option("--from", help="What it is.")],
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    positive: Annotated[str | None, typer.Option(help="The class that is the finding.")] = None,
+    group_pattern: Annotated[
+        str | None,
+        typer.Option(help="Regular expression; its first group in a file's name is the patient."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build a set from ImageFolder, COCO, or NIfTI with a MONAI datalist; stated parts stay."""
+    with progress_bar("Reading images") as progress:
+        manifest = import_set(
+            form,
+            source,
+            out,
+            positive=positive,
+            group_pattern=group_pattern,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(manifest.model_dump_json(indent=2))
+        return
+    typer.echo(f"Built {out}")
+    _print_manifest(manifest)
 
 
 @app.command()

@@ -23,8 +23,10 @@ from core import durable
 from core.errors import NotDurableError
 from core.imaging.intensity import Quantity, Window, apply_window, automatic_window
 from core.imaging.volume import Progress
+from core.labels.schema import Attention
 from core.retraining.dataset import Dataset
 from core.retraining.manifest import SPLITS
+from core.retraining.regions import joined, to_runs
 from core.retraining.snapshot import refuse_occupied
 
 Format = Literal["imagefolder", "csv", "coco", "nifti"]
@@ -143,29 +145,58 @@ def _coco(dataset: Dataset, folder: Path, window: Window | None, progress: Progr
         }
         for part in SPLITS
     }
-    count = 0
+    count = annotations = 0
     for row, picture in _pictures(dataset, window, progress, labelled=True):
         name = f"{keys[row]}.png"
         picture.save(folder / "images" / name)
         content = parts[str(dataset.splits[row])]
         number = row + 1
         content["images"].append(
-            {"id": number, "file_name": name, "width": picture.width, "height": picture.height}
-        )
-        content["annotations"].append(
             {
                 "id": number,
-                "image_id": number,
-                "category_id": int(dataset.labels[row]) + 1,
-                "bbox": [0, 0, picture.width, picture.height],
-                "area": picture.width * picture.height,
-                "iscrowd": 0,
+                "file_name": name,
+                "width": picture.width,
+                "height": picture.height,
+                "group": dataset.group_codes[dataset.groups[row]],
             }
         )
+        for place in _places(dataset, row, picture):
+            annotations += 1
+            content["annotations"].append(
+                {
+                    "id": annotations,
+                    "image_id": number,
+                    "category_id": int(dataset.labels[row]) + 1,
+                    "iscrowd": 0,
+                    **place,
+                }
+            )
         count += 1
     for part, content in parts.items():
         (folder / f"{part}.json").write_text(json.dumps(content), encoding="utf-8")
     return count
+
+
+def _places(dataset: Dataset, row: int, picture: Image.Image) -> list[dict[str, Any]]:
+    """Box and outline of each region to look at; the whole picture where there is none."""
+    found = []
+    for region in dataset.regions_of(row):
+        if region.attention is Attention.LOOK_HERE:
+            top, left, height, width = region.box
+            mask = region.mask(picture.height, picture.width)
+            runs = list(region.runs or to_runs(mask))
+            found.append(
+                {
+                    "bbox": [left, top, width, height],
+                    "area": int(mask.sum()),
+                    "segmentation": {"counts": runs, "size": [picture.height, picture.width]},
+                }
+            )
+    whole = {
+        "bbox": [0, 0, picture.width, picture.height],
+        "area": picture.width * picture.height,
+    }
+    return found or [whole]
 
 
 def _nifti(dataset: Dataset, folder: Path, _window: Window | None, progress: Progress) -> int:
@@ -173,6 +204,7 @@ def _nifti(dataset: Dataset, folder: Path, _window: Window | None, progress: Pro
     import SimpleITK
 
     (folder / "volumes").mkdir()
+    (folder / "masks").mkdir()
     datalist: dict[str, Any] = {
         "description": "Exported from a Sliceloop training set",
         "labels": {str(index): name for index, name in enumerate(dataset.manifest.classes)},
@@ -190,6 +222,11 @@ def _nifti(dataset: Dataset, folder: Path, _window: Window | None, progress: Pro
             if known:
                 image.SetSpacing([float(value) for value in spacing[::-1]])
             SimpleITK.WriteImage(image, str(folder / "volumes" / name), useCompression=True)
+            mask = _masks(dataset, stack)
+            if mask is not None:
+                marked: Any = SimpleITK.GetImageFromArray(mask)
+                marked.CopyInformation(image)
+                SimpleITK.WriteImage(marked, str(folder / "masks" / name), useCompression=True)
             labels = [int(label) for label in dataset.labels[stack]]
             given = [label for label in labels if label >= 0]
             datalist[_MONAI_PARTS[str(dataset.splits[stack[0]])]].append(
@@ -199,11 +236,21 @@ def _nifti(dataset: Dataset, folder: Path, _window: Window | None, progress: Pro
                     "slice_labels": labels,
                     "group": dataset.group_codes[dataset.groups[stack[0]]],
                     "spacing_known": known,
+                    **({} if mask is None else {"mask": f"masks/{name}"}),
                 }
             )
         progress(number + 1, len(codes))
     (folder / "datalist.json").write_text(json.dumps(datalist, indent=2), encoding="utf-8")
     return len(dataset)
+
+
+def _masks(dataset: Dataset, stack: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+    """Regions to look at as 1, over a stack of slices; None where nothing is marked."""
+    rows, columns = (int(side) for side in dataset.sizes[stack[0]])
+    found = np.stack(
+        [joined(dataset.regions_of(int(row)), Attention.LOOK_HERE, rows, columns) for row in stack]
+    )
+    return found.astype(np.uint8) if found.any() else None
 
 
 def _same_size(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

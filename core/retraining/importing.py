@@ -79,7 +79,7 @@ def import_set(
     pattern = _pattern(source, group_pattern)
     try:
         items = list(_READERS[form](source))
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise BadTableError(source, f"it is not {form} as Sliceloop reads it") from error
     if pattern is not None:
         items = [_regrouped(item, pattern, source) for item in items]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from core.imaging.geometry import Plane
@@ -122,6 +122,25 @@ def test_the_list_of_labelled_slices_says_who_and_leads_there(qtbot: QtBot, benc
         jumps.viewport(), Qt.MouseButton.LeftButton, pos=jumps.visualItemRect(row).center()
     ) if jumps.isVisible() else jumps.itemClicked.emit(row)
     assert reading.case.navigation.index() == 9
+
+
+def test_a_whole_series_is_labelled_after_a_question_and_undone_in_one_step(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = answered(qtbot, bench)
+    asked: list[str] = []
+
+    def question(_parent: object, _title: str, words: str) -> QMessageBox.StandardButton:
+        asked.append(words)
+        return QMessageBox.StandardButton.Yes
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    bench.app.window.findings.labels.series_wanted.emit("no_hemorrhage")
+    settle(qtbot, bench)
+    assert "all 12 slices" in asked[0] and len(reading.case.labels) == 12
+    press(qtbot, bench, Qt.Key.Key_Z, CTRL)
+    settle(qtbot, bench)
+    assert reading.case.labels == {}
 
 
 # ----------------------------------------------------------------- the queue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from PySide6.QtCore import QCoreApplication, QEventLoop
+
 from core.imaging.geometry import Plane
 from core.labels.schema import Attention, RegionShape
 from core.reading import areas
@@ -50,9 +52,9 @@ class Gallery:
         case.navigation.go(rows // 2, Plane.ROW)
         case.navigation.go(columns // 2, Plane.COLUMN)
         self._press(Command.GRID)
-        self._press(Command.HEAT_MAP)
+        case.show(heat_map=True)
         self._shoot("11-planes")
-        self._press(Command.HEAT_MAP)
+        case.show(heat_map=False)
         self._press(Command.PLANES)
         self._press(Command.SLAB)
         self._shoot("12-slab")
@@ -96,20 +98,32 @@ class Gallery:
         self._shoot("15-review-queue")
         self._app.window.tabs.setCurrentIndex(0)
 
+    def _wear(self, **looks: object) -> None:
+        """Change the looks and wait until the window is built again: it is not, at once."""
+        done: list[bool] = []
+
+        def worn() -> None:
+            done.append(True)
+
+        self._app.looks_changed.connect(worn)
+        self._app.settings.change_looks(**looks)
+        while not done:
+            QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
+        self._app.looks_changed.disconnect(worn)
+
     def _looks(self) -> None:
         """The other theme, the other languages, and the profile for objects."""
-        settings = self._app.settings
-        settings.change_looks(theme="light")
+        self._wear(theme="light")
         self._shoot("16-light-theme")
         number = 17
         for code in OTHER_LANGUAGES:
-            settings.change_looks(language=code, theme="dark")
+            self._wear(language=code, theme="dark")
             self._shoot(f"{number}-language-{code}")
             self._reading.case.show(heat_map=True)
-            settings.change_looks(theme="light")
+            self._wear(theme="light")
             self._shoot(f"{number + 1}-language-{code}-light")
             number += 2
             self._reading.case.show(heat_map=False)
-        settings.change_looks(language="en", theme="dark", industry=True)
+        self._wear(language="en", theme="dark", industry=True)
         self._shoot(f"{number}-industry")
-        settings.change_looks(industry=False)
+        self._wear(industry=False)

@@ -66,7 +66,9 @@ def choose_scale_bar(
     most = max(available / pixels_per_unit, 1e-9)
     power = 10.0 ** np.floor(np.log10(most))
     length = power * max(step for step in (1, 2, 5) if step * power <= most * (1 + 1e-9))
-    if unit == "mm" and fine:
+    if unit == "mm" and fine and length >= 10:
+        words = f"{number(length, 0)} mm"
+    elif unit == "mm" and fine:
         words = f"{number(length * 1000, 0)} µm"
     elif unit == "mm" and length >= 10:
         words = f"{number(length / 10, 0)} cm"

@@ -11,13 +11,18 @@ from desktop.viewer.words import number, say
 SQUARE = "²"
 MICROMETRES = 1000.0
 
+LONG = 10.0
+"""Millimetres from which inspectors, too, read millimetres, to the micrometre."""
+
 
 def distance(value: float, *, known: bool, fine: bool = False) -> str:
     """A length. known: the header states the spacing; fine: in µm, as inspectors say it."""
     if not known:
         return f"{number(value, 1)} px"
-    if fine:
+    if fine and value < LONG:
         return f"{number(value * MICROMETRES, 0 if value >= 0.1 else 1)} µm"
+    if fine:
+        return f"{number(value, 3)} mm"
     return f"{number(value, 1 if value >= 10 else 2)} mm"
 
 

@@ -178,8 +178,9 @@ def test_inspectors_read_micrometres_and_no_letters(view, case):
     view.industry = True
     view.tool = Tool.LENGTH
     pull(view, (10, 10), (40, 10))
-    assert view._drawn[0].words == ("15000 µm",)
-    assert view.furniture.letters is None and view.furniture.scale_bar.words.endswith("µm")
+    pull(view, (10, 30), (12, 30))
+    assert [one.words for one in view._drawn] == [("15.000 mm",), ("1000 µm",)]
+    assert view.furniture.letters is None and view.furniture.scale_bar.words == "5000 µm"
     texts = [line.text for line in view.furniture.top_left]
     assert all("CT" not in text for text in texts)
 

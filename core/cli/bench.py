@@ -15,6 +15,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "load": ("core.bench.load", "measure"),
     "first": ("core.bench.load", "measure_first_only"),
     "refit": ("core.bench.refit", "measure"),
+    "train": ("core.bench.train", "measure"),
     "predict": ("core.bench.predict", "measure"),
     "explain": ("core.bench.explain", "measure"),
     "scroll": ("desktop.bench_scroll", "measure"),

@@ -297,7 +297,11 @@ def reference() -> str:
 
 def _row(name: str, field: Any) -> str:
     meaning = " ".join((field.description or "").split())
-    default = "required" if field.is_required() else f"default `{field.get_default(call_default_factory=True)!r}`"
+    default = (
+        "required"
+        if field.is_required()
+        else f"default `{field.get_default(call_default_factory=True)!r}`"
+    )
     return f"- `{name}` — {meaning} ({default})"
 
 

@@ -124,6 +124,15 @@ def test_test_patients_do_not_change_the_weights(tmp_path: Path, data: Path) -> 
     assert not seen & set(dataset.part("test").tolist())
 
 
+def test_early_stopping_cannot_fire_before_its_first_epoch(tmp_path: Path, data: Path) -> None:
+    """A figure that never gets better ends the training at min_epochs, not before."""
+    still = {"batch_size": 24, "learning_rate": 1e-12, "head_learning_rate": 1e-12}
+    stopping = {"epochs": 9, "patience": 1, "min_epochs": 4}
+    run = _run(tmp_path, data, "run", _recipe(tmp_path, optimiser=still, stopping=stopping))
+    assert train_in_folder(run.path) == 0
+    assert len(run.result["history"]) == 4
+
+
 def test_folds_score_each_patient_by_a_model_that_has_not_seen_him(
     tmp_path: Path, data: Path
 ) -> None:

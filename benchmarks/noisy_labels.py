@@ -89,7 +89,8 @@ def loop(data: Path, out: Path, share: float, look: float, seed: int) -> dict[st
     catalogue = Catalogue()
     judgement = judge(second, catalogue)
     comparison = judgement.comparison
-    assert comparison is not None
+    if comparison is None:
+        raise SystemExit("there is no active model to compare with")
     promotion = promote(
         judgement, READERS["second"], "Flipped labels were found and corrected.", catalogue
     )
@@ -142,7 +143,8 @@ def studies(data: Path, out: Path) -> tuple[dict[str, Any], dict[str, list[str]]
                 ) else link.write_bytes((data / row["file"]).read_bytes())
         (one,) = open_path(folder).series
         summary = one.summary
-        assert len(summary.slice_ids) == len(own), patient
+        if len(summary.slice_ids) != len(own):
+            raise SystemExit(f"patient {patient} has {len(own)} rows and other pictures")
         series[summary.case_id] = summary
         truth[summary.case_id] = [
             "hemorrhage" if row["hemorrhage"] == "1" else "no_hemorrhage" for row in own
@@ -261,7 +263,8 @@ def suspected(
     scores = score(subject, dataset, "cv")
     ranked = [names[item.key] for item in find_suspects(dataset, scores)]
     index = dataset.positive_index
-    assert index is not None
+    if index is None:
+        raise SystemExit("the set has no finding")
     keys = dataset.keys()
     states = []
     for row, chances in zip(scores.rows, scores.probabilities, strict=True):

@@ -88,9 +88,9 @@ class Gallery:
         ):
             region = areas.drawn(RegionShape.ELLIPSE, corners, attention, (rows, columns))
             labels.edit_regions(self._reading, index, areas.Edit(region))
-        self._press(Command.TOOL_LENGTH)
+        while labels.saved.pending:
+            QCoreApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
         self._shoot("14-measurements")
-        self._press(Command.TOOL_WINDOW)
         case.measurements.clear()
 
     def _review(self) -> None:

@@ -216,7 +216,8 @@ def _between(first: Mask, second: Mask, steps: int) -> Iterator[Mask]:
 
 
 def _centre(mask: Mask) -> NDArray[np.float64]:
-    return np.argwhere(mask).mean(axis=0)
+    centre: NDArray[np.float64] = np.argwhere(mask).mean(axis=0)
+    return centre
 
 
 def _signed_distance(mask: Mask) -> NDArray[np.float64]:

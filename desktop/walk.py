@@ -478,7 +478,5 @@ class Pace:
             self.seconds.setdefault(step.name, round(spent, 2))
             return True
         if spent > step.patience:
-            raise TimeoutError(
-                f"the step “{step.title}” was not done after {spent:.0f} s"
-            )
+            raise TimeoutError(f"the step “{step.title}” was not done after {spent:.0f} s")
         return False

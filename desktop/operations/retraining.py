@@ -308,6 +308,4 @@ def _ask_in_child(run: Path, task: Task) -> None:
         told = child.stderr.read().strip().splitlines()
     task.check()
     if child.returncode != 0:
-        raise RunError(
-            run, told[-1] if told else "the models could not be asked", "Try again."
-        )
+        raise RunError(run, told[-1] if told else "the models could not be asked", "Try again.")

@@ -166,9 +166,11 @@ def test_a_tilt_is_corrected_as_a_series_of_its_own(
     bench.app.window.actions_[Command.CORRECT_TILT].trigger()
     session = bench.app.session
     qtbot.waitUntil(
-        lambda: session.current is not tilted
-        and session.current is not None
-        and session.current.load_state is LoadState.LOADED
+        lambda: (
+            session.current is not tilted
+            and session.current is not None
+            and session.current.load_state is LoadState.LOADED
+        )
     )
     straight = session.current
     assert straight is not None and len(list(session)) == 2

@@ -127,7 +127,7 @@ def test_test_patients_do_not_change_the_weights(tmp_path: Path, data: Path) -> 
 def test_early_stopping_cannot_fire_before_its_first_epoch(tmp_path: Path, data: Path) -> None:
     """A figure that never gets better ends the training at min_epochs, not before."""
     still = {"batch_size": 24, "learning_rate": 1e-12, "head_learning_rate": 1e-12}
-    stopping = {"epochs": 9, "patience": 1, "min_epochs": 4}
+    stopping = {"epochs": 9, "patience": 1, "min_epochs": 4, "monitor": "validation_loss"}
     run = _run(tmp_path, data, "run", _recipe(tmp_path, optimiser=still, stopping=stopping))
     assert train_in_folder(run.path) == 0
     assert len(run.result["history"]) == 4

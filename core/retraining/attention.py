@@ -68,6 +68,8 @@ def marks_of(dataset: Dataset, rows: NDArray[np.int64], spec: Preprocessing) -> 
     What is to be looked at is about the slice's own class if that is a finding. A slice without
     one keeps only what is not to be looked at.
     """
+    if spec.dimensions != 2:
+        return None  # a model of volumes is told of whole series
     place: dict[int, int] = {}
     pixels: list[NDArray[np.uint8]] = []
     outputs: list[int] = []

@@ -223,7 +223,8 @@ def _pointing(
 ) -> PointingChange | None:
     """Where both look, on slices whose finding somebody marked; None if there are none."""
     rows = marked_rows(dataset, labelled_part(dataset, part))
-    if len(rows) == 0:
+    slices_only = all(subject.card.preprocessing.dimensions == 2 for subject in subjects)
+    if len(rows) == 0 or not slices_only:
         return None
     before, after = (look(subject, dataset, rows, device=device) for subject in subjects)
     return pointing_change(dataset, before, after, resamples)

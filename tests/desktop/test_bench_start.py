@@ -1,0 +1,42 @@
+"""`sliceloop bench start`: what it measures holds where a machine's load does not matter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from desktop import bench_start
+from tests.conftest import ROOT
+
+
+def run(mode: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "desktop.bench_start", mode],
+        cwd=ROOT,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=True,
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_the_window_stands_without_torch_and_without_the_database() -> None:
+    assert run("window") == "PAINTED torch=False"
+    code = "import sys, desktop.app; print('sqlalchemy' in sys.modules, 'torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.slow
+def test_a_thousand_scrolls_and_a_hundred_openings_leave_memory_where_it_was() -> None:
+    import json
+
+    memory = json.loads(run("memory"))
+    assert abs(memory["grown_bytes"]) <= bench_start.ALLOWED_BYTES

@@ -116,6 +116,7 @@ def loop(data: Path, out: Path, share: float, look: float, seed: int) -> dict[st
         "gate": comparison.gate.sentence,
         "worse": comparison.worse,
         "better": comparison.better,
+        "out_of_fold_against_the_true_labels": out_of_fold(out / "clean", first, second),
         "active": promotion.model,
         "same_test_patients": test_hash(noisy) == test_hash(repaired) == test_hash(clean),
     }
@@ -283,6 +284,37 @@ def suspected(
     rules = QueueRules(threshold=subject.card.threshold, audit_share=0.0)
     queue = [(item.case_id, item.slice_index) for item in work_queue(states, rules)]
     return ranked, queue
+
+
+def out_of_fold(clean: Path, first: Path, second: Path) -> dict[str, Any]:
+    """Both runs on the patients that do not test, each scored by models that had not seen him.
+
+    Measured against the labels before any was flipped: more patients than the test part has.
+    """
+    import numpy as np
+
+    from core.retraining import statistics as stats
+    from core.retraining.dataset import Dataset
+
+    dataset = Dataset.open(clean)
+    row_of = {key: row for row, key in enumerate(dataset.keys())}
+    said = []
+    for run in (first, second):
+        lines = json.loads((run / "out_of_fold.json").read_bytes())
+        said.append({line["key"]: line["probabilities"][dataset.positive_index] for line in lines})
+    keys = sorted(set(said[0]) & set(said[1]))
+    rows = np.array([row_of[key] for key in keys])
+    truth, groups = dataset.labels[rows] == dataset.positive_index, dataset.groups[rows]
+    old, new = (np.array([each[key] for key in keys]) for each in said)
+    before, after = (stats.bootstrap_auroc(truth, values, groups) for values in (old, new))
+    change = stats.bootstrap_auroc_difference(truth, old, new, groups)
+    return {
+        "slices": len(keys),
+        "patients": len(np.unique(groups)),
+        "auroc_before": [before.value, *before.ci95],
+        "auroc_after": [after.value, *after.ci95],
+        "difference": [change.value, *change.ci95],
+    }
 
 
 def precision(ranked: list[tuple[str, int]], flipped: set[tuple[str, int]]) -> dict[str, float]:

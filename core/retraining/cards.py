@@ -19,6 +19,7 @@ from core.models.card import (
     Architecture,
     Calibration,
     Card,
+    CurvePoint,
     Metric,
     OperatingPoint,
     TrainingData,
@@ -125,6 +126,7 @@ def make_card(
         operating_point=OperatingPoint(
             sensitivity=at_threshold.sensitivity, specificity=at_threshold.specificity, how=how
         ),
+        operating_curve=_curve(truth, scores),
         accepts=recipe.accepts or accepted(dataset),
         data=TrainingData(
             name=recipe.data.name,
@@ -142,6 +144,27 @@ def make_card(
         parent=parent,
         weights_sha256=weights_sha256,
     )
+
+
+CURVE_POINTS = 99
+"""Thresholds at which the card says sensitivity and specificity: 1 %, 2 % … 99 %."""
+
+
+def _curve(truth: Numbers, scores: Floats) -> tuple[CurvePoint, ...]:
+    """Sensitivity and specificity by threshold, where the operating point was measured."""
+    if truth.all() or not truth.any():
+        return ()
+    found = []
+    for step in range(1, CURVE_POINTS + 1):
+        at = rates(truth, scores >= step / 100)
+        found.append(
+            CurvePoint(
+                threshold=step / 100,
+                sensitivity=round(at.sensitivity, 6),
+                specificity=round(at.specificity, 6),
+            )
+        )
+    return tuple(found)
 
 
 def _metrics(truth: Numbers, scores: Floats, groups: Numbers, how: str) -> tuple[Metric, ...]:

@@ -118,30 +118,18 @@ def look(
 
 
 def _looks_at(predictor: Predictor, dataset: Dataset, row: int) -> tuple[float, float]:
-    from scipy import ndimage
-
     from core.models import heat
+    from core.models.faithfulness import energy_in_mask, pointing_hit
     from core.models.predictor import prepare_row
 
     found = predictor.heat_map(prepare_row(dataset, row, predictor.card.preprocessing))
     rows, columns = (int(side) for side in dataset.sizes[row])
-    evidence = np.asarray(heat.on_slice(found, (rows, columns)), np.float64)
+    evidence = heat.on_slice(found, (rows, columns))
     mask = joined(dataset.regions_of(row), Attention.LOOK_HERE, rows, columns)
     cells = found.values.shape
+    # The map cannot say more exactly where than its cells are wide.
     reach = max(found.box[2] / cells[0], found.box[3] / cells[1]) / 2
-    if not mask.any():
-        return 0.0, 0.0
-    # Between cells the map is bilinear: its highest place is the centre of its highest cell.
-    down, across = np.unravel_index(int(np.argmax(found.values)), cells)
-    top, left, height, width = found.box
-    peak = (
-        int(np.clip(top + (down + 0.5) / cells[0] * height, 0, rows - 1)),
-        int(np.clip(left + (across + 0.5) / cells[1] * width, 0, columns - 1)),
-    )
-    distance = ndimage.distance_transform_edt(~mask)
-    positive = np.maximum(evidence, 0.0)
-    total = float(positive.sum())
-    return float(distance[peak] <= reach), float(positive[mask].sum()) / total if total else 0.0
+    return float(pointing_hit(evidence, mask, reach)), energy_in_mask(evidence, mask)
 
 
 def pointing(

@@ -136,10 +136,10 @@ def _flips(rules: Gate, found: Evidence) -> list[Check]:
     """Negative flips: slices that were right and are wrong. Source: Yan et al., CVPR 2021."""
     flipped = (found.was_right & ~found.is_right).astype(float)
     value, bounds = _mean(flipped, found, np.ones(len(flipped), bool))
-    told = f"{int(flipped.sum())} slices that were right are now wrong ({value:.1%}, {bounds})"
+    told = f"{int(flipped.sum())} slices that were right are now wrong ({value:.2f}, {bounds})"
     if value <= rules.negative_flips:
         return [Check("negative-flips", True, f"{told}.")]
-    limit = f"{told}; the recipe allows {rules.negative_flips:.0%}."
+    limit = f"{told}; the recipe allows {rules.negative_flips:.2f}."
     return [Check("negative-flips", False, limit)]
 
 

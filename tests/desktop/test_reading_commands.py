@@ -26,6 +26,9 @@ def opened(bench: Bench, qtbot):
     reading = bench.app.session.current
     qtbot.waitUntil(lambda: reading.load_state is LoadState.LOADED)
     qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    # The window shows answers and models a moment after they have come, many at once.
+    qtbot.waitUntil(bench.app.window.actions_[Command.ACCEPT].isEnabled)
+    qtbot.waitUntil(lambda: bool(bench.app.window.findings._point.text()))
     settle()
     return bench.app
 

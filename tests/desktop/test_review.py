@@ -31,6 +31,8 @@ SHIFT = Qt.KeyboardModifier.ShiftModifier
 def answered(qtbot: QtBot, bench: Bench, *series: MemorySeries) -> Reading:
     reading = opened(qtbot, bench, *series)
     qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    # The window shows answers a moment after they have come, many at once.
+    qtbot.waitUntil(lambda: not bench.app.window._refresh_timer.isActive())
     return reading
 
 

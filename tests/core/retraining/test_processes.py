@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,12 @@ def _run(folder: Path, name: str, **changes: object) -> RunFolder:
     return run
 
 
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     """DDP over gloo, as torchrun starts it. Parts of a batch are as good as the whole."""
     small_dataset(tmp_path)
@@ -48,7 +55,9 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         tmp_path, "both", optimiser={"batch_size": 8, "accumulate": 2}
     )  # fmt: skip
     assert train_in_folder(alone.path) == 0
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    # By number: a bare machine may not know its own name.
+    where = ["--master-addr=127.0.0.1", f"--master-port={_free_port()}"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", *where]
     done = subprocess.run(
         [*command, "-m", "core.retraining.worker", "train", str(both.path)],
         cwd=Path(__file__).parents[3],

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,28 @@ def append_line(path: Path, line: str) -> None:
             fsync_folder(path.parent)
     except OSError as error:
         raise NotDurableError(path, error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def new_folder(final: Path) -> Iterator[Path]:
+    """A folder to write into, that appears under its final name whole or not at all.
+
+    `final` is absent or empty. Raises NotDurableError for what the disk refuses; whatever is
+    raised inside, nothing is published and nothing stays behind.
+    """
+    temporary = final.parent / f".{final.name}.{secrets.token_hex(4)}.part"
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise NotDurableError(final, error.strerror or str(error)) from error
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    if final.exists():
+        final.rmdir()
+    publish_folder(temporary, final)
 
 
 def publish_folder(temporary: Path, final: Path) -> None:

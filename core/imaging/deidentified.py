@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -144,11 +142,9 @@ def export_series(
     for one in chosen:
         if why := text_unseen(one, key):
             raise BurnedInTextError(one.summary.path, why)
-    temporary = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
     codes: list[str] = []
     files = 0
-    try:
-        temporary.mkdir(parents=True)
+    with durable.new_folder(out) as temporary:
         for number, one in enumerate(chosen):
             code = pseudonym(key, f"case:{one.summary.case_id}")
             folder = temporary / code
@@ -163,15 +159,6 @@ def export_series(
                 progress(number + 1, len(chosen))
         durable.write_json(temporary / MANIFEST, _manifest(temporary, form))
         _note({"form": form, "series": codes})
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise NotDurableError(out, error.strerror or str(error)) from error
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if out.exists():
-        out.rmdir()
-    durable.publish_folder(temporary, out)
     return Exported(tuple(codes), files)
 
 

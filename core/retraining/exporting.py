@@ -9,8 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core import durable
-from core.errors import NotDurableError
 from core.imaging.intensity import Quantity, Window, apply_window, automatic_window
 from core.imaging.volume import Progress
 from core.labels.schema import Attention
@@ -53,20 +50,8 @@ def export_as(
     Raises UnusableDatasetError if `out` is occupied, NotDurableError.
     """
     refuse_occupied(out)
-    temporary = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
-    try:
-        temporary.mkdir(parents=True)
-        count = _WRITERS[form](dataset, temporary, window, progress or (lambda *_: None))
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise NotDurableError(out, error.strerror or str(error)) from error
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    if out.exists():
-        out.rmdir()
-    durable.publish_folder(temporary, out)
-    return count
+    with durable.new_folder(out) as temporary:
+        return _WRITERS[form](dataset, temporary, window, progress or (lambda *_: None))
 
 
 def picture_of(dataset: Dataset, row: int, window: Window | None = None) -> NDArray[np.uint8]:

@@ -29,6 +29,7 @@ from desktop.operations.picturing import (
 )
 from desktop.panels.bars import percent
 from desktop.panels.footer import DISCLAIMER
+from desktop.viewer.words import size_words
 
 DOTS = 150
 """Resolution of the page; images keep their own pixels."""
@@ -114,18 +115,7 @@ def _class(reading: Reading, class_id: str) -> str:
 
 def _series(reading: Reading) -> list[tuple[str, str]]:
     summary = reading.summary
-    slices, rows, columns = summary.shape
-    size = f"{slices} × {rows} × {columns}"
-    if summary.geometry.has_spacing:
-        between, down, across = summary.geometry.spacing
-        size = say(
-            "{size} · {down:.2f} × {across:.2f} mm, {between:.2f} mm between slices",
-            size=size,
-            down=down,
-            across=across,
-            between=between,
-        )
-    found = [(say("Series"), f"{summary.modality or say('Image')}   {size}")]
+    found = [(say("Series"), f"{summary.modality or say('Image')}   {size_words(summary)}")]
     found += [(say("Warning"), say_core(item.message)) for item in summary.warnings[:2]]
     return found
 

@@ -34,6 +34,7 @@ from PySide6.QtWidgets import (
 from core.session import AnswerState, LoadState, Reading, Session
 from desktop.appearance import theme
 from desktop.language import is_industry, say, say_core, say_count
+from desktop.viewer.words import size_words
 
 READING_ROLE = Qt.ItemDataRole.UserRole + 1
 THUMBNAIL_ROLE = Qt.ItemDataRole.UserRole + 2
@@ -165,26 +166,16 @@ class StudiesModel(QAbstractListModel):
     @staticmethod
     def _tool_tip(reading: Reading) -> str:
         summary = reading.summary
-        slices, rows, columns = summary.shape
-        size = f"{slices} × {rows} × {columns}"
-        if summary.geometry.has_spacing:
-            between, down, across = summary.geometry.spacing
-            place = say(
-                "{size} · {down:.2f} × {across:.2f} mm, {between:.2f} mm between slices",
-                size=size,
-                down=down,
-                across=across,
-                between=between,
-            )
-        else:
-            place = say("{size} · no spacing stated", size=size)
+        place = size_words(summary)
+        if not summary.geometry.has_spacing:
+            place = say("{size} · no spacing stated", size=place)
         lines = [
             series_title(reading),
             place,
             say(
                 "{labelled} of {slices} slices have a label",
                 labelled=reading.labelled,
-                slices=slices,
+                slices=summary.shape[0],
             ),
             *(f"⚠ {say_core(warning.message)}" for warning in summary.warnings),
             *([say_core(reading.note)] if reading.note else []),

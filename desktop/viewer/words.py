@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from core.imaging.volume import SeriesSummary
 from desktop.language import say
 
-__all__ = ["level", "number", "percent", "say"]
+__all__ = ["level", "number", "percent", "say", "size_words"]
+
+
+def size_words(summary: SeriesSummary) -> str:
+    """How large a series is: voxels, and millimetres where its header states them."""
+    slices, rows, columns = summary.shape
+    size = f"{slices} × {rows} × {columns}"
+    if not summary.geometry.has_spacing:
+        return size
+    between, down, across = summary.geometry.spacing
+    return say(
+        "{size} · {down:.2f} × {across:.2f} mm, {between:.2f} mm between slices",
+        size=size,
+        down=down,
+        across=across,
+        between=between,
+    )
 
 
 def number(value: float, digits: int = 1) -> str:

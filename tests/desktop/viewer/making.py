@@ -14,6 +14,7 @@ from core.imaging.intensity import Quantity, Window, WindowFunction
 from core.imaging.volume import ImageWarning, SeriesSummary, Volume
 from core.labels.schema import LabelClass, LabelSet
 from core.models.answers import HeatMap, ModelIdentity, SeriesPrediction, SlicePrediction
+from desktop.viewer.slice_view import SliceView
 
 LABELS = LabelSet(
     "head-ct",
@@ -159,3 +160,16 @@ def drag(
         mouse(widget, QEvent.Type.MouseMove, at, held=button, modifiers=modifiers)
     end = (start[0] + by[0], start[1] + by[1])
     mouse(widget, QEvent.Type.MouseButtonRelease, end, button, modifiers=modifiers)
+
+
+def at(view: SliceView, x: float, y: float) -> tuple[float, float]:
+    """Where a pixel of the slice stands on the screen."""
+    point = view.to_screen(x, y)
+    return point.x(), point.y()
+
+
+def pull(view: SliceView, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag from one pixel of the slice to another, and let the window come to rest."""
+    a, b = at(view, *start), at(view, *end)
+    drag(view, a, (b[0] - a[0], b[1] - a[1]))
+    settle()

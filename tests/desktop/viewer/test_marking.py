@@ -10,7 +10,7 @@ from core.labels.schema import Attention, Region, RegionShape
 from core.reading.areas import mask_of
 from core.reading.layout import Tool
 from desktop.viewer.slice_view import SliceView
-from tests.desktop.viewer.making import drag, grab, make_case, mouse, settle
+from tests.desktop.viewer.making import at, grab, make_case, mouse, pull, settle
 
 LEFT = Qt.MouseButton.LeftButton
 SIZE = (60, 80)
@@ -37,17 +37,6 @@ def view(qtbot, case):
     made.marking.drawn.connect(keep)
     settle()
     return made
-
-
-def at(view, x, y):
-    point = view.to_screen(x, y)
-    return point.x(), point.y()
-
-
-def pull(view, start, end):
-    a, b = at(view, *start), at(view, *end)
-    drag(view, a, (b[0] - a[0], b[1] - a[1]))
-    settle()
 
 
 def click(view, x, y):

@@ -10,7 +10,7 @@ from core.imaging.geometry import Plane
 from core.reading.layout import Tool
 from core.reading.measurements import Kind, angle, length, sides
 from desktop.viewer.slice_view import SliceView
-from tests.desktop.viewer.making import drag, grab, make_case, mouse, settle
+from tests.desktop.viewer.making import at, drag, grab, make_case, mouse, pull, settle
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -31,17 +31,6 @@ def view(qtbot, case):
     made.set_case(case)
     settle()
     return made
-
-
-def at(view, x, y):
-    point = view.to_screen(x, y)
-    return point.x(), point.y()
-
-
-def pull(view, start, end):
-    a, b = at(view, *start), at(view, *end)
-    drag(view, a, (b[0] - a[0], b[1] - a[1]))
-    settle()
 
 
 def press(view, place):

@@ -174,6 +174,22 @@ class NotDurableError(CoreError):
 
 
 @dataclass(eq=False)
+class BadSettingError(CoreError):
+    """A setting cannot have this value, or there is no setting of that name."""
+
+    setting: str
+    reason: str
+
+
+@dataclass(eq=False)
+class BadProfileError(CoreError):
+    """A file is no exported profile, or holds what an exported profile never holds."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(eq=False)
 class DamagedSiteKeyError(CoreError):
     """The secret from which this site's pseudonyms are made is unreadable or altered."""
 
@@ -286,6 +302,13 @@ class RunError(CoreError):
     path: Path
     reason: str
     remedy: str = ""
+
+
+@dataclass(eq=False)
+class PreviewError(CoreError):
+    """What a retraining would change cannot be foretold now."""
+
+    reason: str
 
 
 @dataclass(eq=False)

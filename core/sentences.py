@@ -120,6 +120,16 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         str(x.path),
         "Nothing was changed. Free some space or make the folder writable, and try again.",
     ),
+    e.BadSettingError: lambda x: Sentence(
+        f"The setting “{x.setting}” cannot be so: {x.reason}",
+        "",
+        "Choose another value; nothing was changed.",
+    ),
+    e.BadProfileError: lambda x: Sentence(
+        f"This is no profile that can be taken over: {x.reason}",
+        str(x.path),
+        "Nothing was changed. Export the profile again where it came from.",
+    ),
     e.DamagedSiteKeyError: lambda x: Sentence(
         f"The key from which pseudonyms are made cannot be used: {x.reason}",
         str(x.path),
@@ -182,6 +192,11 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         f"This training set cannot be used: {x.reason}",
         str(x.path),
         x.remedy or "Build it again with sliceloop dataset build.",
+    ),
+    e.PreviewError: lambda x: Sentence(
+        f"The preview of a retraining could not be made: {x.reason}",
+        "",
+        "It is tried again with the next label; nothing is lost.",
     ),
     e.RunError: lambda x: Sentence(
         f"This run cannot be used: {x.reason}",

@@ -16,6 +16,7 @@ from core.models.catalogue import Catalogue
 from core.models.client import EngineClient
 from core.models.messages import EngineMessage
 from core.session import Session
+from core.settings import SettingsStore
 from desktop import appearance, language
 from desktop.commands import Commands
 from desktop.export_commands import ExportCommands
@@ -28,6 +29,7 @@ from desktop.main_window import MainWindow
 from desktop.model_commands import ModelCommands
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
+from desktop.operations.applying import Applying
 from desktop.operations.asking import Asking, Engine
 from desktop.operations.exporting import Exporting
 from desktop.operations.labelling import LabelOperations
@@ -36,7 +38,6 @@ from desktop.operations.retraining import Retraining
 from desktop.operations.reviewing import Reviewing
 from desktop.operations.undoing import Undoing
 from desktop.reading_commands import ReadingCommands
-from desktop.settings import SettingsStore
 
 DEFAULT_TASK = "hemorrhage"
 """Label set of a new profile; a model for it ships."""
@@ -102,17 +103,19 @@ class Application:
     def _operations(self, make_engine: MakeEngine) -> Operations:
         session, jobs, settings = self.session, self.jobs, self.settings
         labels = LabelOperations(session, jobs, self._tell, settings.values.reader_name)
+        asking = Asking(session, self.catalogue, jobs, self._tell, make_engine)
         operations = Operations(
             session,
             jobs,
             settings,
             Opening(session, jobs, settings, self._tell),
-            Asking(session, self.catalogue, jobs, self._tell, make_engine),
+            asking,
             labels,
             Exporting(jobs, self._tell),
             Retraining(session, self.catalogue, jobs, self._tell, labels),
             Reviewing(session, jobs, settings.values.queue_seed),
             Undoing(session, labels),
+            Applying(session, settings, asking),
         )
         operations.connect()
         return operations

@@ -37,7 +37,9 @@ class ExportCommands:
         return self._do.session.current
 
     def _file(self, title: str, name: str, kind: str) -> Path | None:
-        file, _ = QFileDialog.getSaveFileName(self._window, title, name, kind)
+        folder = self._do.settings.values.export_folder
+        start = str(Path(folder) / name) if folder else name
+        file, _ = QFileDialog.getSaveFileName(self._window, title, start, kind)
         return Path(file) if file else None
 
     def export_answers(self) -> None:

@@ -32,6 +32,7 @@ from desktop.actions import Actions, Command
 from desktop.language import say
 from desktop.notices import Notice
 from desktop.operations import Operations
+from desktop.operations.applying import presets_of
 from desktop.operations.reviewing import QueueView
 from desktop.panels.banner import Banner
 from desktop.panels.comparison import ComparisonPage
@@ -84,6 +85,8 @@ class MainWindow(QMainWindow):
         self._build()
         self.stage.set_language(language.current())
         self.stage.set_industry(language.is_industry())
+        self.stage.set_presets(presets_of(self._operations.settings.values))
+        self.stage.set_cine_rate(self._operations.settings.values.cine_rate)
         labels, review = self.findings.labels, self.review
         for widget, command in (
             (labels.accept, Command.ACCEPT),

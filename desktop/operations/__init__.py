@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.session import AnswerState, Reading, Session
+from core.settings import SettingsStore
 from desktop.jobs import Jobs
+from desktop.operations.applying import Applying
 from desktop.operations.asking import Asking
 from desktop.operations.exporting import Exporting
 from desktop.operations.labelling import LabelOperations
@@ -13,7 +15,6 @@ from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
 from desktop.operations.reviewing import Reviewing
 from desktop.operations.undoing import Undoing
-from desktop.settings import SettingsStore
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Operations:
     retraining: Retraining
     reviewing: Reviewing
     undoing: Undoing
+    applying: Applying
 
     def connect(self) -> None:
         """A loaded series is asked about, if the person wants that."""
@@ -69,6 +71,7 @@ class Operations:
         self.session.added.disconnect(self.reveal)
         self.labels.changed.disconnect(self.reveal)
         self.retraining.watcher.ended.disconnect(self._run_ended)
+        self.applying.close()
         self.reviewing.close()
         self.undoing.close()
         self.jobs.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import Literal, Protocol
 
 from core.errors import CancelledError, CoreError, EngineDiedError, UnsuitableInputError
 from core.events import Signal
@@ -90,6 +90,9 @@ class Asking:
         self._chosen: str | None = None
         self._entries: list[CatalogueEntry] = []
         self._problem: Failure | None = None
+        self.device = "auto"
+        """Where models answer, if the engine has it; see `PredictRequest`."""
+        self.runtime: Literal["torch", "openvino", "auto"] = "auto"
         self._state = EngineState.STARTING
         self._device = ""
         self._read_catalogue()
@@ -227,7 +230,10 @@ class Asking:
         self._asked = {number: reading}  # an older request is ended by the newer one
         self._at_work = reading
         first = reading.case.navigation.index(Plane.SLICE)
-        request = PredictRequest(number, entry.folder, first)
+        wanted = self.device
+        if wanted not in ("auto", "cpu") and not self._device.startswith(wanted):
+            wanted = "auto"  # settings of another computer, or a graphics card that is gone
+        request = PredictRequest(number, entry.folder, first, device=wanted, runtime=self.runtime)
         self._session.mark(reading, answer=AnswerState.QUEUED, note="")
         self._jobs.end_outside(self._shown_work)
         self._shown_work = self._jobs.begin_outside(

@@ -20,10 +20,10 @@ from core.session import (
     series_key,
     thumbnail,
 )
+from core.settings import OpenSeries, SettingsStore
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import is_industry, say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
-from desktop.settings import OpenSeries, SettingsStore
 
 _LISTED = 40
 """Skipped files that are named in the details."""
@@ -216,7 +216,7 @@ class Opening:
             if not reading.case.has(index):
                 self._slice_arrived(reading, volume, index)
         self._session.mark(reading, load=LoadState.LOADED)
-        self._session.trim()
+        self._session.trim(self._settings.values.voxel_budget)
         self.loaded.emit(reading)
 
     def _load_failed(self, reading: Reading, failure: Failure) -> None:

@@ -89,6 +89,7 @@ class Stage(QWidget):
         self._heat: HeatPictures | None = None
         self._tool = Tool.WINDOW
         self._asked: tuple[object, int] | None = None
+        self._presets: tuple[Window, ...] = CT_PRESETS
         self._cine = QTimer(self, interval=CINE_MILLISECONDS)
         self._cine.timeout.connect(self._next_picture)
         self.single.maximise_requested.connect(self.toggle_three_panels)
@@ -236,6 +237,14 @@ class Stage(QWidget):
             view.industry = industry
             view.refresh()
 
+    def set_presets(self, windows: tuple[Window, ...]) -> None:
+        """Windows on keys 1–5 for Hounsfield units."""
+        self._presets = windows
+
+    def set_cine_rate(self, slices_a_second: float) -> None:
+        """How fast cine goes."""
+        self._cine.setInterval(round(1000 / slices_a_second))
+
     # ---- slices
 
     def step(self, slices: int) -> None:
@@ -301,7 +310,7 @@ class Stage(QWidget):
         if self._industry:
             return self._percentiles(self._case)
         if self._case.summary.quantity is Quantity.HU:
-            return CT_PRESETS
+            return self._presets
         return self._case.summary.windows[:5]
 
     @staticmethod

@@ -15,10 +15,10 @@ from pytestqt.qtbot import QtBot
 from core.imaging.geometry import Plane
 from core.reading.measurements import Kind, Measurement
 from core.session import AnswerState, Reading
+from core.settings import OpenSeries
 from desktop.operations.exporting import measurements_table
 from desktop.operations.picturing import BurntIn, as_array, draw, picture_size, request_of
 from desktop.operations.report import Report, draw_page, report_of
-from desktop.settings import OpenSeries
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
 from tests.desktop.test_window import opened

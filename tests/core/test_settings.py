@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desktop.settings import RECENT_LIMIT, Settings, SettingsStore
+from core.settings import RECENT_LIMIT, Settings, SettingsStore
 
 
 def test_what_was_chosen_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -12,16 +12,13 @@ import typer
 from core.cli.dataset import progress_bar
 from core.cli.text import printable
 from core.errors import CoreError, NoLabelsError, UnknownModelError
-from core.imaging.deidentify import pseudonym, site_key
 from core.labels.history import History
 from core.labels.journal import Journal
-from core.labels.schema import LabelEvent
 from core.labels.sets import load_label_set
 from core.labels.store import default_place
 from core.models.catalogue import Catalogue
-from core.retraining.foretelling import Foreteller, in_words
-from core.retraining.preview import record
-from core.retraining.sources import Sources
+from core.retraining.foretelling import Codes, Foreteller, Missing, in_words, missing
+from core.retraining.foretold import record
 from core.sentences import sentence
 
 
@@ -42,10 +39,11 @@ def preview(
     standing = tuple(event for event in standing if event.draft.label_set == task)
     if not standing:
         raise NoLabelsError(Path(str(place)))
+    codes = Codes()
+    _make_missing(missing(active.card, (e.draft.case_id for e in standing), codes), active.folder)
     foreteller = Foreteller(active.card)
-    _make_missing(foreteller, standing, active.folder)
     foreteller.load()
-    found = foreteller.tell(standing, label_set)
+    found = foreteller.tell(codes.labels(standing, label_set))
     if found is None:
         raise UnknownModelError(active.card.id)
     past = record()
@@ -53,11 +51,8 @@ def preview(
         facts = {**asdict(found), "agreement": None if past is None else asdict(past)}
         typer.echo(json.dumps(facts, indent=2))
         return
-    key = site_key()
     names = {
-        pseudonym(key, f"slice:{e.draft.slice_id}"): (
-            f"{e.draft.case_id}  slice {e.draft.slice_index + 1}"
-        )
+        codes.slice(e.draft.slice_id): f"{e.draft.case_id}  slice {e.draft.slice_index + 1}"
         for e in standing
     }
     for line in in_words(found, lambda code: names.get(code, f"{code} (not labelled)")):
@@ -66,15 +61,14 @@ def preview(
         typer.echo(f"So far: {past.sentence()}")
 
 
-def _make_missing(foreteller: Foreteller, standing: tuple[LabelEvent, ...], model: Path) -> None:
+def _make_missing(wanted: list[Missing], model: Path) -> None:
+    known = [(item.path, item.case_id) for item in wanted if item.path is not None]
+    if not known:
+        return
     from core.retraining.features import keep_features
 
-    missing = foreteller.missing(standing, Sources())
+    def failed(_case: str, error: CoreError) -> None:
+        typer.echo(f"sliceloop: {sentence(error)}", err=True)
+
     with progress_bar("Computing features") as progress:
-        for number, item in enumerate(missing):
-            if item.path is not None:
-                try:
-                    keep_features(model, item.path, item.case_id)
-                except CoreError as error:
-                    typer.echo(f"sliceloop: {sentence(error)}", err=True)
-            progress(number + 1, len(missing))
+        keep_features(model, known, progress=progress, failed=failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.errors import UnsuitableInputError, UnusableDatasetError
+from core.errors import CoreError, UnsuitableInputError, UnusableDatasetError
 from core.imaging.deidentify import patient_pseudonym, pseudonym, site_key
 from core.imaging.opening import open_path
-from core.imaging.volume import Volume
+from core.imaging.volume import Progress, Series, Volume
 from core.models.context import score_in_context
 from core.models.member import BATCH, Member
 from core.models.predictor import Predictor, load_predictor
@@ -21,41 +21,55 @@ from core.models.preprocessing import prepare_slice
 from core.retraining.preview import CaseFeatures, FeatureStore, Head
 
 
-def keep_features(model: Path, series: Path, case_id: str) -> bool:
-    """Compute and keep the features of one series; False if they were there.
+def keep_features(
+    model: Path,
+    wanted: Sequence[tuple[Path, str]],
+    *,
+    progress: Progress | None = None,
+    failed: Callable[[str, CoreError], None] = lambda _case, _error: None,
+) -> int:
+    """Compute and keep the features of series that have none yet; returns of how many.
 
-    model: folder of a model. series: where the series lies. case_id: which one it is.
-    Raises UnusableDatasetError if it is not there, UnsuitableInputError for a model of volumes,
-    and what opening raises.
+    model: folder of a model. wanted: (where a series lies, its case id); a place is opened once,
+    however many series lie there. failed: told of a series that cannot be opened, and why; the
+    others are gone on with. Raises UnsuitableInputError for a model of volumes.
     """
     predictor = load_predictor(model)
     card = predictor.card
     if card.preprocessing.dimensions != 2:
         raise UnsuitableInputError(card.id, ("previews are of models that answer slice by slice",))
     store, key = FeatureStore(card.weights_sha256), site_key()
-    code = pseudonym(key, f"case:{case_id}")
-    if store.has(code) and store.head() is not None:
-        return False
-    chosen = [one for one in open_path(series).series if one.summary.case_id == case_id]
-    if not chosen:
-        raise UnusableDatasetError(series, "the series is not there any more")
-    volume = chosen[0].load()
+    opened: dict[Path, dict[str, Series]] = {}
+    made = 0
+    for number, (path, case_id) in enumerate(wanted):
+        code = pseudonym(key, f"case:{case_id}")
+        try:
+            if not (store.has(code) and store.head() is not None):
+                if path not in opened:
+                    opened[path] = {one.summary.case_id: one for one in open_path(path).series}
+                if case_id not in opened[path]:
+                    raise UnusableDatasetError(path, "the series is not there any more")
+                store.write(_of_series(predictor, opened[path][case_id], code), head_of(predictor))
+                made += 1
+        except CoreError as error:
+            failed(case_id, error)
+        if progress is not None:
+            progress(number + 1, len(wanted))
+    return made
+
+
+def _of_series(predictor: Predictor, series: Series, code: str) -> CaseFeatures:
+    key, volume = site_key(), series.load()
     summary = volume.summary
-    store.write(
-        CaseFeatures(
-            code,
-            patient_pseudonym(key, summary),
-            tuple(pseudonym(key, f"slice:{name}") for name in summary.slice_ids),
-            features_of(predictor, volume),
-        ),
-        head_of(predictor),
+    return CaseFeatures(
+        code,
+        patient_pseudonym(key, summary),
+        tuple(pseudonym(key, f"slice:{name}") for name in summary.slice_ids),
+        features_of(predictor, volume),
     )
-    return True
 
 
-def features_of(
-    predictor: Predictor, volume: Volume, progress: Callable[[int], None] = lambda _: None
-) -> NDArray[np.float32]:
+def features_of(predictor: Predictor, volume: Volume) -> NDArray[np.float32]:
     """Features (slices, d), each averaged with its neighbours as the card averages logits.
 
     The last layer being linear, it gives the averaged logits of these.
@@ -78,7 +92,6 @@ def features_of(
                 ]
             )
             found.append(_inputs_of_last(predictor, pixels))
-            progress(start + len(batch))
         return np.concatenate(found).astype(np.float64)
 
     every = score_in_context(np.arange(volume.slices), neighbours, predictor.card.context, score)

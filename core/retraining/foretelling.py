@@ -2,24 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.imaging.deidentify import pseudonym, site_key
 from core.labels.schema import LabelEvent, LabelSet
 from core.models.card import Card
+from core.retraining.foretold import remember
 from core.retraining.frozen import FrozenSplits
-from core.retraining.preview import Decides, FeatureStore, Preview, Previewer, remember
+from core.retraining.preview import Decides, FeatureStore, Preview, Previewer
 from core.retraining.sources import Sources
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A labelled series whose features are not kept yet. path: where it lies, if anybody knows."""
+    """A series whose features are not kept yet. path: where it lies, if anybody knows."""
 
     case_id: str
     path: Path | None
+
+
+class Codes:
+    """Codes of slices and series under this site's key, each worked out once."""
+
+    def __init__(self) -> None:
+        self._key = site_key()
+        self._known: dict[str, str] = {}
+
+    def slice(self, slice_id: str) -> str:
+        """Code of a slice."""
+        return self._code(f"slice:{slice_id}")
+
+    def case(self, case_id: str) -> str:
+        """Code of a series."""
+        return self._code(f"case:{case_id}")
+
+    def labels(self, standing: Iterable[LabelEvent], label_set: LabelSet) -> dict[str, bool]:
+        """Code of a labelled slice → whether it shows the finding."""
+        shows = {item.id: item.positive for item in label_set.classes}
+        return {
+            self.slice(event.draft.slice_id): shows[event.draft.new]
+            for event in standing
+            if event.draft.label_set == label_set.id and event.draft.new in shows
+        }
+
+    def _code(self, name: str) -> str:
+        code = self._known.get(name)
+        if code is None:
+            code = self._known[name] = pseudonym(self._key, name)
+        return code
+
+
+def missing(
+    card: Card, cases: Mapping[str, Path | None] | Iterable[str], codes: Codes
+) -> list[Missing]:
+    """Series without features: `core.retraining.worker features` makes them.
+
+    cases: case ids, and where each lies if that is known; else where it was labelled.
+    """
+    store, sources = FeatureStore(card.weights_sha256), Sources()
+    known = cases if isinstance(cases, Mapping) else dict.fromkeys(cases)
+    return [
+        Missing(case_id, path or sources.find(case_id))
+        for case_id, path in known.items()
+        if not store.has(codes.case(case_id))
+    ]
 
 
 class Foreteller:
@@ -31,19 +79,8 @@ class Foreteller:
     def __init__(self, card: Card, *, splits: FrozenSplits | None = None) -> None:
         self._card = card
         self._store = FeatureStore(card.weights_sha256)
-        self._key = site_key()
         self._splits = splits or FrozenSplits()
-        self._names: dict[str, str] = {}
         self._previewer: Previewer | None = None
-
-    def missing(self, standing: Iterable[LabelEvent], sources: Sources) -> list[Missing]:
-        """Labelled series without features: `core.retraining.worker features` makes them."""
-        cases = dict.fromkeys(event.draft.case_id for event in standing)
-        return [
-            Missing(case_id, sources.find(case_id))
-            for case_id in cases
-            if not self._store.has(pseudonym(self._key, f"case:{case_id}"))
-        ]
 
     def load(self) -> int:
         """Read what features there are; returns the number of slices."""
@@ -55,30 +92,18 @@ class Foreteller:
         )
         return 0 if self._previewer is None else len(self._previewer)
 
-    def tell(
-        self, standing: Iterable[LabelEvent], label_set: LabelSet, *, keep: bool = True
-    ) -> Preview | None:
+    def tell(self, labels: Mapping[str, bool], *, keep: bool = True) -> Preview | None:
         """What a retraining on these labels would change; None where no features are kept.
 
-        keep: remember it, so that the next retraining shows how right it was.
+        labels: as `Codes.labels` gives them. keep: remember it, so that the next retraining shows
+        how right it was.
         """
         if self._previewer is None:
             return None
-        labels = {
-            self._code(event.draft.slice_id): label_set.find(event.draft.new).positive
-            for event in standing
-            if event.draft.label_set == label_set.id and event.draft.new is not None
-        }
         found = self._previewer.preview(labels)
         if keep and found.learnt:
             remember(self._card.weights_sha256, self._previewer.decisions(labels))
         return found
-
-    def _code(self, slice_id: str) -> str:
-        code = self._names.get(slice_id)
-        if code is None:
-            code = self._names[slice_id] = pseudonym(self._key, f"slice:{slice_id}")
-        return code
 
 
 def in_words(found: Preview, name: Callable[[str], str] = str) -> list[str]:

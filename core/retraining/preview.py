@@ -12,11 +12,10 @@ imports torch. Patients who test are never used; those who validate are only mea
 
 from __future__ import annotations
 
-import json
+import io
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +87,6 @@ class FeatureStore:
 
     def write(self, found: CaseFeatures, head: Head) -> None:
         """Keep a series' features, and the head beside them. Raises NotDurableError."""
-        import io
-
         for path, content in (
             (
                 self.path(found.case),
@@ -205,6 +202,7 @@ class Previewer:
         )
         self._logits = head.logits(self._features)
         self._centre, self._basis = _directions(self._features[self._parts != "test"])
+        self._last: tuple[bytes, Floats] | None = None
         self._reduced: Features = ((self._features - self._centre) @ self._basis).astype(np.float32)
 
     def __len__(self) -> int:
@@ -223,9 +221,7 @@ class Previewer:
         started = time.perf_counter()
         truth = np.array([labels.get(key, -1) for key in self._keys], np.int64)
         learn = (truth >= 0) & (self._parts == "train")
-        after = self._logits.copy()
-        if learn.any():
-            after += self._moved(learn, truth)
+        after = self._refitted(learn, truth)
         old, new = self._chances(self._logits), self._chances(after)
         asked = self._parts != "test"
         return Preview(
@@ -235,6 +231,14 @@ class Previewer:
             **self._validation(old, new, truth),
             seconds=time.perf_counter() - started,
         )
+
+    def _refitted(self, learn: NDArray[np.bool_], truth: NDArray[np.int64]) -> Floats:
+        """Logits after the fit; asked twice of the same labels, it is made once."""
+        known = truth.tobytes()
+        if self._last is None or self._last[0] != known:
+            moved = self._moved(learn, truth) if learn.any() else 0.0
+            self._last = known, self._logits + moved
+        return self._last[1]
 
     def _moved(self, learn: NDArray[np.bool_], truth: NDArray[np.int64]) -> Floats:
         """By how much the fitted head moves each logit. Newton's method on a convex loss."""
@@ -305,7 +309,8 @@ class Previewer:
         """Slice code → (decision now, decision foretold), of all slices that do not test."""
         truth = np.array([labels.get(key, -1) for key in self._keys], np.int64)
         learn = (truth >= 0) & (self._parts == "train")
-        after = self._logits + (self._moved(learn, truth) if learn.any() else 0.0)
+        with self._threads.limit(limits=1):
+            after = self._refitted(learn, truth)
         threshold = self._decides.threshold
         old, new = self._chances(self._logits) >= threshold, self._chances(after) >= threshold
         return {
@@ -334,108 +339,3 @@ def _directions(features: Features) -> tuple[Features, Features]:
 def _sigmoid(values: Floats) -> Floats:
     found: Floats = np.exp(-np.logaddexp(0.0, -values))
     return found
-
-
-# ----------------------------------------------------------------- was it right?
-
-
-@dataclass(frozen=True)
-class Foretold:
-    """How a preview compares with the retraining that followed.
-
-    slices: that both answered. foretold, happened: answers that the preview, and the retrained
-    model, changed; both: changed by both to the same.
-    """
-
-    slices: int
-    foretold: int
-    happened: int
-    both: int
-
-    @property
-    def precision(self) -> float | None:
-        """Share of the foretold changes that happened."""
-        return self.both / self.foretold if self.foretold else None
-
-    @property
-    def recall(self) -> float | None:
-        """Share of the changes that had been foretold."""
-        return self.both / self.happened if self.happened else None
-
-    def sentence(self) -> str:
-        """For people."""
-        return (
-            f"The preview had foretold {self.foretold} changed answers on {self.slices} slices; "
-            f"the retrained model changed {self.happened}, {self.both} of them as foretold."
-        )
-
-
-def remember(weights_sha256: str, decisions: Mapping[str, tuple[bool, bool]]) -> None:
-    """Keep what was foretold of a model's answers, until a retraining shows how it was.
-
-    decisions: as `Previewer.decisions` gives them; codes only. Raises NotDurableError.
-    """
-    facts = {
-        "weights_sha256": weights_sha256,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "decisions": {key: list(pair) for key, pair in decisions.items()},
-    }
-    durable.write_json(_foretold_file(weights_sha256), facts)
-
-
-def remembered(weights_sha256: str) -> dict[str, tuple[bool, bool]]:
-    """What was foretold last of a model's answers; empty if nothing was."""
-    try:
-        facts = json.loads(_foretold_file(weights_sha256).read_bytes())
-        return {str(key): (bool(a), bool(b)) for key, (a, b) in facts["decisions"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def agreement(
-    foretold: Mapping[str, tuple[bool, bool]], retrained: Mapping[str, bool]
-) -> Foretold | None:
-    """How the retrained model's decisions (slice code → finding) compare; None without any."""
-    common = [key for key in retrained if key in foretold]
-    if not common:
-        return None
-    said = sum(foretold[key][0] != foretold[key][1] for key in common)
-    done = sum(foretold[key][0] != retrained[key] for key in common)
-    both = sum(
-        foretold[key][0] != foretold[key][1] and foretold[key][1] == retrained[key]
-        for key in common
-    )
-    return Foretold(len(common), said, done, both)
-
-
-def record_agreement(found: Foretold) -> None:
-    """Add one comparison to the record that is shown with the next preview."""
-    line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **asdict(found)}
-    durable.append_line(_record_file(), json.dumps(line))
-
-
-def record() -> Foretold | None:
-    """All comparisons so far added up; None before the first."""
-    total = np.zeros(4, np.int64)
-    for line in _lines(_record_file()):
-        try:
-            facts = json.loads(line)
-            total += [facts[name] for name in Foretold.__dataclass_fields__]
-        except (ValueError, KeyError, TypeError):
-            continue
-    return Foretold(*(int(value) for value in total)) if total[0] else None
-
-
-def _lines(path: Path) -> Iterable[str]:
-    try:
-        return path.read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return ()
-
-
-def _foretold_file(weights_sha256: str) -> Path:
-    return places.data_folder() / "previews" / f"{weights_sha256[:24]}.json"
-
-
-def _record_file() -> Path:
-    return places.data_folder() / "previews" / "agreement.jsonl"

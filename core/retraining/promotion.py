@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,14 @@ from core.models.catalogue import Catalogue, CatalogueEntry, Promotion
 from core.retraining import statistics as stats
 from core.retraining.comparison import Comparison, compare
 from core.retraining.dataset import Dataset
+from core.retraining.foretold import measured
 from core.retraining.pointing import PointingChange, look, marked_rows, pointing_change
-from core.retraining.preview import agreement, record_agreement, remembered
 from core.retraining.protocol import RunFolder
 from core.retraining.recipe import Recipe, parse_recipe
 from core.retraining.scoring import Scores, Subject, find_subject, labelled_part, score
 
 _SCORES_FOLDER = "test_scores"
 _EVIDENCE_FILE = "comparison.json"
-_FORETOLD_FILE = "foretold.json"
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def judge(
     folder = RunFolder(run)
     if folder.state != "finished":
         raise RunError(run, f"it is {folder.state}, not finished", "Resume it, or wait.")
-    dataset = Dataset.open(folder.request.data)
     challenger = find_subject(str(run))
+    dataset = Dataset.open(folder.request.data).as_seen(challenger.card.preprocessing.dimensions)
     champion = catalogue.active(challenger.card.task)
     tested = dataset.part("test")
     part = "test" if (dataset.labels[tested] >= 0).any() else "validation"
@@ -70,7 +69,7 @@ def judge(
     other = Subject(champion.card.id, champion.folder, champion.card)
     first = _scores(run, other, dataset, part, device, _half(progress, 0))
     second = _scores(run, challenger, dataset, part, device, _half(progress, 1))
-    told = _foretold(champion.card, challenger, dataset, device)
+    told = measured(run)
     comparison = compare(
         dataset,
         first,
@@ -78,7 +77,7 @@ def judge(
         rules=_recipe(run, challenger.card).gate,
         pointing=_pointing(dataset, part, (other, challenger), device, resamples),
         resamples=resamples,
-        remarks=(*_remarks(dataset, champion.card, part), *told),
+        remarks=(*_remarks(dataset, champion.card, part), *([told.sentence()] if told else [])),
     )
     return Judgement(run, challenger, champion, comparison, part)
 
@@ -180,38 +179,6 @@ def _scores(
     np.save(stream, found.probabilities, allow_pickle=False)
     durable.write_bytes(kept, stream.getvalue())
     return found
-
-
-def _foretold(
-    champion: Card, challenger: Subject, dataset: Dataset, device: str
-) -> tuple[str, ...]:
-    """How a preview of this retraining compares with it; kept for the next preview."""
-    foretold = remembered(champion.weights_sha256)
-    keys = dataset.keys()
-    rows = np.array(
-        [row for row, key in enumerate(keys) if key in foretold and dataset.splits[row] != "test"],
-        np.int64,
-    )
-    kept = challenger.run / _FORETOLD_FILE if challenger.run is not None else None
-    if len(rows) == 0 or kept is None:
-        return ()
-    if kept.is_file():  # judged before: counted once
-        try:
-            return (str(json.loads(kept.read_bytes())["sentence"]),)
-        except (OSError, ValueError, KeyError, TypeError):
-            return ()
-    from core.models.predictor import load_predictor
-
-    card = challenger.card
-    chances = load_predictor(challenger.model, device).predict_dataset(dataset, rows)
-    calls = chances[:, card.classes.index(card.positive)] >= card.threshold
-    decided = {keys[row]: bool(call) for row, call in zip(rows, calls, strict=True)}
-    found = agreement(foretold, decided)
-    if found is None:
-        return ()
-    record_agreement(found)
-    durable.write_json(kept, {**asdict(found), "sentence": found.sentence()})
-    return (found.sentence(),)
 
 
 def _pointing(

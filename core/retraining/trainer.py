@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from torch import Tensor
 from core import durable
 from core.errors import CoreError, DamagedModelError, RunError
 from core.models.architectures.classifier import Classifier, build
+from core.models.architectures.families import find_family
 from core.models.card import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -34,8 +35,14 @@ from core.models.card import (
     sha256_of,
     write_card,
 )
-from core.models.predictor import Predictor, calibrated_by, fill, reference_logits
-from core.retraining import cards
+from core.models.predictor import (
+    Predictor,
+    calibrated_by,
+    fill,
+    load_predictor,
+    reference_logits,
+)
+from core.retraining import cards, foretold
 from core.retraining.attention import learnt_rows, marks_of
 from core.retraining.batches import Material, Rows
 from core.retraining.dataset import Dataset
@@ -51,6 +58,7 @@ from core.sentences import sentence
 
 REFERENCE_SEED = 20260101
 _RECIPE_FILE = "recipe.json"
+_SEES = {2: "slices", 3: "volumes"}
 
 
 def train_in_folder(
@@ -104,14 +112,17 @@ class _Run:
     def _go(self, fold: int | None) -> int:
         started = time.perf_counter()
         dataset = Dataset.open(self.request.data)
+        if self.base is not None and is_first_process():
+            foretold.take_along(self.folder.path, self.base.weights_sha256)
         asked = self.request.override
         cautions = check_or_raise(dataset, override=Override(*asked) if asked else None)
         self.passed_over = tuple(c.message for c in cautions if c.code in ("leak", CERTAIN))
+        dataset = dataset.as_seen(self.recipe.preprocessing.dimensions)
         targets = targets_of(dataset, auxiliary=self.recipe.auxiliary == "all")
         self.report(
             "started",
             recipe=self.request.recipe,
-            slices=len(dataset),
+            slices=dataset.slice_count,
             groups=len(np.unique(dataset.groups)),
             folds=self.recipe.folds,
         )
@@ -151,6 +162,7 @@ class _Run:
             return 0
         fitted, scored, logits = outcome
         card = self._write_model(dataset, targets, fitted, scored, logits)
+        told = foretold.measure(self.folder.path, dataset, lambda rows: self._calls(dataset, rows))
         result = {
             "model": card.id,
             "weights_sha256": card.weights_sha256,
@@ -158,6 +170,7 @@ class _Run:
             "metrics": [json.loads(metric.model_dump_json()) for metric in card.metrics],
             "history": fitted.history,
             "seconds": round(time.perf_counter() - started, 1),
+            "foretold": None if told is None else asdict(told),
         }
         self.folder.finish(result)
         self.report("finished", model=card.id)
@@ -251,6 +264,13 @@ class _Run:
                     "context": self.base.context,
                     "accepts": recipe.accepts or self.base.accepts,
                 }
+            )
+        dimensions = find_family(recipe.network.family).dimensions
+        if dimensions != recipe.preprocessing.dimensions:
+            raise RunError(
+                self.folder.path,
+                f"{recipe.network.family} is a network of {_SEES[dimensions]}",
+                f"Set preprocessing.dimensions to {dimensions}, or choose another family.",
             )
         if recipe.folds and recipe.stopping.keep == "best":
             raise RunError(
@@ -362,10 +382,7 @@ class _Run:
             weights_sha256=sha256_of(temporary / WEIGHTS_FILE),
             created=now.isoformat(timespec="seconds"),
         )
-        size = self.recipe.preprocessing.size
-        self.tracking.graph(
-            model.eval(), torch.zeros(1, self.recipe.preprocessing.channels, size, size)
-        )
+        self.tracking.graph(model.eval(), torch.zeros(1, *self.recipe.preprocessing.input_shape))
         predictor = Predictor(card, model, torch.device("cpu"))
         answer = Reference(seed=REFERENCE_SEED, logits=reference_logits(predictor, REFERENCE_SEED))
         limits = (*card.limits, *self.passed_over)
@@ -377,6 +394,14 @@ class _Run:
             self.folder.model.rmdir()
         durable.publish_folder(temporary, self.folder.model)
         return card
+
+    def _calls(self, dataset: Dataset, rows: Rows) -> NDArray[np.bool_]:
+        """What the finished model decides, at its own threshold."""
+        predictor = load_predictor(self.folder.model)
+        chances = predictor.predict_dataset(dataset, rows)
+        card = predictor.card
+        found: NDArray[np.bool_] = chances[:, card.classes.index(card.positive)] >= card.threshold
+        return found
 
     def report(self, event: str, **facts: Any) -> None:
         """Note an event where everybody can read it; of several processes the first one does."""

@@ -1,12 +1,14 @@
-"""Entry of worker processes: `python -m core.retraining.worker train RUN`.
+"""Entry of worker processes: `sliceloop --worker train RUN` (see core.workers).
 
-`features MODEL SERIES CASE` keeps the features of one series for previews.
+`features MODEL` keeps the features of the series that it is told, for previews.
+`foretell MODEL` answers what a retraining on the labels that it is told would change.
 `judge RUN` measures a finished run beside the active model and leaves the scores in the run's
 folder, so that a window, which never imports torch, can compare them.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -19,24 +21,66 @@ def main(words: list[str]) -> int:
         return train_in_folder(Path(words[1]))
     if len(words) == 2 and words[0] == "judge":
         return _judge(Path(words[1]))
-    if len(words) == 4 and words[0] == "features":
-        return _features(Path(words[1]), Path(words[2]), words[3])
+    if len(words) == 2 and words[0] == "features":
+        return _features(Path(words[1]))
+    if len(words) == 2 and words[0] == "foretell":
+        return _foretell(Path(words[1]))
     sys.stderr.write("sliceloop --worker: unknown worker\n")
     return 2
 
 
-def _features(model: Path, series: Path, case_id: str) -> int:
-    """A failure's sentence goes to the error; there is nothing else to tell."""
+def _features(model: Path) -> int:
+    """Keep the features of the series that standard input lists: one `[path, case]` a line.
+
+    They come by a pipe, because everybody on the computer may read a command line. Progress goes
+    to standard output as `done total` lines, the sentence of each series left out to the error.
+    """
     from core.errors import CoreError
     from core.retraining.features import keep_features
     from core.sentences import sentence
 
+    wanted = [(Path(path), str(case)) for path, case in map(json.loads, sys.stdin)]
+    left_out: list[str] = []
+
+    def failed(_case: str, error: CoreError) -> None:
+        left_out.append(str(sentence(error)))
+        sys.stderr.write(f"{left_out[-1]}\n")
+
     try:
-        keep_features(model, series, case_id)
+        made = keep_features(model, wanted, progress=_tell, failed=failed)
     except CoreError as error:
         sys.stderr.write(f"{sentence(error)}\n")
         return 1
+    return 1 if left_out and not made else 0
+
+
+def _foretell(model: Path) -> int:
+    """Answer previews for as long as standard input is open; see `foretelling_client`."""
+    from core.errors import CoreError
+    from core.models.card import read_card
+    from core.retraining.foretelling import Foreteller
+    from core.retraining.foretelling_client import Reply, Request
+    from core.sentences import sentence
+
+    foreteller: Foreteller | None = None
+    for line in sys.stdin:
+        request = Request.model_validate_json(line)
+        try:
+            if foreteller is None or request.reload:
+                foreteller = Foreteller(read_card(model))
+                foreteller.load()
+            reply = Reply(preview=foreteller.tell(request.labels))
+        except CoreError as error:
+            foreteller = None
+            reply = Reply(problem=str(sentence(error)))
+        sys.stdout.write(f"{reply.model_dump_json()}\n")
+        sys.stdout.flush()
     return 0
+
+
+def _tell(done: int, total: int) -> None:
+    sys.stdout.write(f"{done} {total}\n")
+    sys.stdout.flush()
 
 
 def _judge(run: Path) -> int:
@@ -46,12 +90,8 @@ def _judge(run: Path) -> int:
     from core.retraining.promotion import judge
     from core.sentences import sentence
 
-    def tell(done: int, total: int) -> None:
-        sys.stdout.write(f"{done} {total}\n")
-        sys.stdout.flush()
-
     try:
-        judge(run, Catalogue(), resamples=100, progress=tell)
+        judge(run, Catalogue(), resamples=100, progress=_tell)
     except CoreError as error:
         sys.stderr.write(f"{sentence(error)}\n")
         return 1

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,20 +19,28 @@ from hypothesis import strategies as st
 from core import places
 from core.bench import refit
 from core.cli.main import run
+from core.errors import PreviewError
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.opening import open_path
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
 from core.labels.sets import load_label_set
+from core.models.card import read_card
 from core.models.catalogue import Catalogue
 from core.models.predictor import load_predictor
+from core.retraining import foretold as book
 from core.retraining import preview
 from core.retraining.features import features_of, head_of, keep_features
-from core.retraining.preview import CaseFeatures, Decides, FeatureStore, Foretold, Head, Previewer
+from core.retraining.foretelling import Foreteller
+from core.retraining.foretelling_client import ForetellingClient
+from core.retraining.foretold import Foretold
+from core.retraining.preview import CaseFeatures, Decides, FeatureStore, Head, Previewer
 from core.retraining.sources import Sources
 from core.retraining.worker import main
+from core.sentences import sentence
 from tests.core.imaging.dicom.make import write_series
 from tests.core.models.making import make_model
+from tests.core.retraining.making import small_dataset
 
 
 def made(seed: int = 0, slices: int = 40, patients: int = 6) -> tuple[list[CaseFeatures], dict]:
@@ -117,12 +130,15 @@ def test_five_thousand_slices_in_time() -> None:
     assert time.process_time() - before < 2 * refit.LIMIT_SECONDS
 
 
-def test_features_give_the_models_own_logits(tmp_path: Path) -> None:
+def test_features_give_the_models_own_logits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_series(tmp_path / "in", [0, 5, 10, 15], shuffle=None)
     made_card = make_model(tmp_path / "model", "m", 0, context=(1.0, 2.0, 1.0))
     (series,) = open_path(tmp_path / "in").series
     case = series.summary.case_id
-    assert main(["features", str(tmp_path / "model"), str(tmp_path / "in"), case]) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps([str(tmp_path / "in"), case]) + "\n"))
+    assert main(["features", str(tmp_path / "model")]) == 0
     store = FeatureStore(made_card.weights_sha256)
     (found,) = store.cases()
     assert found.case == pseudonym(site_key(), f"case:{case}")
@@ -139,19 +155,25 @@ def test_features_give_the_models_own_logits(tmp_path: Path) -> None:
     assert np.allclose(1 / (1 + np.exp(-logits)), said, atol=1e-4)
     assert np.allclose(features_of(predictor, volume), found.features)
     assert head_of(predictor).bias == pytest.approx(head.bias)
-    assert not keep_features(tmp_path / "model", tmp_path / "in", case)  # there already
+    assert keep_features(tmp_path / "model", [(tmp_path / "in", case)]) == 0  # there already
     stored = b"".join(p.read_bytes() for p in store.path("x").parent.glob("*.npz"))
     for name in (series.summary.uid, *series.summary.slice_ids, "P1", "Test^One"):
         assert name.encode() not in stored
 
 
-def test_a_series_that_is_gone_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_series_that_is_gone_is_one_sentence_and_the_others_are_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_series(tmp_path / "in", [0, 5])
-    make_model(tmp_path / "model", "m", 0)
-    assert main(["features", str(tmp_path / "model"), str(tmp_path / "in"), "other"]) == 1
-    assert "not there any more" in capsys.readouterr().err
+    card = make_model(tmp_path / "model", "m", 0)
+    (series,) = open_path(tmp_path / "in").series
+    lines = [[str(tmp_path / "in"), "other"], [str(tmp_path / "in"), series.summary.case_id]]
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(e) + "\n" for e in lines)))
+    assert main(["features", str(tmp_path / "model")]) == 0
+    heard = capsys.readouterr()
+    assert "not there any more" in heard.err and "Traceback" not in heard.err
+    assert heard.out.split("\n")[-2] == "2 2"
+    assert len(FeatureStore(card.weights_sha256).cases()) == 1
 
 
 def test_a_damaged_cache_is_no_cache(tmp_path: Path) -> None:
@@ -167,18 +189,18 @@ def test_a_damaged_cache_is_no_cache(tmp_path: Path) -> None:
 
 def test_what_was_foretold_is_compared_with_what_happened() -> None:
     foretold = {"a": (False, True), "b": (False, True), "c": (True, True), "d": (True, False)}
-    preview.remember("f" * 64, foretold)
-    assert preview.remembered("f" * 64) == foretold
-    assert preview.remembered("e" * 64) == {}
-    found = preview.agreement(foretold, {"a": True, "b": False, "c": False, "d": False, "x": True})
+    book.remember("f" * 64, foretold)
+    assert book.remembered("f" * 64) == foretold
+    assert book.remembered("e" * 64) == {}
+    found = book.agreement(foretold, {"a": True, "b": False, "c": False, "d": False, "x": True})
     assert found == Foretold(slices=4, foretold=3, happened=3, both=2)
     assert found.precision == pytest.approx(2 / 3)
     assert found.recall == pytest.approx(2 / 3)
-    assert preview.record() is None
-    preview.record_agreement(found)
-    preview.record_agreement(found)
-    assert preview.record() == Foretold(8, 6, 6, 4)
-    assert preview.agreement(foretold, {"x": True}) is None
+    assert book.record() is None
+    book.record_agreement(found)
+    book.record_agreement(found)
+    assert book.record() == Foretold(8, 6, 6, 4)
+    assert book.agreement(foretold, {"x": True}) is None
 
 
 def test_from_labels_to_a_preview_and_its_agreement(
@@ -205,12 +227,103 @@ def test_from_labels_to_a_preview_and_its_agreement(
     assert run(["labels", "preview", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["learnt"], told["looked_at"], told["agreement"]) == (9, 9, None)
-    foretold = preview.remembered(made_card.weights_sha256)
+    foretold = book.remembered(made_card.weights_sha256)
     assert len(foretold) == 9
-    found = preview.agreement(foretold, {key: pair[1] for key, pair in foretold.items()})
+    found = book.agreement(foretold, {key: pair[1] for key, pair in foretold.items()})
     assert found is not None
-    preview.record_agreement(found)
+    book.record_agreement(found)
     assert run(["labels", "preview"]) == 0
     said = capsys.readouterr().out
     assert "If the model were retrained on the 9 labels" in said
     assert "So far: The preview had foretold" in said
+
+
+# ----------------------------------------------------------------- the process that is asked
+
+
+def made_model(folder: Path) -> tuple[Path, dict[str, bool]]:
+    """A model whose features of three series are kept, and their labels."""
+    card = make_model(folder / "m", "m", 0)
+    cases, labels = made(0, 20, 3)
+    for case in cases:
+        FeatureStore(card.weights_sha256).write(case, Head(np.zeros(24), 0.0))
+    return folder / "m", labels
+
+
+def test_a_process_answers_as_the_fit_here_does_and_remembers(tmp_path: Path) -> None:
+    model, labels = made_model(tmp_path)
+    card = read_card(model)
+    here = Foreteller(card)
+    assert here.load() == 60
+    expected = here.tell(labels, keep=False)
+    assert expected is not None and expected.flips
+    client = ForetellingClient()
+    try:
+        found = client.ask(model, labels)
+        first = client.pid
+        assert found is not None
+        assert replace(found, seconds=0) == replace(expected, seconds=0)
+        assert len(book.remembered(card.weights_sha256)) == 60
+        again = client.ask(model, {key: not shows for key, shows in labels.items()})
+        assert again is not None and again.flips != found.flips
+        assert client.pid == first  # features are read once
+        FeatureStore(card.weights_sha256).write(made(1, 20, 4)[0][3], Head(np.zeros(24), 0.0))
+        assert client.ask(model, labels).looked_at == 60
+        client.features_changed()
+        assert client.ask(model, labels).looked_at == 80
+        # A death is a sentence, and the next question starts another process.
+        os.kill(first, signal.SIGKILL)
+        psutil.Process(first).wait(30)
+        assert client.ask(model, labels).looked_at == 80
+        assert client.pid != first
+    finally:
+        client.close()
+    with pytest.raises(PreviewError):
+        client.ask(model, labels)
+
+
+def test_without_features_there_is_no_preview(tmp_path: Path) -> None:
+    make_model(tmp_path / "m", "m", 0)
+    client = ForetellingClient()
+    try:
+        assert client.ask(tmp_path / "m", {"k": True}) is None
+        (tmp_path / "m" / "card.json").write_text("{")
+        client.features_changed()
+        with pytest.raises(PreviewError) as told:
+            client.ask(tmp_path / "m", {"k": True})
+        assert "card" in str(sentence(told.value))
+    finally:
+        client.close()
+
+
+# ----------------------------------------------------------------- was it right?
+
+
+def test_a_run_takes_along_what_was_foretold_when_it_began_and_counts_once(tmp_path: Path) -> None:
+    dataset = small_dataset(tmp_path)
+    keys = dataset.keys()
+    told = {key: (False, row % 2 == 0) for row, key in enumerate(keys)}
+    run = tmp_path / "run"
+    run.mkdir()
+    book.take_along(run, "a" * 64)  # nothing was foretold of this model: nothing is taken
+    book.remember("a" * 64, told)
+    book.take_along(run, "a" * 64)
+    book.remember("a" * 64, dict.fromkeys(keys, (False, False)))  # labels that came later
+    book.take_along(run, "a" * 64)
+    asked: list[np.ndarray] = []
+
+    def decide(rows: np.ndarray) -> np.ndarray:
+        asked.append(rows)
+        return np.array([row % 4 == 0 for row in rows])
+
+    rows = np.flatnonzero(dataset.splits != "test")
+    found = book.measure(run, dataset, decide)
+    assert found == Foretold(
+        len(rows),
+        int((rows % 2 == 0).sum()),
+        int((rows % 4 == 0).sum()),
+        int((rows % 4 == 0).sum()),
+    )
+    assert np.array_equal(asked[0], rows)  # slices that test are never asked
+    assert book.measure(run, dataset, decide) == found and len(asked) == 1
+    assert book.record() == found == book.measured(run)

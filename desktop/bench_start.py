@@ -19,6 +19,7 @@ from pathlib import Path
 
 from core import places
 from core.bench.timing import Figure
+from core.workers import worker_command
 
 ROUNDS = 5
 OPENINGS, SCROLLS = 100, 1000
@@ -36,7 +37,7 @@ def _start(mode: str, profile: Path) -> tuple[float, str]:
     """Seconds until a child has painted its window, and what it said then."""
     begin = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, "-m", "desktop.bench_start", mode],
+        worker_command("start", mode),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -63,7 +64,7 @@ def measure() -> dict[str, object]:
                 if number:
                     seconds.append(spent)
         done = subprocess.run(
-            [sys.executable, "-m", "desktop.bench_start", "memory"],
+            worker_command("start", "memory"),
             capture_output=True,
             text=True,
             env=_environment(profile),
@@ -195,5 +196,7 @@ def _memory() -> None:
     sys.stdout.write(json.dumps({"before_bytes": before, "grown_bytes": after - before}) + "\n")
 
 
-if __name__ == "__main__":
-    {"bare": _bare, "window": _window, "memory": _memory}[sys.argv[1]]()
+def main(words: list[str]) -> int:
+    """The worker `start MODE`: one of the windows, or the look at memory."""
+    {"bare": _bare, "window": _window, "memory": _memory}[words[1]]()
+    return 0

@@ -14,6 +14,8 @@ from typing import Annotated
 
 import typer
 
+from core import workers
+
 DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
 
 _HELP = """Read a study, see the model's answer and why, correct it, retrain, promote.
@@ -43,15 +45,8 @@ def main() -> int:
 
 def run(words: Sequence[str]) -> int:
     """Do what the words of a command line ask for."""
-    if words and words[0] == "--worker":
-        from core.retraining.worker import main as work
-
-        return work(list(words[1:]))
-    if words and words[0] == "--decoder-process":  # core.imaging.decoding.FROZEN_FLAG
-        from core.imaging.decoder_process import main as decode
-
-        decode()
-        return DONE
+    if words and words[0] == workers.FLAG:
+        return workers.run_worker(words[1:])
     rest, problem = _take_profile(list(words))
     if problem:
         sys.stderr.write(f"sliceloop: {problem}\n")

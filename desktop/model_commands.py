@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtWidgets import QInputDialog
 
 from core.errors import CoreError
-from desktop.actions import Command
+from core.workers import program_command
+from desktop.command_names import Command
 from desktop.dialogs.models import ModelsDialog
 from desktop.dialogs.retrain import RetrainDialog
 from desktop.jobs import explain
@@ -159,11 +158,8 @@ class ModelCommands:
 
     def start_tour(self) -> None:
         """The guided tour runs as a program of its own, in a profile of its own."""
-        own = [sys.executable] if getattr(sys, "frozen", False) else [
-            sys.executable, "-m", "desktop.launch"
-        ]  # fmt: skip
         try:
-            child = subprocess.Popen([*own, "demo"], stdin=subprocess.DEVNULL, cwd=_source_folder())
+            child = subprocess.Popen(program_command("demo"), stdin=subprocess.DEVNULL)
         except OSError as error:
             self._window.tell(
                 Notice(
@@ -182,7 +178,3 @@ class ModelCommands:
 
 _tours: list[subprocess.Popen[bytes]] = []
 """Kept so that a tour is not finalised while it runs."""
-
-
-def _source_folder() -> Path:
-    return Path(__file__).resolve().parent.parent

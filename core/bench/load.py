@@ -23,6 +23,7 @@ from core.bench.timing import Figure, Work, side_by_side
 from core.imaging import decoding
 from core.imaging.dicom.reader import DicomSeries
 from core.imaging.opening import open_path
+from core.workers import worker_command
 
 SIZES = (300, 1000)
 ROUNDS = 3
@@ -281,23 +282,10 @@ def measure_memory(slices: int = 300) -> dict[str, Any]:
     """Peak memory of a process that loads a series, against the array's size; Linux only."""
     if not sys.platform.startswith("linux"):
         return {}
-    program = (
-        "import re, sys; from pathlib import Path; "
-        "from core.imaging.opening import open_path; "
-        "v = open_path(Path(sys.argv[1])).series[0].load(); "
-        "told = Path('/proc/self/status').read_text(); "
-        "peak = int(re.search(r'VmHWM:\\s+(\\d+)', told)[1]) * 1024; "
-        "print(v.voxels.nbytes, peak)"
-    )
     with _folder() as folder:
         make_series(folder, slices)
-        root = Path(__file__).resolve().parents[2]
         done = subprocess.run(
-            [sys.executable, "-c", program, str(folder)],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=root,
+            worker_command("load", str(folder)), capture_output=True, text=True, check=True
         )
     array, peak = map(int, done.stdout.split())
     allowed = 1.2 * array + 150e6
@@ -324,3 +312,12 @@ def measure_first_only(sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {"figures": [figure.as_dict() for figure in measure_first(sizes, rounds)]}
+
+
+def main(words: list[str]) -> int:
+    """The worker `load FOLDER`: load a series; tell its array's bytes and this process's peak."""
+    volume = open_path(Path(words[1])).series[0].load()
+    told = Path("/proc/self/status").read_text()
+    peak = int(told.split("VmHWM:")[1].split()[0]) * 1024
+    sys.stdout.write(f"{volume.voxels.nbytes} {peak}\n")
+    return 0

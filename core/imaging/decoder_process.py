@@ -15,6 +15,7 @@ import pickle
 import struct
 import sys
 import time
+from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -47,8 +48,8 @@ def size_of(task: Task) -> int:
     return count
 
 
-def main() -> None:
-    """Serve until standard input ends."""
+def main(_words: Sequence[str] = ()) -> int:
+    """Serve until standard input ends; returns the exit code."""
     requests = os.fdopen(0, "rb", buffering=1 << 16)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -59,7 +60,7 @@ def main() -> None:
     while True:
         prefix = requests.read(16)
         if len(prefix) < 16:
-            return
+            return 0
         length, slot_size = struct.unpack("<QQ", prefix)
         request = requests.read(length)
         try:
@@ -72,7 +73,7 @@ def main() -> None:
                 slot = open_slot(name, slot_size)
         except Exception as error:  # noqa: BLE001 - whatever it is, the picture is not to blame
             _answer(replies, {"lost": f"could not take up its work ({type(error).__name__})"})
-            return
+            return 0
         _answer(replies, _serve(task, slot) | {"spent": f"{time.process_time():.3f}"})
 
 
@@ -120,7 +121,3 @@ def _limit_memory(extra: int) -> None:
         limit = ADDRESS_SPACE + extra
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-if __name__ == "__main__":
-    main()

@@ -36,9 +36,7 @@ from numpy.typing import NDArray
 from core.errors import CancelledError, CoreError, DecoderDiedError, UnreadableImageError
 from core.imaging.decoder_process import Task, open_slot, size_of
 from core.imaging.volume import Cancelled
-
-FROZEN_FLAG = "--decoder-process"
-"""Only argument with which a frozen program calls `decoder_process.main()` and ends."""
+from core.workers import worker_command
 
 DEADLINE_SECONDS = 8.0
 """For one picture, besides a tenth of a second for each MB of it: of the decoder's own time.
@@ -50,10 +48,6 @@ _PATIENCE = 6
 START_SECONDS = 60.0
 """For a decoder process to come up on a busy computer."""
 _LARGEST_REPLY = 1 << 14
-_START = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
-    "from core.imaging.decoder_process import main; main()"
-)
 
 
 @dataclass(frozen=True)
@@ -91,15 +85,9 @@ class _Worker:
         else:
             self._handle = _anonymous_file()
             self._name = str(self._handle)
-        root = str(Path(__file__).resolve().parents[2])
-        command = (
-            [sys.executable, FROZEN_FLAG]
-            if getattr(sys, "frozen", False)
-            else [sys.executable, "-c", _START, root]
-        )
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            command,
+            worker_command("decode"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

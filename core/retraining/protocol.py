@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core import durable
 from core.errors import RunError
+from core.workers import worker_command
 
 State = Literal["new", "running", "stopped", "failed", "finished"]
 Event = dict[str, Any]
@@ -173,13 +173,6 @@ class RunFolder:
     def finish(self, result: dict[str, Any]) -> None:
         """Write the outcome: from now on the run counts as a success."""
         durable.write_json(self.path / "result.json", result)
-
-
-def worker_command(*words: str) -> list[str]:
-    """Command line that starts a worker process: from the source tree or from the bundle."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "--worker", *words]
-    return [sys.executable, "-m", "core.retraining.worker", *words]
 
 
 def start_training(

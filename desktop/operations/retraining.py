@@ -19,9 +19,9 @@ from core.retraining.protocol import (
     RunFolder,
     TrainingRequest,
     start_training,
-    worker_command,
 )
 from core.session import Session
+from core.workers import worker_command
 from desktop.jobs import Job, Jobs, Task
 from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell

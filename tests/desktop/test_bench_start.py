@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
+from core.workers import worker_command
 from desktop import bench_start
 from tests.conftest import ROOT
 
 
 def run(mode: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "desktop.bench_start", mode],
-        cwd=ROOT,
+        worker_command("start", mode),
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
         capture_output=True,
         text=True,

@@ -16,6 +16,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from core.models.torchvision_library import torchvision
+
 
 class NamedTrunk(nn.Module):
     """The network of a library, without its last linear layer, cut before its pooling.
@@ -144,11 +146,9 @@ def torchvision_trunk(name: str, channels: int, image_size: int | None = None) -
     image_size: rows and columns, for networks whose size is fixed when they are made (ViT).
     Raises ValueError if torchvision has none of that name, or it cannot be cut.
     """
-    import torchvision
-
     more = {"image_size": image_size} if image_size and name.startswith("vit_") else {}
     try:
-        model = torchvision.models.get_model(name, weights=None, **more)
+        model = torchvision().models.get_model(name, weights=None, **more)
     except (ValueError, TypeError) as error:
         raise ValueError(f"torchvision has no classifier named {name}: {error}") from error
     if channels != 3:
@@ -232,6 +232,7 @@ def _take_channels(model: nn.Module, channels: int) -> None:
 
 def timm_trunk(name: str, channels: int, image_size: int | None = None) -> NamedTrunk:
     """A timm network as a trunk, with random weights. Raises ValueError if it cannot be one."""
+    torchvision()  # before timm, which imports it
     import timm
     from timm.models.vision_transformer import VisionTransformer
 

@@ -16,6 +16,7 @@ from core.errors import DamagedModelError, PretrainedUnavailableError
 from core.models.architectures import efficientnet_lite
 from core.models.architectures.families import find_family
 from core.models.state_files import read_state, without_prefix
+from core.models.torchvision_library import torchvision
 
 _HEADS = ("fc", "_fc", "head", "head.fc", "heads.head", "classifier")
 """Names of last layers in state dicts of torchvision, timm and their relatives."""
@@ -49,10 +50,8 @@ def fill_pretrained(family: str, trunk: nn.Module, file: str = "") -> None:
 
 def _published(name: str) -> dict[str, Tensor]:
     """Torchvision's default weights, from its cache or its server."""
-    import torchvision
-
     try:
-        weights = torchvision.models.get_model_weights(name).DEFAULT
+        weights = torchvision().models.get_model_weights(name).DEFAULT
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except (URLError, OSError, RuntimeError, ValueError, AttributeError) as error:
         raise PretrainedUnavailableError(name, type(error).__name__) from error

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.models.torchvision_library import torchvision
+
 FEATURES = {"resnet18": 512, "resnet34": 512, "resnet50": 2048, "resnet101": 2048}
 """Channels after layer4."""
 MULTI_SCALE_FEATURES = 128 + 256 + 512
@@ -27,9 +29,7 @@ class ResNet(nn.Module):
 
     def __init__(self, name: str, in_channels: int = 3) -> None:
         super().__init__()
-        import torchvision
-
-        made = torchvision.models.get_model(name, weights=None)
+        made = torchvision().models.get_model(name, weights=None)
         self.conv1: nn.Conv2d = made.conv1
         if in_channels != 3:
             self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)

@@ -1,0 +1,72 @@
+"""How a process of our own is started: from the source tree and from the bundle alike.
+
+The one place that knows. In the bundle every process is the same executable; in the source tree
+it is the running Python. Nothing heavy is imported here, and nothing of Qt.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+FLAG = "--worker"
+"""First word after which the entry point runs a worker instead of a command or the window."""
+
+WORKERS = {
+    "train": "core.retraining.worker",
+    "judge": "core.retraining.worker",
+    "features": "core.retraining.worker",
+    "foretell": "core.retraining.worker",
+    "decode": "core.imaging.decoder_process",
+    "load": "core.bench.load",
+    "start": "desktop.bench_start",
+}
+"""Worker → the module whose `main(words)` runs it; its words begin with the worker's name."""
+
+_ROOT = Path(__file__).resolve().parent.parent
+_RUN = "import sys; sys.path.insert(0, sys.argv[1]); from {module} import {name}; sys.exit({call})"
+
+
+def is_bundle() -> bool:
+    """Whether this program runs from an installed bundle instead of a Python environment."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def executable() -> str:
+    """The console executable of the bundle, or the running Python.
+
+    The bundle's windowed executable has no standard streams on Windows; its console twin lies
+    beside it.
+    """
+    own = Path(sys.executable)
+    if is_bundle() and own.stem == "sliceloopw":
+        return str(own.with_name(f"sliceloop{own.suffix}"))
+    return str(own)
+
+
+def program_command(*words: str) -> list[str]:
+    """Command line that runs `sliceloop WORDS` as a process of its own, wherever it is started."""
+    if is_bundle():
+        return [executable(), *words]
+    code = _RUN.format(module="desktop.launch", name="run", call="run(sys.argv[2:])")
+    return [executable(), "-c", code, str(_ROOT), *words]
+
+
+def worker_command(name: str, *words: str) -> list[str]:
+    """Command line that starts a worker process. Raises KeyError if there is none of that name."""
+    module = WORKERS[name]
+    if is_bundle():
+        return [executable(), FLAG, name, *words]
+    code = _RUN.format(module=module, name="main", call="main(sys.argv[2:])")
+    return [executable(), "-c", code, str(_ROOT), name, *words]
+
+
+def run_worker(words: Sequence[str]) -> int:
+    """Run the worker that the words name; returns its exit code, 2 if there is none."""
+    if not words or words[0] not in WORKERS:
+        sys.stderr.write(f"sliceloop {FLAG}: unknown worker\n")
+        return 2
+    main: Callable[[list[str]], int] = importlib.import_module(WORKERS[words[0]]).main
+    return main(list(words))

@@ -1,0 +1,51 @@
+"""Processes of our own are started in one way, from the source tree and from the bundle."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import workers
+from desktop import launch
+
+
+def test_every_worker_has_a_main() -> None:
+    for name, module in workers.WORKERS.items():
+        if name != "start":  # imports Qt: the bench's own tests run it
+            assert callable(importlib.import_module(module).main)
+
+
+def test_a_worker_starts_wherever_it_is_called(tmp_path: Path) -> None:
+    command = workers.worker_command("judge", str(tmp_path / "no-run"))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no-run" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_program_starts_wherever_it_is_called(tmp_path: Path) -> None:
+    command = workers.program_command("--version")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "sliceloop" in done.stdout
+
+
+def test_in_the_bundle_every_process_is_the_console_executable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    for own in ("sliceloop", "sliceloopw"):
+        monkeypatch.setattr(sys, "executable", str(tmp_path / own))
+        console = str(tmp_path / "sliceloop")
+        assert workers.worker_command("train", "run") == [console, "--worker", "train", "run"]
+        assert workers.program_command("demo") == [console, "demo"]
+
+
+def test_an_unknown_worker_is_wrong_usage(capfd: pytest.CaptureFixture[str]) -> None:
+    assert launch.run([workers.FLAG, "nothing"]) == 2
+    assert launch.run([workers.FLAG]) == 2
+    assert "unknown worker" in capfd.readouterr().err
+    with pytest.raises(KeyError):
+        workers.worker_command("nothing")

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QMessageBox
 from core.errors import BadTableError
 from core.imaging.tilt import straightened
 from core.session import Reading
-from desktop.actions import Command, Menu
+from desktop.command_names import Command, Menu
 from desktop.jobs import Job, Task
 from desktop.label_commands import LabelCommands
 from desktop.language import say

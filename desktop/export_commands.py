@@ -8,7 +8,7 @@ from PySide6.QtGui import QGuiApplication, QPixmap
 from PySide6.QtWidgets import QFileDialog
 
 from core.session import Reading
-from desktop.actions import Command
+from desktop.command_names import Command
 from desktop.dialogs.export import ExportDialog
 from desktop.language import say
 from desktop.main_window import MainWindow

@@ -12,8 +12,8 @@ from core.reading import areas
 from core.reading.measurements import Kind, Measurement, to_patient
 from core.session import Reading
 from desktop import language
-from desktop.actions import Command
 from desktop.app import Application
+from desktop.command_names import Command
 
 Shoot = Callable[[str], None]
 """Takes a picture of the window under a name, once it has settled."""

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from PySide6.QtGui import QKeySequence
 
-from desktop.actions import SPECS, Command, plain
+from desktop.actions import plain
+from desktop.command_names import Command
+from desktop.command_table import SPECS
 from desktop.language import say
 
 RESERVED = ("Tab", "Shift+Tab", "Ctrl+Tab", "Alt+F4")

@@ -14,7 +14,8 @@ from core.labels.schema import LabelClass, LabelSet
 from core.labels.sets import available_label_sets, load_label_set
 from core.sentences import sentence
 from core.session import Reading
-from desktop.actions import Command, Menu, exclusive
+from desktop.actions import exclusive
+from desktop.command_names import Command, Menu
 from desktop.language import current, say, task_name
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice

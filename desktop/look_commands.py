@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from desktop.actions import Command, Menu, exclusive
+from desktop.actions import exclusive
+from desktop.command_names import Command, Menu
 from desktop.dialogs.edit_keys import EditKeysDialog
 from desktop.dialogs.keys import KeysDialog
 from desktop.label_commands import in_reading_order

@@ -28,7 +28,8 @@ from core.imaging.geometry import Plane
 from core.reading.layout import Layout
 from core.session import Reading
 from desktop import appearance, language
-from desktop.actions import Actions, Command
+from desktop.actions import Actions
+from desktop.command_names import Command
 from desktop.language import say
 from desktop.notices import Notice
 from desktop.operations import Operations

@@ -17,7 +17,7 @@ from core.models.heat import COLOUR_MAPS
 from core.reading.areas import Edit
 from core.reading.layout import Layout, Tool
 from core.session import LoadState, Reading
-from desktop.actions import Command, Menu
+from desktop.command_names import Command, Menu
 from desktop.language import say
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from core.imaging.geometry import Plane
 from core.session import AnswerState, LoadState, Reading
-from desktop.actions import Command
 from desktop.app import Application
+from desktop.command_names import Command
 from desktop.language import say
 from desktop.notices import Level
 

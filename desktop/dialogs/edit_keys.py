@@ -22,7 +22,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.actions import SPECS, Command, plain
+from desktop.actions import plain
+from desktop.command_names import Command
+from desktop.command_table import SPECS
 from desktop.keys import Keys, keys_of, objection, portable, with_keys
 from desktop.language import say
 

@@ -15,7 +15,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.actions import MOUSE, SPECS, Actions, Menu, keys_in_words, plain
+from desktop.actions import Actions, keys_in_words, plain
+from desktop.command_names import Menu
+from desktop.command_table import MOUSE, SPECS
 from desktop.language import say
 
 

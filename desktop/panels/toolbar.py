@@ -7,8 +7,9 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QMenu, QSlider, QToolBar, QToolButton, QWidget
 
 from core.imaging.intensity import Window
-from desktop.actions import Actions, Command, keys_in_words, plain
+from desktop.actions import Actions, keys_in_words, plain
 from desktop.appearance import font, theme
+from desktop.command_names import Command
 from desktop.language import later, say, say_core
 
 _BUTTONS = (

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import QApplication
 
 from core.models.catalogue import Catalogue
 from core.session import AnswerState, LoadState, Reading
-from desktop.actions import Command
 from desktop.app import Application, make_qt
+from desktop.command_names import Command
 
 GIVE_UP_MS = 150_000
 

@@ -17,7 +17,8 @@ from pytestqt.qtbot import QtBot
 
 from core.imaging.opening import open_path
 from core.session import AnswerState, LoadState
-from desktop.actions import SPECS, Command
+from desktop.command_names import Command
+from desktop.command_table import SPECS
 from desktop.jobs import Failure
 from desktop.operations.exporting import answers_table
 from tests.core.imaging.dicom.make import write_series

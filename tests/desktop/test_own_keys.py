@@ -6,7 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from pytestqt.qtbot import QtBot
 
-from desktop.actions import SPECS, Command
+from desktop.command_names import Command
+from desktop.command_table import SPECS
 from desktop.dialogs.edit_keys import EditKeysDialog
 from desktop.keys import keys_of, objection, with_keys
 from tests.desktop.conftest import Bench

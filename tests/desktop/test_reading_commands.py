@@ -9,7 +9,8 @@ from PySide6.QtGui import QKeySequence
 from core.labels.schema import Attention
 from core.reading.layout import Layout, Tool
 from core.session import AnswerState, LoadState
-from desktop.actions import SPECS, Command, Menu, Where
+from desktop.command_names import Command, Menu, Where
+from desktop.command_table import SPECS
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
 from tests.desktop.viewer.making import drag, mouse, settle

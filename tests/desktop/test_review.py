@@ -17,7 +17,7 @@ from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
 from core.reading.measurements import Kind, Measurement
 from core.session import AnswerState, Reading
 from desktop import appearance
-from desktop.actions import Command
+from desktop.command_names import Command
 from desktop.operations.reviewing import left_out
 from desktop.panels.review import reason_words, why_words
 from tests.desktop.conftest import Bench

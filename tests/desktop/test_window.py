@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from core.errors import DamagedJournalError, NotDurableError, UnreadableImageError
 from core.labels.journal import Journal
 from core.session import AnswerState, LoadState, Reading
-from desktop.actions import Command
+from desktop.command_names import Command
 from desktop.notices import Level
 from desktop.operations.opening import whole_folders
 from desktop.panels.footer import DISCLAIMER

@@ -181,10 +181,25 @@ class Case:
             self._prediction.slices[answer.index] = answer
             self.prediction_changed.emit(answer.index)
 
-    def prediction_finished(self, model: ModelIdentity, series_probability: float | None) -> None:
-        """All slices are answered: take the answer for the series as a whole."""
+    def prediction_finished(
+        self,
+        model: ModelIdentity,
+        series_probability: float | None,
+        conflict: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """All slices are answered: take the answer for the series as a whole.
+
+        conflict: a sentence where slices and series contradict each other at the model's own
+        threshold. notes: what was done because memory ran out.
+        """
         if self._prediction is not None and self._prediction.model == model:
-            self._prediction = replace(self._prediction, series_probability=series_probability)
+            self._prediction = replace(
+                self._prediction,
+                series_probability=series_probability,
+                conflict=conflict,
+                notes=notes,
+            )
             self._kept.pop(model, None)
             self._kept[model] = self._prediction
             while len(self._kept) > PREDICTIONS_KEPT:
@@ -203,13 +218,36 @@ class Case:
             return self._display.threshold
         return self._prediction.threshold if self._prediction is not None else 0.5
 
+    @property
+    def is_series_called(self) -> bool:
+        """Whether the answer for the series as a whole reaches its operating threshold.
+
+        That is the reader's, else the one of the model's rule for series, else that of slices.
+        """
+        prediction = self._prediction
+        if prediction is None or prediction.series_probability is None:
+            return False
+        moved = self._display.threshold is not None
+        own = None if moved else prediction.series_threshold
+        return prediction.series_probability >= (own or self.threshold)
+
     def is_in_conflict(self) -> bool:
         """Whether slices and the series as a whole are on different sides of the threshold."""
         prediction = self._prediction
         if prediction is None or prediction.series_probability is None:
             return False
+        if any(answer.of_volume for answer in prediction.slices.values()):
+            return False
         found = any(self.is_suspicious(index) for index in prediction.slices)
-        return (prediction.series_probability >= self.threshold) != found
+        return self.is_series_called != found
+
+    def predicts(self, index: int, class_id: str) -> bool | None:
+        """Whether the model calls a class on slice `index`; None without an answer there."""
+        prediction = self._prediction
+        answer = prediction.slices.get(index) if prediction is not None else None
+        if prediction is None or answer is None or class_id not in answer.probabilities:
+            return None
+        return answer.predicts(class_id, prediction.positive, self.threshold, prediction.labelling)
 
     def is_suspicious(self, index: int) -> bool:
         """Whether the model's probability reaches its operating threshold on this slice."""

@@ -159,23 +159,14 @@ def _series_facts(
                 "slice_id": series.summary.slice_ids[answer.index],
                 "probabilities": answer.probabilities,
                 # A heat map of a class that is not predicted shows what speaks for it all the same.
-                "explained_class_is_predicted": _is_predicted(card, answer, explained),
+                "explained_class_is_predicted": answer.predicts(
+                    explained, card.positive, card.threshold, card.labelling
+                ),
                 **({"spread": list(answer.spread)} if answer.spread else {}),
             }
             for answer in answers
         ],
     }
-
-
-def _is_predicted(card: Card, answer: SlicePrediction, class_id: str) -> bool:
-    """Whether the model calls a class on this slice: at the threshold, or the likeliest."""
-    called = answer.probabilities[card.positive] >= card.threshold
-    if class_id == card.positive:
-        return called
-    if card.labelling == "any-of":
-        return answer.probabilities[class_id] >= card.threshold
-    rest = {name: p for name, p in answer.probabilities.items() if name != card.positive}
-    return not called and max(rest, key=lambda name: rest[name]) == class_id
 
 
 def _rows(series: Series, card: Card, answers: list[SlicePrediction]) -> list[list[Any]]:

@@ -75,7 +75,8 @@ def conflict(card: Card, answers: Sequence[SlicePrediction]) -> str:
         return ""
     called = [a.index for a in answers if a.probabilities[card.positive] >= card.threshold]
     whole = series_probability(card, answers)
-    if called and whole < card.threshold:
+    series_is_called = whole >= (card.series_threshold or card.threshold)
+    if called and not series_is_called:
         numbers = ", ".join(str(index + 1) for index in sorted(called)[:5])
         more = "…" if len(called) > 5 else ""
         return (
@@ -83,7 +84,7 @@ def conflict(card: Card, answers: Sequence[SlicePrediction]) -> str:
             f"{'slice is' if len(called) == 1 else 'slices are'} at or above the threshold "
             f"({numbers}{more}), the series ({whole:.0%}) is below it."
         )
-    if not called and whole >= card.threshold:
+    if not called and series_is_called:
         return (
             f"Slices and series disagree: the series ({whole:.0%}) is at or above the threshold, "
             "and no single slice is."

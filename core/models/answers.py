@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Labelling = Literal["one-of", "any-of"]
+"""Whether classes exclude each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,22 @@ class SlicePrediction:
     provisional: bool = False
     of_volume: bool = False
 
+    def predicts(
+        self, class_id: str, positive: str, threshold: float, labelling: Labelling = "one-of"
+    ) -> bool:
+        """Whether the model calls a class here: at the threshold, or the likeliest of the others.
+
+        A heat map of a class that is not predicted shows what speaks for it all the same; it must
+        be said that the model did not decide so. Raises KeyError for an unknown class.
+        """
+        called = self.probabilities[positive] >= threshold
+        if class_id == positive:
+            return called
+        if labelling == "any-of":
+            return self.probabilities[class_id] >= threshold
+        rest = {name: p for name, p in self.probabilities.items() if name != positive}
+        return not called and rest[class_id] == max(rest.values())
+
 
 @dataclass(frozen=True)
 class ModelIdentity:
@@ -62,7 +82,9 @@ class SeriesPrediction:
 
     series_probability: probability of the positive class for the series as a whole, or None
         until all slices are there. conflict: a sentence where slices and series disagree, or "".
-        cautions: what the input guard says about this series.
+        cautions: what the input guard says about this series. notes: what was done because
+        memory ran out. labelling: whether classes exclude each other. series_threshold: the
+        operating threshold of `series_probability`; None where it is that of the slices.
     """
 
     model: ModelIdentity
@@ -72,3 +94,6 @@ class SeriesPrediction:
     series_probability: float | None = None
     conflict: str = ""
     cautions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    labelling: Labelling = "one-of"
+    series_threshold: float | None = None

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from core import durable
 from core.errors import DamagedModelError
 from core.imaging.intensity import Quantity
-from core.models.answers import ModelIdentity
+from core.models.answers import Labelling, ModelIdentity
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -30,7 +30,7 @@ class _Frozen(BaseModel):
 class Preprocessing(_Frozen):
     """How a slice becomes the network's input; read by `core.models.preprocessing` alone."""
 
-    size: int = Field(192, ge=32, le=1024)
+    size: int = Field(192, ge=16, le=1024)
     """Rows and columns of the network's input, pixels."""
     window_center: float = 40.0
     """Centre of the window applied to Hounsfield units, HU (LINEAR_EXACT)."""
@@ -150,8 +150,10 @@ class SeriesRule(_Frozen):
     """Under `learned`: of the highest slice's logit, and of the top-k mean's."""
     intercept: float = 0.0
     """Under `learned`."""
+    threshold: float | None = Field(None, gt=0, lt=1)
+    """Under `learned`: operating threshold of the series' probability; the card's if None."""
     fitted_on: str = ""
-    """Under `learned`: on what, in words."""
+    """On what the rule was chosen or fitted, and what that gained, in words."""
 
 
 class Agreement(_Frozen):
@@ -204,7 +206,7 @@ class Card(_Frozen):
     """The class that stands for a finding."""
     auxiliary: tuple[str, ...] = ()
     """Further targets that the network was trained on and whose answers are not shown."""
-    labelling: Literal["one-of", "any-of"] = "one-of"
+    labelling: Labelling = "one-of"
     """`one-of`: classes exclude each other and probabilities sum to 1; `any-of`: each class is
     there or not by itself (one logit a class), and each has a probability of its own."""
     members: tuple[str, ...] = ()
@@ -271,6 +273,11 @@ class Card(_Frozen):
         if self.heads == 1:
             return 0, 1.0 if class_id == self.positive else -1.0
         return place, 1.0
+
+    @property
+    def series_threshold(self) -> float | None:
+        """Operating threshold of a series' probability, where it is not that of the slices."""
+        return self.series_rule.threshold if self.series_rule.how == "learned" else None
 
     @property
     def weight_files(self) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,9 @@ from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 
+from core.errors import DamagedModelError
 from core.imaging.volume import Volume
+from core.models.card import read_card
 from core.models.engine import Cancel, Work, serve
 from core.models.messages import (
     EngineDied,
@@ -24,8 +26,11 @@ from core.models.messages import (
     PredictRequest,
     RequestFailed,
     SharedVoxels,
+    SlicesAhead,
 )
 
+_AHEAD_FROM, _AHEAD_AT_MOST = 4_000_000, 8_000_000
+"""Bytes of a series from which its visible slice is sent ahead, and that may go ahead."""
 _RESTARTS = 3
 """Deaths in a row, without an answer between them, after which it is not started again."""
 
@@ -75,6 +80,12 @@ class EngineClient:
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         """Ask about a volume. Copies the voxels into shared memory once; a newer request wins."""
         self.start()
+        with self._lock:
+            channel = self._channel
+        ahead = slices_ahead(request, volume)
+        if channel is not None and ahead is not None:
+            with suppress(OSError):  # a death is told by the reader
+                channel.send(ahead)
         voxels = np.ascontiguousarray(volume.voxels)
         memory = SharedMemory(create=True, size=max(1, voxels.nbytes))
         np.ndarray(voxels.shape, voxels.dtype, memory.buf)[...] = voxels
@@ -157,6 +168,29 @@ class EngineClient:
             if memory is not None:
                 memory.close()
                 memory.unlink()
+
+
+def slices_ahead(request: PredictRequest, volume: Volume) -> SlicesAhead | None:
+    """What goes ahead of a series: its visible slice as the model reads it.
+
+    None where the whole series is as quickly there, and for models of volumes.
+    """
+    try:
+        spec = read_card(request.model_folder).preprocessing
+    except DamagedModelError:
+        return None  # the engine will say so
+    low, high = max(0, request.first - spec.reach), request.first + spec.reach + 1
+    part = volume.voxels[low:high]
+    if spec.dimensions == 3 or volume.voxels.nbytes < _AHEAD_FROM or part.nbytes > _AHEAD_AT_MOST:
+        return None
+    return SlicesAhead(
+        request,
+        volume.summary,
+        np.ascontiguousarray(part),
+        volume.slope[low:high],
+        volume.intercept[low:high],
+        request.first - low,
+    )
 
 
 def _how(exit_code: int | None) -> str:

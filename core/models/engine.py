@@ -1,16 +1,15 @@
 """The engine process: models live here, and may die here without taking the window along.
 
 It answers one request at a time, looks for a newer one between batches, and keeps the models
-and the answers that it has already given (by pixels and weights). torch is imported inside.
+and the answers that it has already given (by pixels and card). torch is imported inside.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import CoreError, EngineDiedError, UnsuitableInputError
-from core.imaging.volume import Volume
+from core.imaging.volume import SeriesSummary, Volume
 from core.models import guard
 from core.models.aggregation import conflict, series_probability
-from core.models.answers import SeriesPrediction, SlicePrediction
-from core.models.card import read_card
+from core.models.answers import SeriesPrediction
+from core.models.card import Card, read_card
 from core.models.messages import (
     EngineReady,
     PredictionFinished,
@@ -31,13 +30,14 @@ from core.models.messages import (
     RequestFailed,
     SharedVoxels,
     SliceAnswered,
+    SlicesAhead,
 )
+from core.models.remembered import AnswerMemory, Answers
 
 if TYPE_CHECKING:
     from core.models.predictor import Predictor
 
 _MODELS = 3
-_SERIES = 16
 _log = logging.getLogger(__name__)
 
 
@@ -78,13 +78,18 @@ class _Engine:
     def __init__(self, channel: Connection) -> None:
         self._channel = channel
         self._models: OrderedDict[str, Predictor] = OrderedDict()
-        self._answers: OrderedDict[tuple[str, str], dict[int, SlicePrediction]] = OrderedDict()
+        self._memory = AnswerMemory()
         self._waiting: list[Work] = []
+        self._ahead: SlicesAhead | None = None
+        self._begun = -1
         self._cancelled = -1
 
     def step(self) -> None:
-        if not self._waiting:
+        if not self._waiting and self._ahead is None:
             self._receive()
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            self._look_ahead(ahead)
         if not self._waiting:
             return
         work = self._waiting.pop()
@@ -104,14 +109,60 @@ class _Engine:
         message: Any = self._channel.recv()
         if isinstance(message, Work):
             self._waiting.append(message)
+        elif isinstance(message, SlicesAhead):
+            self._waiting.clear()
+            self._ahead = message
         elif isinstance(message, Cancel):
             self._waiting = [w for w in self._waiting if w.request.id != message.request_id]
+            if self._ahead is not None and self._ahead.request.id == message.request_id:
+                self._ahead = None
             self._cancelled = message.request_id
 
     def _superseded(self, request_id: int) -> bool:
         while self._channel.poll():
             self._receive()
-        return bool(self._waiting) or self._cancelled == request_id
+        newer = bool(self._waiting) or self._ahead is not None
+        return newer or self._cancelled == request_id
+
+    def _look_ahead(self, ahead: SlicesAhead) -> None:
+        """Answer the visible slice while the rest of a long series is on its way."""
+        request = ahead.request
+        try:
+            card = read_card(request.model_folder)
+            if guard.refusals(card, ahead.summary):
+                return
+            predictor = self._predictor(request, card)
+            near = Volume(ahead.summary, ahead.voxels, ahead.slope, ahead.intercept)
+            answers = predictor.predict_volume(
+                near,
+                first=ahead.at,
+                explain=request.explain,
+                class_id=request.class_id,
+                provisional=True,
+            )
+            answer = replace(next(answers), index=request.first, provisional=True)
+        except CoreError:
+            return  # the whole request, which follows, will say so
+        except Exception:  # noqa: BLE001 - the same
+            _log.exception("the visible slice was not answered ahead")
+            return
+        self._begin(request, card, ahead.summary)
+        self._channel.send(SliceAnswered(request.id, card.identity, answer))
+
+    def _begin(self, request: PredictRequest, card: Card, summary: SeriesSummary) -> None:
+        """Say once that the series is accepted."""
+        if self._begun == request.id:
+            return
+        self._begun = request.id
+        prediction = SeriesPrediction(
+            card.identity,
+            card.positive,
+            card.threshold,
+            cautions=guard.cautions(card, summary),
+            labelling=card.labelling,
+            series_threshold=card.series_threshold,
+        )
+        self._channel.send(PredictionStarted(request.id, prediction))
 
     def _answer(self, work: Work) -> None:
         started = time.perf_counter()
@@ -120,22 +171,16 @@ class _Engine:
         reasons = guard.refusals(card, work.voxels.summary)
         if reasons:
             raise UnsuitableInputError(card.id, reasons)
-        predictor = self._predictor(request)
-        cautions = guard.cautions(card, work.voxels.summary)
-        self._channel.send(
-            PredictionStarted(
-                request.id,
-                SeriesPrediction(card.identity, card.positive, card.threshold, cautions=cautions),
-            )
-        )
+        predictor = self._predictor(request, card)
+        self._begin(request, card, work.voxels.summary)
         try:
             memory = SharedMemory(work.voxels.name)
         except FileNotFoundError:
             return  # a newer request has taken its place meanwhile
         try:
             volume = _volume(memory, work.voxels)
-            shown = request.class_id or card.positive
-            known = self._known(volume, f"{card.identity.weights_sha256} {shown}")
+            how = (request.class_id or card.positive, request.explain, predictor.runtime)
+            known = self._memory.of(volume, card, *how)
             for index in sorted(known, key=lambda k: abs(k - request.first)):
                 self._channel.send(SliceAnswered(request.id, card.identity, known[index]))
             if len(known) < volume.slices and not self._predict(request, predictor, volume, known):
@@ -155,11 +200,7 @@ class _Engine:
         )
 
     def _predict(
-        self,
-        request: PredictRequest,
-        predictor: Predictor,
-        volume: Volume,
-        known: dict[int, SlicePrediction],
+        self, request: PredictRequest, predictor: Predictor, volume: Volume, known: Answers
     ) -> bool:
         """Answer what is not known yet; False if a newer request or a cancel came between."""
         answers = predictor.predict_volume(
@@ -168,20 +209,20 @@ class _Engine:
             explain=request.explain,
             class_id=request.class_id,
             provisional=True,
+            known=tuple(known),
             cancelled=lambda: self._superseded(request.id),
         )
         for answer in answers:
-            if answer.index not in known:
-                if not answer.provisional:
-                    known[answer.index] = answer
-                self._channel.send(SliceAnswered(request.id, predictor.card.identity, answer))
+            if not answer.provisional:
+                known[answer.index] = answer
+            self._channel.send(SliceAnswered(request.id, predictor.card.identity, answer))
         return len(known) == volume.slices
 
-    def _predictor(self, request: PredictRequest) -> Predictor:
+    def _predictor(self, request: PredictRequest, card: Card) -> Predictor:
         from core.models.predictor import load_predictor
 
-        card = read_card(request.model_folder)
-        key = f"{card.identity.weights_sha256}:{card.id}:{request.device}:{request.runtime}"
+        # The whole card: another calibration of the same weights is another model.
+        key = f"{card.model_dump_json()} {request.device} {request.runtime}"
         if key not in self._models:
             self._models[key] = load_predictor(
                 request.model_folder, request.device, runtime=request.runtime
@@ -190,17 +231,6 @@ class _Engine:
         while len(self._models) > _MODELS:
             self._models.popitem(last=False)
         return self._models[key]
-
-    def _known(self, volume: Volume, weights: str) -> dict[int, SlicePrediction]:
-        digest = hashlib.blake2b(np.ascontiguousarray(volume.voxels).data, digest_size=16)
-        digest.update(volume.slope.tobytes())
-        digest.update(volume.intercept.tobytes())
-        key = (digest.hexdigest(), weights)
-        known = self._answers.setdefault(key, {})
-        self._answers.move_to_end(key)
-        while len(self._answers) > _SERIES:
-            self._answers.popitem(last=False)
-        return known
 
 
 def _volume(memory: SharedMemory, voxels: SharedVoxels) -> Volume:

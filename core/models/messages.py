@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import CoreError
 from core.imaging.volume import SeriesSummary
 from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
@@ -42,6 +45,23 @@ class SharedVoxels:
     summary: SeriesSummary
 
 
+@dataclass(frozen=True, eq=False)
+class SlicesAhead:
+    """The visible slice with the neighbours that the model reads, sent before all others.
+
+    A long series takes a while to be copied and to be recognised; its visible slice is answered
+    meanwhile. voxels: (n, rows, columns[, 3]) as stored, `first` − `at` … of the series. at: the
+    visible slice's place among them.
+    """
+
+    request: PredictRequest
+    summary: SeriesSummary
+    voxels: NDArray[np.generic]
+    slope: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    at: int
+
+
 @dataclass(frozen=True)
 class EngineReady:
     """The engine has imported its libraries."""
@@ -72,7 +92,7 @@ class PredictionFinished:
     """All slices are answered.
 
     conflict: a sentence where slices and series contradict each other, or "". notes: what was
-    done because memory ran out.
+    done because memory ran out, sentences.
     """
 
     request_id: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -20,10 +20,10 @@ from core.models.answers import HeatMap, SlicePrediction
 from core.models.architectures.classifier import Classifier, build, normalise
 from core.models.card import Calibration, Card, Preprocessing, check_weights, read_card
 from core.models.member import BATCH, Look, Member
-from core.models.preprocessing import Box, Prepared, prepare, prepare_slice
+from core.models.preprocessing import Box, Prepared, prepare, prepare_slices
 from core.models.runtime import Choice, Precision, seeded_input
 from core.models.state_files import is_safetensors, read_state
-from core.models.volumes import prepare_volume, slice_maps
+from core.models.volumes import PreparedVolume, prepare_volume, slice_maps
 
 Probabilities = NDArray[np.float64]
 
@@ -39,6 +39,9 @@ class SliceSet(Protocol):
 
     def neighbours(self, row: int, reach: int) -> list[int]:
         """Rows of the slice's neighbours, itself in the middle."""
+
+    def volume(self, row: int) -> Volume:
+        """The series that a row belongs to."""
 
 
 def best_device(wanted: str = "auto") -> torch.device:
@@ -89,6 +92,12 @@ class Predictor:
         looks = self._ask(prepared.pixels[None], class_id or self.card.positive)
         return self._heat(looks, [prepared.box], class_id)[0]
 
+    def volume_maps(self, prepared: PreparedVolume, slices: int) -> list[HeatMap | None]:
+        """What speaks for the positive class in a volume, one map a slice of the file."""
+        shown = self.card.positive
+        values = self.evidence_of(self._ask(prepared.pixels[None], shown), shown)
+        return slice_maps(values[0], prepared, shown, slices)
+
     def _ask(self, pixels: NDArray[np.uint8], class_id: str | None) -> list[Look]:
         """What each member says; with evidence for a class, if one is given."""
         output = None if class_id is None else self.card.output_of(class_id)[0]
@@ -116,13 +125,14 @@ class Predictor:
         explain: bool = True,
         class_id: str | None = None,
         provisional: bool = False,
+        known: Collection[int] = (),
         cancelled: Cancelled = lambda: False,
     ) -> Iterator[SlicePrediction]:
         """Answers for every slice, slice `first` before all others, then outwards from it.
 
         A slice is answered as soon as its context is computed. class_id: what heat maps speak
         for; the positive class if None. provisional: also answer slice `first` alone, after one
-        pass, where its context takes more.
+        pass, where its context takes more. known: slices that need no answer any more.
         """
         middle = volume.slices // 2 if first is None else first
         shown = (class_id or self.card.positive) if explain else None
@@ -130,17 +140,18 @@ class Predictor:
             yield from self._predict_cube(volume, middle, shown, cancelled)
             return
         spec, reach = self.card.preprocessing, len(self.card.context) // 2
-        order = outwards(volume.slices, middle)
+        waiting = [index for index in outwards(volume.slices, middle) if index not in known]
+        needed = {near for index in waiting for near in context.around(index, volume.slices, reach)}
+        order = [index for index in outwards(volume.slices, middle) if index in needed]
         start = min(2 * reach, len(order) - 1) + 1
         batches = [order[:1], order[1:start]]
         batches += [order[k : k + BATCH] for k in range(start, len(order), BATCH)]
         logits: dict[int, Probabilities] = {}
         heat: dict[int, HeatMap] = {}
-        waiting = list(order)
         for batch in filter(None, batches):
             if cancelled():
                 return
-            prepared = [prepare_slice(volume, index, spec) for index in batch]
+            prepared = prepare_slices(volume, batch, spec)
             looks = self._ask(np.stack([item.pixels for item in prepared]), shown)
             # (slices, members, outputs)
             said = np.stack([look.logits for look in looks], axis=1)
@@ -148,7 +159,7 @@ class Predictor:
             if shown is not None:
                 boxes = [item.box for item in prepared]
                 heat |= dict(zip(batch, self._heat(looks, boxes, shown), strict=True))
-            if provisional and batch[0] == middle and reach and len(order) > 1:
+            if provisional and batch[0] == middle == waiting[0] and reach and len(order) > 1:
                 alone = self._answer(middle, said[:1], heat.get(middle), (1.0,))
                 yield replace(alone, provisional=True)
             for index in list(waiting):
@@ -231,7 +242,7 @@ class Predictor:
             found = np.zeros((len(needed), members * outputs))
             for start in range(0, len(needed), BATCH):
                 batch = needed[start : start + BATCH]
-                pixels = np.stack([prepare_row(dataset, int(row), spec).pixels for row in batch])
+                pixels = np.stack([row_pixels(dataset, int(row), spec) for row in batch])
                 said = np.stack([look.logits for look in self._ask(pixels, None)], axis=1)
                 found[start : start + len(batch)] = said.reshape(len(batch), -1)
                 if progress:
@@ -263,6 +274,13 @@ def prepare_row(dataset: SliceSet, row: int, spec: Preprocessing) -> Prepared:
     """Prepare one slice of a training set, exactly as `prepare_slice` does for a volume."""
     planes = [dataset.plane(k) for k in dataset.neighbours(row, spec.reach)]
     return prepare(planes, dataset.quantity_of(row), spec)
+
+
+def row_pixels(dataset: SliceSet, row: int, spec: Preprocessing) -> NDArray[np.uint8]:
+    """What the network reads of one row: of a slice, or of its whole series in 3D."""
+    if spec.dimensions == 3:
+        return prepare_volume(dataset.volume(row), spec).pixels
+    return prepare_row(dataset, row, spec).pixels
 
 
 def outwards(count: int, first: int) -> list[int]:

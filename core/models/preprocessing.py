@@ -50,7 +50,10 @@ def prepare(
         the slice itself in the middle; HU for CT, 0–255 for pictures.
     quantity: what the values are.
     """
-    greys = [to_grey(plane, quantity, spec) for plane in planes]
+    return _prepared([to_grey(plane, quantity, spec) for plane in planes], spec)
+
+
+def _prepared(greys: Sequence[Grey], spec: Preprocessing) -> Prepared:
     middle = greys[len(greys) // 2]
     if middle.ndim == 3:  # a photograph: its colours are the channels
         box = _box(cast(Grey, middle.max(axis=2)), spec)
@@ -64,11 +67,25 @@ def prepare(
 
 def prepare_slice(volume: Volume, index: int, spec: Preprocessing) -> Prepared:
     """Prepare slice `index` of a volume; beyond its ends the slice itself stands in."""
-    planes = [
-        volume.values(Plane.SLICE, k if 0 <= k < volume.slices else index)
-        for k in range(index - spec.reach, index + spec.reach + 1)
-    ]
-    return prepare(planes, volume.summary.quantity, spec)
+    return prepare_slices(volume, [index], spec)[0]
+
+
+def prepare_slices(volume: Volume, indices: Sequence[int], spec: Preprocessing) -> list[Prepared]:
+    """`prepare_slice` of several slices; what neighbours share is computed once."""
+    greys: dict[int, Grey] = {}
+
+    def grey(index: int) -> Grey:
+        if index not in greys:
+            values = volume.values(Plane.SLICE, index)
+            greys[index] = to_grey(values, volume.summary.quantity, spec)
+        return greys[index]
+
+    found = []
+    for index in indices:
+        near = range(index - spec.reach, index + spec.reach + 1)
+        planes = [grey(k if 0 <= k < volume.slices else index) for k in near]
+        found.append(_prepared(planes, spec))
+    return found
 
 
 def to_grey(values: NDArray[np.generic], quantity: Quantity, spec: Preprocessing) -> Grey:
@@ -96,18 +113,36 @@ def _box(grey: Grey, spec: Preprocessing) -> Box:
         (max(1, round(cols / scale)), max(1, round(rows / scale))), Image.Resampling.BILINEAR
     )
     # Opening removes the table's thin arc, which would widen the crop.
-    solid = ndimage.binary_opening(np.asarray(small) > _AIR, iterations=4)
-    parts, count = ndimage.label(solid)
+    parts, count = ndimage.label(opened(np.asarray(small) > _AIR, 4))
     if count == 0:
         side = float(max(rows, cols))
         return (rows - side) / 2, (cols - side) / 2, side, side
-    largest = 1 + int(np.argmax(ndimage.sum_labels(solid, parts, range(1, count + 1))))
-    down, across = ndimage.find_objects(parts)[largest - 1]
+    largest = int(np.argmax(np.bincount(parts.ravel())[1:]))
+    down, across = ndimage.find_objects(parts)[largest]
     side = max(down.stop - down.start, across.stop - across.start) * scale * _MARGIN
     side = max(side, _SMALLEST * max(rows, cols))
     top = (down.start + down.stop) / 2 * scale - side / 2
     left = (across.start + across.stop) / 2 * scale - side / 2
     return top, left, side, side
+
+
+def opened(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
+    """Erosion, then dilation, by a cross, each so many times; outside the mask is False.
+
+    scipy's `binary_opening` to the pixel, at a tenth of its time: it stands before every answer.
+    """
+    rows, cols = mask.shape
+    framed = np.zeros((rows + 2, cols + 2), bool)
+    inner = framed[1:-1, 1:-1]
+    inner[...] = mask
+    for meet in (np.logical_and, np.logical_or):
+        for _ in range(times):
+            sides = (framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:])
+            found = inner.copy()
+            for side in sides:
+                meet(found, side, out=found)
+            inner[...] = found
+    return inner.copy()
 
 
 def cut_out(grey: Grey, box: Box, size: int) -> Grey:

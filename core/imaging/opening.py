@@ -202,7 +202,11 @@ class _Found:
     def look_at(self, file: str) -> None:
         """Put a file where it belongs, or among the skipped."""
         try:
-            self._sort(file)
+            header = self.scanner.next_of_kind(file)
+            if header is not None:
+                self.headers.append(header)
+            else:
+                self._sort(file)
         except CoreError as error:
             self.first_error = self.first_error or error
             self.skipped.append(Skipped(Path(file), reason_of(error)))

@@ -83,26 +83,12 @@ class Frame:
         return self.tile[2:] if self.tile else (self.format.rows, self.format.columns)
 
 
-def frames_of(header: Header, kin: Frame | None = None) -> list[Frame]:
+def frames_of(header: Header) -> list[Frame]:
     """The frames of a file, checked against its size.
 
-    kin: the only frame of a file that was written alike, whose format may be taken over.
     Raises UnreadableImageError, with what the file is, if it holds no image.
     """
     pixels = header.pixels
-    if kin is not None and pixels is not None and _is_alike(header, pixels, kin):
-        return [
-            Frame(
-                header=header,
-                number=0,
-                frames=1,
-                format=kin.format,
-                position=_position(header),
-                orientation=kin.orientation,
-                spacing=kin.spacing,
-                spacing_source=kin.spacing_source,
-            )
-        ]
     if pixels is None:
         raise UnreadableImageError(
             header.path, _without_pixels(header), "Choose a file that holds an image."
@@ -114,14 +100,38 @@ def frames_of(header: Header, kin: Frame | None = None) -> list[Frame]:
     return [_frame(one, i, count, layout) for i, one in enumerate(_per_frame(header, count))]
 
 
-def _is_alike(header: Header, pixels: PixelElement, kin: Frame) -> bool:
-    """Whether nothing differs that shapes a frame, and the pixels are all there."""
+def is_alike(header: Header, kin: Frame) -> bool:
+    """Whether a header differs in nothing that shapes a frame or a series, its pixels all there.
+
+    kin: a frame of its kind that `has_usual_shape`. `frame_alike` is then the file's one frame.
+    """
+    pixels, known = header.pixels, kin.header.pixels
     return (
-        kin.header.pixels is not None
-        and pixels.length == kin.header.pixels.length
-        and pixels.tag == kin.header.pixels.tag
+        pixels is not None
+        and known is not None
+        and pixels.length == known.length
+        and pixels.tag == known.tag
         and (pixels.length == UNDEFINED or pixels.offset + pixels.length <= header.size)
-        and header.changed.isdisjoint(_SHAPING)
+        and has_usual_shape(header)
+    )
+
+
+def has_usual_shape(header: Header) -> bool:
+    """Whether a header has its kind's values for all that shapes a frame or a series."""
+    return header.changed.isdisjoint(_SHAPING)
+
+
+def frame_alike(header: Header, kin: Frame) -> Frame:
+    """The one frame of a file that `is_alike`."""
+    return Frame(
+        header,
+        0,
+        1,
+        kin.format,
+        _position(header),
+        kin.orientation,
+        kin.spacing,
+        kin.spacing_source,
     )
 
 
@@ -157,6 +167,11 @@ def _format(header: Header, pixels: PixelElement) -> PixelFormat:
 _SHAPING = frozenset(
     {
         tags.ImageType,
+        tags.SeriesInstanceUID,
+        tags.PatientID,
+        tags.PatientName,
+        tags.PatientBirthDate,
+        tags.PatientSex,
         tags.NumberOfFrames,
         tags.GridFrameOffsetVector,
         tags.SharedFunctionalGroups,
@@ -171,7 +186,7 @@ _SHAPING = frozenset(
     | {tags.BitsAllocated, tags.BitsStored, tags.HighBit, tags.PixelRepresentation}
     | {tags.PhotometricInterpretation, tags.PixelPaddingValue}
 )
-"""What makes a frame's format, orientation and spacing."""
+"""What makes a frame's format, orientation and spacing, and the series that it belongs to."""
 
 _FORMAT_TAGS = (
     tags.Rows,
@@ -405,6 +420,15 @@ def _ultrasound_spacing(header: Header) -> tuple[tuple[float, float] | None, str
 
 
 def _position(header: Header) -> Vector | None:
+    raw = header.raw.get(tags.ImagePositionPatient)
+    if raw is None:
+        return None
+    try:  # for thousands of headers: without the detour of `Header.floats`
+        x, y, z = map(float, raw.split(b"\\"))
+        if math.isfinite(x + y + z):
+            return x, y, z
+    except ValueError:
+        pass
     position = header.floats(tags.ImagePositionPatient)
     return (position[0], position[1], position[2]) if len(position) == 3 else None
 

@@ -32,6 +32,7 @@ _MOST_VARIABLE = 64
 _LITTLE = Encoding()
 _SHORT_LENGTH = struct.Struct("<H").unpack_from
 _LONG_LENGTH = struct.Struct("<I").unpack_from
+_UNDEFINED_LENGTH = struct.pack("<I", UNDEFINED)
 _serial = itertools.count(1)
 
 
@@ -41,7 +42,7 @@ class _Element:
     start: int
     value: int
     end: int
-    is_fixed: bool  # a sequence without a stated length: compared, never read anew
+    is_fixed: bool  # compared, never read anew: a sequence without a stated length, or asked for
     is_wanted: bool
 
 
@@ -49,9 +50,8 @@ class _Step(NamedTuple):
     """A run of equal bytes, and the element behind it that differs from file to file."""
 
     begin: int
-    run: bytes
-    size: int  # of the run
-    head: bytes  # tag and VR
+    lead: bytes  # the run, and tag and VR of the element
+    behind: int  # where the element states its length
     is_long: bool
     length: int
     tag: int
@@ -76,25 +76,27 @@ class Layout:
     def __init__(self, data: bytes, elements: list[_Element], content: dict[int, bytes]) -> None:
         self.serial = next(_serial)
         self.reach = elements[-1].value
+        self.is_native = data[self.reach - 4 : self.reach] != _UNDEFINED_LENGTH
         self._data = data
         self._elements = elements
         self._starts = [element.start for element in elements]
         self._content = content
-        self._variable: set[int] = {len(elements) - 1}  # the pixel data's length, always
+        self._variable: set[int] = set()
         self._plan()
 
     def _plan(self) -> None:
         steps: list[_Step] = []
         begin = self._elements[0].start
-        for index in sorted(self._variable):
+        # The pixel data's length always differs: it is the last step.
+        for index in (*sorted(self._variable), len(self._elements) - 1):
             one = self._elements[index]
             is_long = one.value - one.start == 12
+            behind = one.start + (8 if is_long else 6)
             steps.append(
                 _Step(
                     begin=begin,
-                    run=self._data[begin : one.start],
-                    size=one.start - begin,
-                    head=self._data[one.start : one.start + (8 if is_long else 6)],
+                    lead=self._data[begin:behind],
+                    behind=behind,
                     is_long=is_long,
                     length=one.end - one.value,
                     tag=one.tag,
@@ -102,6 +104,7 @@ class Layout:
                 )
             )
             begin = one.end
+        self._last = steps.pop()
         self._steps = steps
         self._changed = frozenset(step.tag for step in steps if step.is_wanted)
 
@@ -123,43 +126,44 @@ class Layout:
         """The header; or the index of an element that differs; or None."""
         raw = self._content.copy()
         shift = 0
-        end_of_data = len(data)
         same = data.startswith
-        value = length = 0
-        for step in self._steps:
-            begin, run, size, head, is_long, usual, tag, is_wanted = step
-            at = begin + shift
-            if not same(run, at):
-                return self._first_difference(step, data, at)
-            end = at + size
-            value = end + (12 if is_long else 8)
-            if value > end_of_data or not same(head, end):
-                return None
-            if is_long:
-                (length,) = _LONG_LENGTH(data, value - 4)
-                if tag in PIXELS:
-                    return Followed(raw, self._changed, PixelElement(tag, value, length, head[4:6]))
-                if length == UNDEFINED:
-                    return None
-            else:
-                (length,) = _SHORT_LENGTH(data, value - 2)
-            after = value + length
-            if after > end_of_data:
-                return None
-            if is_wanted:
-                raw[tag] = data[value:after]
-            shift += length - usual
-        return None
+        try:
+            for step in self._steps:
+                begin, lead, at, is_long, usual, tag, is_wanted = step
+                if not same(lead, begin + shift):
+                    return self._first_difference(step, data, begin + shift)
+                at += shift
+                if is_long:
+                    (length,) = _LONG_LENGTH(data, at)
+                    at += 4
+                else:
+                    (length,) = _SHORT_LENGTH(data, at)
+                    at += 2
+                # A value that ends beyond the data, or has no stated end: the next run, which
+                # would have to begin behind it, is not found.
+                if is_wanted:
+                    raw[tag] = data[at : at + length]
+                shift += length - usual
+            last = self._last
+            if not same(last.lead, last.begin + shift):
+                return self._first_difference(last, data, last.begin + shift)
+            at = last.behind + shift
+            (length,) = _LONG_LENGTH(data, at)
+        except struct.error:
+            return None
+        pixels = PixelElement(last.tag, at + 4, length, last.lead[-4:-2])
+        return Followed(raw, self._changed, pixels)
 
     def _first_difference(self, step: _Step, data: bytes, at: int) -> int | None:
         """The element of a run in which a file differs first; None if the file ends there."""
-        there = data[at : at + step.size]
+        run = step.lead[: -8 if step.is_long else -6]
+        there = data[at : at + len(run)]
         low, high = 0, len(there)
-        if there == step.run[:high]:
+        if there == run[:high]:
             return None
         while low < high:  # the longest common beginning
             middle = (low + high + 1) // 2
-            if there[:middle] == step.run[:middle]:
+            if there[:middle] == run[:middle]:
                 low = middle
             else:
                 high = middle - 1
@@ -170,10 +174,13 @@ class Layout:
         return index if step.begin + low >= one.start + head else None
 
 
-def learn(data: bytes, begin: int, pixels_at: int, wanted: Container[int]) -> Layout | None:
+def learn(
+    data: bytes, begin: int, pixels_at: int, wanted: Container[int], same: Container[int] = ()
+) -> Layout | None:
     """The layout of a file's elements between two offsets; None if it is not worth keeping.
 
-    pixels_at: offset of the pixel data element's value.
+    pixels_at: offset of the pixel data element's value. same: elements whose values make a
+    layout: a file in which they differ does not follow it.
     """
     elements: list[_Element] = []
     content: dict[int, bytes] = {}
@@ -183,18 +190,21 @@ def learn(data: bytes, begin: int, pixels_at: int, wanted: Container[int]) -> La
             tag, _, value, length, vr = element_at(data, at, _LITTLE)
             if not vr:
                 return None
-            fixed = length == UNDEFINED and tag not in PIXELS
+            open_ended = length == UNDEFINED and tag not in PIXELS
             if tag in PIXELS:
                 end = value
             else:
-                end = end_of_sequence(data, value, vr, _LITTLE) if fixed else value + length
+                end = end_of_sequence(data, value, vr, _LITTLE) if open_ended else value + length
             keep = tag in wanted and tag not in PIXELS
             if keep:
-                content[tag] = data[value : end - 8 if fixed else end]
-            elements.append(_Element(tag, at, value, end, fixed, keep))
+                content[tag] = data[value : end - 8 if open_ended else end]
+            elements.append(_Element(tag, at, value, end, open_ended or tag in same, keep))
             at = end
     except (MalformedError, RanOutError):
         return None
-    if not elements or elements[-1].tag not in PIXELS or elements[-1].value != pixels_at:
+    last = elements[-1] if elements else None
+    if last is None or last.tag not in PIXELS or last.value != pixels_at:
+        return None
+    if last.value - last.start != 12:  # no pixel data have a VR with a short length
         return None
     return Layout(data[:pixels_at], elements, content)

@@ -27,4 +27,9 @@ class Part:
 
 def is_localiser(frame: Frame) -> bool:
     """Whether the image says of itself that it is a localiser (scout, topogram)."""
-    return not _LOCALISERS.isdisjoint(words(frame.header.raw.get(tags.ImageType, b"")))
+    return says_localiser(frame.header.raw.get(tags.ImageType, b""))
+
+
+def says_localiser(image_type: bytes) -> bool:
+    """The same of an Image Type value."""
+    return not _LOCALISERS.isdisjoint(words(image_type))

@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +15,11 @@ import numpy as np
 
 from core.errors import CoreError, UnreadableImageError
 from core.imaging.dicom import tags
-from core.imaging.dicom.frames import Frame, frames_of
+from core.imaging.dicom.frames import Frame, frame_alike, frames_of, has_usual_shape, is_alike
 from core.imaging.dicom.headers import FileReader, Header, local_text
 from core.imaging.dicom.mosaic import is_mosaic, tiles
 from core.imaging.dicom.overlays import has_overlays
-from core.imaging.dicom.part import Part, is_localiser
+from core.imaging.dicom.part import Part, says_localiser
 from core.imaging.dicom.patients import Who, patient_of, persons
 from core.imaging.dicom.pixels import highest, lut_of, modality_lut_of
 from core.imaging.dicom.splitting import split
@@ -38,6 +38,20 @@ class DicomStack:
     frames: tuple[Frame, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Kin:
+    """The first frame of files that are written alike, and what goes for all of them.
+
+    series: the Series Instance UID, or "". group: where their frames are gathered.
+    """
+
+    frame: Frame
+    series: str
+    patient: Who
+    folder: str
+    group: list[Frame]
+
+
 def reason_of(error: CoreError) -> str:
     """Why a file is skipped, as a clause: the error's own reason, or its sentence."""
     if isinstance(error, UnreadableImageError):
@@ -50,38 +64,13 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
 
     Files that hold no image, or one that is there already, come back as skipped.
     """
-    skipped: list[Skipped] = []
-    groups: dict[tuple[str, Who], list[Frame]] = defaultdict(list)
-    seen: dict[str, list[Header]] = {}
-    said: dict[str, set[Who]] = defaultdict(set)
-    kin: dict[int, Frame] = {}
-    for header in sorted(headers, key=lambda h: h.file):
-        uid = header.text(tags.SOPInstanceUID)
-        try:
-            frames = frames_of(header, kin.get(header.kin))
-            if header.kin and len(frames) == 1:
-                kin.setdefault(header.kin, frames[0])
-            if is_mosaic(header):
-                frames = [tile for frame in frames for tile in tiles(frame)]
-        except CoreError as error:
-            skipped.append(Skipped(header.path, reason_of(error)))
-            continue
-        if uid:
-            twins = seen.setdefault(uid, [])
-            twin = next((one for one in twins if _is_copy(header, one)), None) if twins else None
-            if twin is not None:
-                skipped.append(Skipped(header.path, f"it is a copy of {twin.path.name}"))
-                continue
-            twins.append(header)
-        patient = patient_of(header)
-        folder = folder_of(header)
-        said[folder].add(patient)
-        series = header.text(tags.SeriesInstanceUID) or Path(folder).name
-        groups[(series, patient)] += frames
-    person = persons({who for _, who in groups})
-    patients = {folder: {person[who] for who in names} for folder, names in said.items()}
+    gathered = _Gathered()
+    for header in sorted(headers, key=attrgetter("file")):
+        gathered.add(header)
+    person = persons({who for _, who in gathered.groups})
+    patients = {folder: {person[who] for who in names} for folder, names in gathered.said.items()}
     together: dict[tuple[str, str], list[Frame]] = defaultdict(list)
-    for (uid, who), frames in groups.items():
+    for (uid, who), frames in gathered.groups.items():
         together[(uid, person[who])] += frames
     found: list[DicomStack] = []
     for (uid, someone), frames in together.items():
@@ -91,17 +80,73 @@ def find_series(headers: Iterable[Header]) -> tuple[list[DicomStack], list[Skipp
                 part.marks = (*part.marks, f"patient-{_short(someone)}")
             found.append(_describe(uid, part, patients, bool(others)))
     found.sort(key=_order)
-    return found, skipped
+    return found, gathered.skipped
 
 
-@lru_cache(maxsize=1 << 16)
-def _folder(file: str) -> str:
-    return os.path.dirname(file)  # noqa: PTH120
+class _Gathered:
+    """The frames of many files by series and patient, each image once.
+
+    said: folder → the patients that its files name.
+    """
+
+    def __init__(self) -> None:
+        self.groups: dict[tuple[str, Who], list[Frame]] = defaultdict(list)
+        self.said: dict[str, set[Who]] = defaultdict(set)
+        self.skipped: list[Skipped] = []
+        self._seen: dict[str, list[Header]] = {}
+        self._kinds: dict[int, _Kin] = {}
+
+    def add(self, header: Header) -> None:
+        """Take in one file: most are like one before, and cost little."""
+        kin = self._kinds.get(header.kin)
+        if kin is not None and is_alike(header, kin.frame):
+            folder = folder_of(header)
+            if kin.series or kin.folder == folder:
+                if self._is_new(header):
+                    kin.group.append(frame_alike(header, kin.frame))
+                    if kin.folder != folder:
+                        self.said[folder].add(kin.patient)
+                return
+        try:
+            frames = frames_of(header)
+            if is_mosaic(header):
+                frames = [tile for frame in frames for tile in tiles(frame)]
+        except CoreError as error:
+            self.skipped.append(Skipped(header.path, reason_of(error)))
+            return
+        if self._is_new(header):
+            self._gather(header, frames)
+
+    def _is_new(self, header: Header) -> bool:
+        uid = header.text(tags.SOPInstanceUID)
+        if not uid:
+            return True
+        known = self._seen.get(uid)
+        if known is None:
+            self._seen[uid] = [header]
+            return True
+        twin = next((one for one in known if _is_copy(header, one)), None)
+        if twin is None:
+            known.append(header)
+            return True
+        self.skipped.append(Skipped(header.path, f"it is a copy of {twin.path.name}"))
+        return False
+
+    def _gather(self, header: Header, frames: list[Frame]) -> None:
+        patient, folder = patient_of(header), folder_of(header)
+        self.said[folder].add(patient)
+        series = header.text(tags.SeriesInstanceUID)
+        group = self.groups[(series or Path(folder).name, patient)]
+        group += frames
+        if not header.kin or len(frames) != 1 or frames[0].tile is not None:
+            return
+        if has_usual_shape(header):
+            self._kinds.setdefault(header.kin, _Kin(frames[0], series, patient, folder, group))
 
 
 def folder_of(header: Header) -> str:
     """The folder of a file, as text: cheaper than a Path where there are thousands."""
-    return _folder(header.file)
+    return header.file.rpartition(os.sep)[0]
 
 
 def _is_copy(one: Header, other: Header) -> bool:
@@ -146,7 +191,7 @@ def _describe(uid: str, part: Part, patients: dict[str, set[str]], shares_uid: b
     middle = frames[len(frames) // 2].header
     warnings = [*part.warnings, *stacked.warnings, *_of_folder(frames, patients, shares_uid)]
     is_volume = stacked.is_volume
-    if any(is_localiser(frame) for frame in frames):
+    if any(map(says_localiser, {frame.header.raw.get(tags.ImageType, b"") for frame in frames})):
         is_volume = False
         warnings.insert(0, ImageWarning("localiser", "These are localisers, not a volume."))
     warnings += _contradictions(frames)
@@ -231,6 +276,9 @@ def _of_folder(
 
 
 def _drawings(frames: Sequence[Frame]) -> list[ImageWarning]:
+    kinds = {frame.header.kin: frame.header for frame in frames}  # alike: the same attributes
+    if 0 not in kinds and not any(map(has_overlays, kinds.values())):
+        return []
     drawn = tuple(i for i, frame in enumerate(frames) if has_overlays(frame.header))
     if not drawn:
         return []

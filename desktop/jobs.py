@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +19,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from core import crash_reports
 from core.errors import CancelledError, CoreError
 from core.sentences import Sentence, sentence
 
@@ -36,20 +36,21 @@ class Failure:
 
 
 def explain(error: BaseException) -> Failure:
-    """An exception as a sentence. A defect is logged, without its message.
+    """An exception as a sentence. A defect is logged and reported, without its message.
 
     The message of an unforeseen exception may hold a path or a value with a patient's name;
     only its type and our own lines of code are written down.
     """
     if isinstance(error, CoreError):
         return Failure(sentence(error), type(error).__name__, error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = "\n".join(f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
-    details = f"{type(error).__name__}\n{where}"
+    kind = crash_reports.type_of(error)
+    where = "\n".join(f"  {place}" for place in crash_reports.places_of(error))
+    details = f"{kind}\n{where}"
     _log.error("Unforeseen error: %s", details)
+    crash_reports.note_exception(error)
     return Failure(
         Sentence(
-            f"Something went wrong inside Sliceloop ({type(error).__name__})",
+            f"Something went wrong inside Sliceloop ({kind})",
             "",
             "Labels already marked as saved are safe. Try again; if it happens once "
             "more, report it with the details.",

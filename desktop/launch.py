@@ -21,7 +21,7 @@ DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
 _HELP = """Read a study, see the model's answer and why, correct it, retrain, promote.
 
 sliceloop [PATH…] opens the window. Before any command or path, --profile DIR keeps settings,
-labels and models in DIR.
+labels and models in DIR. sliceloop --selftest tries everything once and prints a table.
 
 Not for diagnostic use.
 """
@@ -58,6 +58,13 @@ def run(words: Sequence[str]) -> int:
 
         sys.stdout.write(f"{program()}\n")
         return DONE
+    if rest == ["--selftest"]:
+        from desktop.system_libraries import ensure
+
+        ensure()
+        from desktop.selftest import main as selftest
+
+        return selftest()
     return _command_or_path(rest)
 
 
@@ -162,29 +169,21 @@ def _take_profile(words: list[str]) -> tuple[list[str], str]:
 
 
 def _tell_defect(error: Exception) -> int:
-    """An unforeseen error in one sentence; its place in our code goes to the log."""
+    """An unforeseen error in one sentence; its place in our code goes into a report."""
     from core.errors import CoreError
     from core.sentences import sentence
 
     if isinstance(error, CoreError):
         sys.stderr.write(f"sliceloop: {sentence(error)}\n")
         return NOT_DONE
-    where = ""
-    try:
-        import traceback
+    from core import crash_reports
 
-        from core import places
-
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-        log = places.state_folder() / "sliceloop.log"
-        with log.open("a", encoding="utf-8") as stream:
-            stream.write("\n".join([type(error).__name__, *lines, ""]))
-        where = f" Its place in the program is written down in {log}."
-    except OSError:
-        pass
+    crash_reports.trail.process = "command line"
+    report = crash_reports.note_exception(error)
+    where = f" Its place in the program is written down in {report}." if report else ""
+    kind = crash_reports.type_of(error)
     sys.stderr.write(
-        f"sliceloop: Something went wrong inside Sliceloop ({type(error).__name__}).{where} "
+        f"sliceloop: Something went wrong inside Sliceloop ({kind}).{where} "
         "Please report it.\n"
     )
     return NOT_DONE

@@ -26,6 +26,7 @@ COMMANDS = {
     "models": "core.cli.models",
     "labels": "core.cli.labels",
     "deidentify": "core.cli.deidentify",
+    "profile": "core.cli.profile",
     "bench": "core.cli.bench",
 }
 """Command or group → its module, which exports `command` (a function: one command with

@@ -9,12 +9,20 @@ folder, so that a window, which never imports torch, can compare them.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 
 def main(words: list[str]) -> int:
     """Run one worker by name; returns its exit code."""
+    from core import crash_reports
+
+    with crash_reports.watched("trainer" if words[:1] == ["train"] else "worker"):
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     if len(words) == 2 and words[0] == "train":
         from core.retraining.trainer import train_in_folder
 
@@ -62,6 +70,8 @@ def _foretell(model: Path) -> int:
     from core.retraining.foretelling_client import Reply, Request
     from core.sentences import sentence
 
+    if hasattr(os, "nice"):
+        os.nice(5)  # whoever reads goes first
     foreteller: Foreteller | None = None
     for line in sys.stdin:
         request = Request.model_validate_json(line)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Literal, Protocol
 
+from core import crash_reports
+from core.case import Display
 from core.errors import CancelledError, CoreError, EngineDiedError, UnsuitableInputError
 from core.events import Signal
 from core.imaging.geometry import Plane
@@ -93,11 +95,13 @@ class Asking:
         self.device = "auto"
         """Where models answer, if the engine has it; see `PredictRequest`."""
         self.runtime: Literal["torch", "openvino", "auto"] = "auto"
+        self._followed: Reading | None = None
         self._state = EngineState.STARTING
         self._device = ""
         self._read_catalogue()
         catalogue.changed.connect(self._catalogue_changed)
         session.label_set_changed.connect(self._task_changed)
+        session.current_changed.connect(self._follow)
 
     # ---- the engine
 
@@ -112,6 +116,8 @@ class Asking:
         """End the engine process."""
         self._catalogue.changed.disconnect(self._catalogue_changed)
         self._session.label_set_changed.disconnect(self._task_changed)
+        self._session.current_changed.disconnect(self._follow)
+        self._follow(None)
         self._mailbox.close()
         self._engine.close()
 
@@ -233,7 +239,14 @@ class Asking:
         wanted = self.device
         if wanted not in ("auto", "cpu") and not self._device.startswith(wanted):
             wanted = "auto"  # settings of another computer, or a graphics card that is gone
-        request = PredictRequest(number, entry.folder, first, device=wanted, runtime=self.runtime)
+        request = PredictRequest(
+            number,
+            entry.folder,
+            first,
+            device=wanted,
+            class_id=_explained(reading, entry),
+            runtime=self.runtime,
+        )
         self._session.mark(reading, answer=AnswerState.QUEUED, note="")
         self._jobs.end_outside(self._shown_work)
         self._shown_work = self._jobs.begin_outside(
@@ -241,6 +254,30 @@ class Asking:
             lambda: self.cancel(reading),
         )
         self._in_engine_lane(lambda: self._engine.predict(request, volume))
+
+    def _follow(self, reading: Reading | None) -> None:
+        """Hear which class's evidence is wanted of the series now looked at."""
+        if self._followed is not None:
+            self._followed.case.display_changed.disconnect(self._class_chosen)
+        self._followed = reading
+        if reading is not None:
+            reading.case.display_changed.connect(self._class_chosen)
+
+    def _class_chosen(self, display: Display) -> None:
+        """Ask again where the evidence for a class is not there and cannot be told from another's.
+
+        Between two classes the one's evidence is the other's negative, and nothing is asked.
+        """
+        reading, entry = self._followed, self.model
+        prediction = reading.case.prediction if reading is not None else None
+        if reading is None or entry is None or prediction is None or len(entry.card.classes) == 2:
+            return
+        if reading.answer_state is not AnswerState.DONE or reading.is_stale:
+            return
+        wanted = display.heat_class or prediction.positive
+        shown = next((a.heat_map for a in prediction.slices.values() if a.heat_map), None)
+        if shown is not None and shown.class_id != wanted:
+            self.ask(reading)
 
     def cancel(self, reading: Reading) -> None:
         """Stop asking about a series; the answers that have come stay."""
@@ -302,7 +339,12 @@ class Asking:
                 self._jobs.progress_outside(self._shown_work, done, total)
         elif isinstance(message, PredictionFinished):
             if case.prediction is not None:
-                case.prediction_finished(case.prediction.model, message.series_probability)
+                case.prediction_finished(
+                    case.prediction.model,
+                    message.series_probability,
+                    message.conflict,
+                    message.notes,
+                )
             self._tries.pop(reading.key, None)
             self._end(message.request_id)
             self._session.mark(reading, answer=AnswerState.DONE)
@@ -335,6 +377,8 @@ class Asking:
         self._asked.clear()
         self._at_work = None
         self._jobs.end_outside(self._shown_work)
+        if not crash_reports.collect().crashed:
+            crash_reports.write(f"The engine {message.how}", process="engine")
         failure = explain(EngineDiedError(message.how))
         self._tell(Notice.of(failure))
         if reading is None:
@@ -346,3 +390,9 @@ class Asking:
         else:
             self._session.mark(reading, answer=AnswerState.FAILED, note=str(failure.sentence))
             self._ask_next()
+
+
+def _explained(reading: Reading, entry: CatalogueEntry) -> str | None:
+    """The class that heat maps shall speak for; None for the one that stands for a finding."""
+    wanted = reading.case.display.heat_class
+    return wanted if len(entry.card.classes) > 2 and wanted in entry.card.classes else None

@@ -87,7 +87,8 @@ def test_a_defect_is_told_without_its_message(
     assert launch.main() == 1
     err = capfd.readouterr().err
     assert "RuntimeError" in err and "JANE" not in err and "Traceback" not in err
-    assert "JANE" not in (profile / "state" / "sliceloop.log").read_text("utf-8")
+    (report,) = (profile / "state" / "crashes").glob("*.txt")
+    assert "JANE" not in report.read_text("utf-8") and str(report) in err
 
 
 def test_nothing_heavy_is_imported_to_show_the_help() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QTransform
+from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QRegion, QTransform
 from PySide6.QtWidgets import QWidget
 
 from desktop import appearance
@@ -99,9 +99,22 @@ class Canvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         with QPainter(self) as painter:
-            painter.fillRect(event.rect(), self._background)
+            self._draw_background(painter, event.rect())
             self.draw_picture(painter)
             self.draw_over(painter)
+
+    def _draw_background(self, painter: QPainter, area: QRect) -> None:
+        """Fill what the picture does not: filling all of it would write each pixel twice."""
+        shape = self._painted
+        upright = shape.m12() == shape.m21() == 0 or shape.m11() == shape.m22() == 0
+        if self._image is None or not upright:
+            painter.fillRect(area, self._background)
+            return
+        # Pixels at the picture's rim may be left open by rounding.
+        inside = self._painted.mapRect(QRectF(self._image.rect())).toAlignedRect()
+        inside.adjust(2, 2, -2, -2)
+        for rest in QRegion(area).subtracted(QRegion(inside)):
+            painter.fillRect(rest, self._background)
 
     def draw_picture(self, painter: QPainter) -> None:
         """The image and the heat map, as they are placed now."""

@@ -12,7 +12,7 @@ from core.reading.slab import Slab, span
 from desktop import appearance
 from desktop.viewer import captions, units
 from desktop.viewer.camera import Camera, PlaneFrame, edge_letters
-from desktop.viewer.furniture import Furniture, Line, choose_scale_bar
+from desktop.viewer.furniture import Furniture, Line, ScaleBar, choose_scale_bar
 from desktop.viewer.words import number, say
 
 
@@ -55,6 +55,15 @@ def _letters(geometry: Geometry, plane: Plane, camera: Camera) -> tuple[str, str
     return edge_letters(geometry.letters(plane), camera)
 
 
+@functools.lru_cache(maxsize=64)
+def _scale(
+    camera: Camera, frame: PlaneFrame, area: tuple[float, float], unit: str, fine: bool
+) -> tuple[float, ScaleBar]:
+    """Screen pixels to a unit, and the bar that tells them; the same from slice to slice."""
+    scale = camera.scale(frame, area)
+    return scale, choose_scale_bar(scale, min(area[0] / 4, 160.0), unit, fine=fine)
+
+
 def compose(case: Case, looks: Looks) -> Furniture:
     """Everything to write on a view of a case."""
     geometry = case.summary.geometry
@@ -72,14 +81,13 @@ def compose(case: Case, looks: Looks) -> Furniture:
     if looks.plane is Plane.SLICE and looks.content in (Content.READING, Content.OVERLAY):
         made.top_right = captions.label(case, index, looks.language)
         made.top_right += captions.model(case, index, looks.language, stale=looks.stale)
-    scale = looks.camera.scale(looks.frame, looks.area)
+    unit = "mm" if geometry.has_spacing else "px"
+    scale, bar = _scale(looks.camera, looks.frame, looks.area, unit, looks.industry)
     made.bottom_left = _foot(case, looks, scale, main)
     if letters is None and not looks.industry:
         made.bottom_left.insert(0, Line(say("orientation unknown"), appearance.IMAGE.dim))
     if looks.content is not Content.HEAT_MAP:
-        unit = "mm" if geometry.has_spacing else "px"
-        longest = min(looks.area[0] / 4, 160.0)
-        made.scale_bar = choose_scale_bar(scale, longest, unit, fine=looks.industry)
+        made.scale_bar = bar
     if looks.has_heat and looks.heat_is_empty:
         empty = (
             say("Heat map: nothing here")
@@ -87,6 +95,8 @@ def compose(case: Case, looks: Looks) -> Furniture:
             else say("Heat map: nothing above the cut")
         )
         made.top_right.append(Line(empty, appearance.IMAGE.dim))
+    elif looks.has_heat and looks.plane is Plane.SLICE:
+        made.top_right += captions.not_predicted(case, index, looks.language)
     return made
 
 

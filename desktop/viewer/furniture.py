@@ -11,15 +11,17 @@ from math import ceil
 from typing import NamedTuple
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPen, QPixmap
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
 
-from core.models.heat import colour_table
 from desktop import appearance
-from desktop.viewer.words import number, say
+from desktop.viewer.words import number
 
 MARGIN = 10.0
 STAMPS_KEPT = 400
+
+_PLAIN, _BOLD, _LETTER = range(3)
+"""Fonts by what they are for."""
 
 
 class Line(NamedTuple):
@@ -79,22 +81,44 @@ def choose_scale_bar(
     return ScaleBar(float(length * pixels_per_unit), words)
 
 
+class _Stamp(NamedTuple):
+    """A text that was drawn once: its pixmap, and how far its base line lies below the top."""
+
+    pixmap: QPixmap
+    ascent: float
+
+
 class Painter:
-    """Draws furniture; keeps the fonts and their measures."""
+    """Draws furniture; keeps the fonts, their measures and the texts that were drawn.
+
+    Shaping and drawing a text takes longer than drawing the slice, and from slice to slice most
+    texts stay: each is measured once and drawn once, into a stamp, and then only stamped.
+    """
 
     def __init__(self, pixels: int = appearance.TEXT_PX - 1) -> None:
         self.font = appearance.font(pixels)
         self.bold = appearance.font(pixels, bold=True)
-        self.letter_font = appearance.font(pixels + 2, bold=True)
         self.measure = QFontMetricsF(self.font)
-        self._bold_measure = QFontMetricsF(self.bold)
-        self._letter_measure = QFontMetricsF(self.letter_font)
+        letter_font = appearance.font(pixels + 2, bold=True)
+        self._fonts = {
+            _PLAIN: (self.font, self.measure),
+            _BOLD: (self.bold, QFontMetricsF(self.bold)),
+            _LETTER: (letter_font, QFontMetricsF(letter_font)),
+        }
+        self._ascents = {kind: measure.ascent() for kind, (_, measure) in self._fonts.items()}
         self.line_height = self.measure.height() + 1.0
-        self._stamps: dict[object, tuple[QPixmap, float]] = {}
+        self._stamps: dict[tuple[str, str, int], _Stamp] = {}
+        self._widths: dict[tuple[str, int], float] = {}
+        self._ratio = 1.0
 
     def draw(self, painter: QPainter, size: QSizeF, content: Furniture, top: float = 0.0) -> None:
         """Draw into a widget of a size; the upper `top` pixels are taken by banners."""
-        painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+        device = painter.device()
+        ratio = device.devicePixelRatio() if device is not None else 1.0
+        if ratio != self._ratio or len(self._stamps) >= STAMPS_KEPT:
+            self._ratio = ratio
+            self._stamps.clear()
+            self._widths.clear()
         width, height = size.width(), size.height()
         self._title(painter, width, top, content.title)
         below = top + (self.line_height + 4 if content.title else 0)
@@ -131,74 +155,80 @@ class Painter:
             painter.setPen(QColor(appearance.IMAGE.dim))
             painter.drawText(box, int(flags), content.centre)
 
-    # ---- parts
+    # ---- texts
 
-    def _measures(self, line: Line) -> tuple[QFont, QFontMetricsF]:
-        return (self.bold, self._bold_measure) if line.bold else (self.font, self.measure)
+    def _width(self, text: str, kind: int) -> float:
+        known = self._widths.get((text, kind))
+        if known is None:
+            known = self._fonts[kind][1].horizontalAdvance(text)
+            self._widths[text, kind] = known
+        return known
 
     def _widest(self, lines: list[Line]) -> float:
-        widths = [self._measures(line)[1].horizontalAdvance(line.text) for line in lines]
-        return max(widths, default=0.0) + (16 if any(line.swatch for line in lines) else 0)
+        widest = 0.0
+        for line in lines:
+            across = self._width(line.text, _BOLD if line.bold else _PLAIN)
+            widest = max(widest, across + 16 if line.swatch else across)
+        return widest
 
     def _corner(
         self, painter: QPainter, lines: list[Line], x: float, y: float, room: float,
         to_the_left: bool = False,
     ) -> None:  # fmt: skip
         for line in lines:
-            font, measure = self._measures(line)
-            text = line.text
-            if measure.horizontalAdvance(text) > room:
+            kind = _BOLD if line.bold else _PLAIN
+            text, across = line.text, self._width(line.text, kind)
+            ascent = self._ascents[kind]
+            if across > room:
+                measure = self._fonts[kind][1]
                 text = measure.elidedText(text, Qt.TextElideMode.ElideRight, room)
-            painter.setFont(font)
-            start = x - measure.horizontalAdvance(text) if to_the_left else x
+                across = self._width(text, kind)
+            start = x - across if to_the_left else x
             if line.swatch:
-                side = self.measure.ascent() * 0.8
+                side = ascent * 0.8
                 left = start - side - 5 if to_the_left else start
-                square = QRectF(left, y + self.measure.ascent() - side, side, side)
+                square = QRectF(left, y + ascent - side, side, side)
                 painter.fillRect(square.adjusted(-1, -1, 1, 1), QColor(appearance.IMAGE.shadow))
                 painter.fillRect(square, QColor(line.swatch))
                 start = start if to_the_left else start + side + 5
-            self._text(painter, QPointF(start, y + measure.ascent()), text, line.colour)
+            self._text(painter, start, y + ascent, text, line.colour, kind)
             y += self.line_height
 
-    def _text(self, painter: QPainter, at: QPointF, text: str, colour: str = "") -> None:
-        """Text that stays readable over white bone: a dark shadow first.
-
-        Shaping and drawing a text twice takes longer than drawing the slice, and from slice to
-        slice most texts stay: each is drawn once, into a stamp, and then only stamped.
-        """
-        font, device = painter.font(), painter.device()
-        ratio = device.devicePixelRatio() if device is not None else 1.0
-        key = (text, colour, font.pixelSize(), font.bold(), ratio)
-        stamp = self._stamps.get(key)
-        measure = QFontMetricsF(font) if stamp is None else None
-        if stamp is None and measure is not None:
-            wide, high = measure.horizontalAdvance(text) + 4, measure.height() + 3
-            pixmap = QPixmap(ceil(wide * ratio), ceil(high * ratio))
-            pixmap.setDevicePixelRatio(ratio)
-            pixmap.fill(Qt.GlobalColor.transparent)
-            with QPainter(pixmap) as inner:
-                inner.setFont(font)
-                for offset, ink in ((2, appearance.IMAGE.shadow),
-                                    (1, colour or appearance.IMAGE.text)):  # fmt: skip
-                    inner.setPen(QColor(ink))
-                    inner.drawText(QPointF(offset, offset + measure.ascent()), text)
-            stamp = (pixmap, measure.ascent())
-            if len(self._stamps) >= STAMPS_KEPT:
-                self._stamps.clear()
-            self._stamps[key] = stamp
-        pixmap, ascent = stamp
+    def _text(
+        self, painter: QPainter, x: float, y: float, text: str, colour: str, kind: int
+    ) -> None:
+        """Text on a base line that stays readable over white bone: a dark shadow first."""
+        stamp = self._stamps.get((text, colour, kind))
+        if stamp is None:
+            stamp = self._stamps[text, colour, kind] = self._stamp(text, colour, kind)
+        ratio = self._ratio
         # On whole device pixels, where stamping is copying and nothing is blurred.
-        x = round((at.x() - 1) * ratio) / ratio
-        y = round((at.y() - 1 - ascent) * ratio) / ratio
-        painter.drawPixmap(QPointF(x, y), pixmap)
+        painter.drawPixmap(
+            QPointF(round((x - 1) * ratio) / ratio, round((y - 1 - stamp.ascent) * ratio) / ratio),
+            stamp.pixmap,
+        )
+
+    def _stamp(self, text: str, colour: str, kind: int) -> _Stamp:
+        font, measure = self._fonts[kind]
+        ratio, ascent = self._ratio, self._ascents[kind]
+        wide, high = self._width(text, kind) + 4, measure.height() + 3
+        pixmap = QPixmap(ceil(wide * ratio), ceil(high * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        with QPainter(pixmap) as inner:
+            inner.setRenderHint(QPainter.RenderHint.TextAntialiasing)
+            inner.setFont(font)
+            for offset, ink in ((2, appearance.IMAGE.shadow), (1, colour or appearance.IMAGE.text)):
+                inner.setPen(QColor(ink))
+                inner.drawText(QPointF(offset, offset + ascent), text)
+        return _Stamp(pixmap, ascent)
+
+    # ---- parts
 
     def _title(self, painter: QPainter, width: float, top: float, title: str) -> None:
         if title:
-            painter.setFont(self.bold)
-            across = self._bold_measure.horizontalAdvance(title)
-            at = QPointF((width - across) / 2, top + 6 + self._bold_measure.ascent())
-            self._text(painter, at, title)
+            x = (width - self._width(title, _BOLD)) / 2
+            self._text(painter, x, top + 6 + self._ascents[_BOLD], title, "", _BOLD)
 
     def _letters(
         self,
@@ -211,17 +241,16 @@ class Painter:
         if letters is None:
             return
         left, right, above, below = letters
-        measure = self._letter_measure
-        painter.setFont(self.letter_font)
+        ascent = self._ascents[_LETTER]
         top, bottom = between
-        middle = height / 2 + measure.ascent() / 2
+        middle = height / 2 + ascent / 2
         for text, x, y in (
             (left, MARGIN, middle),
-            (right, width - MARGIN - measure.horizontalAdvance(right), middle),
-            (above, (width - measure.horizontalAdvance(above)) / 2, top + 4 + measure.ascent()),
-            (below, (width - measure.horizontalAdvance(below)) / 2, bottom - 6),
+            (right, width - MARGIN - self._width(right, _LETTER), middle),
+            (above, (width - self._width(above, _LETTER)) / 2, top + 4 + ascent),
+            (below, (width - self._width(below, _LETTER)) / 2, bottom - 6),
         ):
-            self._text(painter, QPointF(x, y), text, appearance.IMAGE.letters)
+            self._text(painter, x, y, text, appearance.IMAGE.letters, _LETTER)
 
     def _scale_bar(
         self, painter: QPainter, width: float, height: float, bar: ScaleBar | None
@@ -231,82 +260,11 @@ class Painter:
             return 0.0
         right, y = width - MARGIN, height - MARGIN - 2
         left = right - bar.pixels
+        lines = [QLineF(left, y, right, y), QLineF(left, y - 5, left, y),
+                 QLineF(right, y - 5, right, y)]  # fmt: skip
         for colour, wide in ((appearance.IMAGE.shadow, 4.0), (appearance.IMAGE.text, 1.5)):
             painter.setPen(QPen(QColor(colour), wide))
-            painter.drawLine(QPointF(left, y), QPointF(right, y))
-            for x in (left, right):
-                painter.drawLine(QPointF(x, y - 5), QPointF(x, y))
-        painter.setFont(self.font)
-        across = self.measure.horizontalAdvance(bar.words)
-        self._text(painter, QPointF(right - across, y - 8), bar.words)
+            painter.drawLines(lines)
+        across = self._width(bar.words, _PLAIN)
+        self._text(painter, right - across, y - 8, bar.words, "", _PLAIN)
         return self.line_height + 12
-
-
-def _draw_colour_bar(
-    painter: QPainter, area: QRectF, fonts: Painter, *, colour_map: str, top: float, cut: float
-) -> None:
-    """A vertical colour bar with numbers: evidence in log-odds, the cut marked.
-
-    area: the bar itself; numbers stand at its left.
-    """
-    table = np.ascontiguousarray(colour_table(colour_map)[::-1])
-    strip = QImage(table.data, 1, 256, 3, QImage.Format.Format_RGB888)
-    digits = 2 if top < 10 else 1
-    heading = say("evidence")
-    widest = fonts.measure.horizontalAdvance(number(top, digits)) + 12
-    widest = max(widest, fonts.measure.horizontalAdvance(heading) - area.width())
-    backing = QColor(appearance.IMAGE.background)
-    backing.setAlpha(150)  # numbers stay readable over bone
-    painter.fillRect(area.adjusted(-widest - 6, -fonts.line_height - 10, 8, 10), backing)
-    painter.drawImage(area, strip)
-    painter.setPen(QPen(QColor(appearance.IMAGE.dim), 1))
-    painter.drawRect(area)
-    painter.setFont(fonts.font)
-    for part in (0.0, 0.5, 1.0):
-        y = area.bottom() - part * area.height()
-        words = number(part * top, digits)
-        across = fonts.measure.horizontalAdvance(words)
-        painter.setPen(QColor(appearance.IMAGE.text))
-        painter.drawLine(QPointF(area.left() - 4, y), QPointF(area.left(), y))
-        at = QPointF(area.left() - 7 - across, y + fonts.measure.ascent() / 2 - 1)
-        painter.drawText(at, words)
-    if cut > 0:
-        y = area.bottom() - cut * area.height()
-        painter.setPen(QPen(QColor(appearance.IMAGE.text), 1, Qt.PenStyle.DashLine))
-        painter.drawLine(QPointF(area.left(), y), QPointF(area.right() + 5, y))
-    across = fonts.measure.horizontalAdvance(heading)
-    painter.setPen(QColor(appearance.IMAGE.dim))
-    painter.drawText(QPointF(area.right() - across, area.top() - 10), heading)
-
-
-class ColourBar:
-    """A vertical colour bar with numbers, drawn once for each range and then only stamped."""
-
-    LEFT, ABOVE, RIGHT, BELOW = 64, 40, 14, 14
-    """Room that numbers and heading take around the bar."""
-
-    def __init__(self, fonts: Painter) -> None:
-        self._fonts = fonts
-        self._key: object = None
-        self._stamp = QPixmap()
-
-    def draw(
-        self, painter: QPainter, area: QRectF, *, colour_map: str, top: float, cut: float
-    ) -> None:
-        """Draw the bar into `area`, moved to whole pixels; numbers stand at its left."""
-        device = painter.device()
-        ratio = device.devicePixelRatio() if device is not None else 1.0
-        tall, wide = round(area.height()), round(area.width())
-        key = (colour_map, top, cut, tall, wide, ratio)
-        if key != self._key:
-            size = (self.LEFT + wide + self.RIGHT, self.ABOVE + tall + self.BELOW)
-            self._stamp = QPixmap(ceil(size[0] * ratio), ceil(size[1] * ratio))
-            self._stamp.setDevicePixelRatio(ratio)
-            self._stamp.fill(Qt.GlobalColor.transparent)
-            with QPainter(self._stamp) as inner:
-                bar = QRectF(self.LEFT, self.ABOVE, wide, tall)
-                _draw_colour_bar(inner, bar, self._fonts, colour_map=colour_map, top=top, cut=cut)
-            self._key = key
-        x = round((area.left() - self.LEFT) * ratio) / ratio
-        y = round((area.top() - self.ABOVE) * ratio) / ratio
-        painter.drawPixmap(QPointF(x, y), self._stamp)

@@ -27,8 +27,9 @@ from desktop.viewer.banners import Banners
 from desktop.viewer.camera import PlaneFrame, Viewpoint
 from desktop.viewer.canvas import Canvas
 from desktop.viewer.class_picker import ClassPicker
+from desktop.viewer.colour_bar import ColourBar
 from desktop.viewer.composing import Content, Looks, compose
-from desktop.viewer.furniture import ColourBar, Furniture, Line, Painter
+from desktop.viewer.furniture import Furniture, Line, Painter
 from desktop.viewer.gestures import CURSORS, Gestures
 from desktop.viewer.grey import GreyRenderer
 from desktop.viewer.ink import REACH, Drawn, Ink, pick, pick_region
@@ -102,6 +103,7 @@ class SliceView(Canvas):
         self._case: Case | None = None
         self._heat: HeatPictures | None = None
         self._frame: PlaneFrame | None = None
+        self._stands: object = None
         self._grey = GreyRenderer()
         self._ink = Ink()
         self._drawn: list[Drawn] = []
@@ -243,7 +245,10 @@ class SliceView(Canvas):
         if self.is_projection or display.slab is not None:
             present = present and (case.is_complete or not self.is_projection)
         self.set_smooth(display.smooth)
-        self.set_transform(self.viewpoint.camera.transform(frame, self.area))
+        stands = (self.viewpoint.camera, frame, self.area)
+        if stands != self._stands:  # from slice to slice it stays
+            self._stands = stands
+            self.set_transform(self.viewpoint.camera.transform(frame, self.area))
         image = None
         if volume is not None and present and self.content is not Content.HEAT_MAP:
             image = self._grey(

@@ -22,6 +22,12 @@ def resources() -> Path:
     return shipped() / "resources"
 
 
+def documents() -> Path:
+    """Read-only pages of the manual and of the licences, `docs/` of the source tree."""
+    packed = resources() / "documents"
+    return packed if packed.is_dir() else shipped() / "docs"
+
+
 def shipped_weights() -> Path:
     """Read-only model folders that came with the program."""
     return shipped() / "weights"

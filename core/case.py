@@ -12,6 +12,7 @@ from core.imaging.geometry import Plane
 from core.imaging.intensity import Window
 from core.imaging.volume import SeriesSummary, Volume
 from core.labels.schema import LabelSet, Region
+from core.models.aggregation import conflict_between
 from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
 from core.reading.book import MeasurementBook
 from core.reading.layout import Layout
@@ -197,7 +198,7 @@ class Case:
             self._prediction = replace(
                 self._prediction,
                 series_probability=series_probability,
-                conflict=conflict,
+                conflict=conflict or self._between_models(),
                 notes=notes,
             )
             self._kept.pop(model, None)
@@ -205,6 +206,23 @@ class Case:
             while len(self._kept) > PREDICTIONS_KEPT:
                 del self._kept[next(iter(self._kept))]
             self.prediction_changed.emit(None)
+
+    def _between_models(self) -> str:
+        """A sentence if a model of volumes and one of slices, both asked, contradict each other."""
+        mine = self._prediction
+        if mine is None or not mine.slices:
+            return ""
+        for other in reversed(self._kept.values()):
+            if other.positive != mine.positive or other.is_of_volume == mine.is_of_volume:
+                continue
+            whole, slices = (mine, other) if mine.is_of_volume else (other, mine)
+            return conflict_between(
+                next(iter(whole.slices.values())),
+                list(slices.slices.values()),
+                mine.positive,
+                (whole.threshold, slices.threshold),
+            )
+        return ""
 
     @property
     def kept(self) -> tuple[SeriesPrediction, ...]:
@@ -236,8 +254,8 @@ class Case:
         prediction = self._prediction
         if prediction is None or prediction.series_probability is None:
             return False
-        if any(answer.of_volume for answer in prediction.slices.values()):
-            return False
+        if prediction.is_of_volume:
+            return bool(prediction.conflict)
         found = any(self.is_suspicious(index) for index in prediction.slices)
         return self.is_series_called != found
 

@@ -75,21 +75,21 @@ def conflict(card: Card, answers: Sequence[SlicePrediction]) -> str:
         return ""
     called = [a.index for a in answers if a.probabilities[card.positive] >= card.threshold]
     whole = series_probability(card, answers)
-    series_is_called = whole >= (card.series_threshold or card.threshold)
-    if called and not series_is_called:
-        numbers = ", ".join(str(index + 1) for index in sorted(called)[:5])
-        more = "…" if len(called) > 5 else ""
-        return (
-            f"Slices and series disagree: {len(called)} "
-            f"{'slice is' if len(called) == 1 else 'slices are'} at or above the threshold "
-            f"({numbers}{more}), the series ({whole:.0%}) is below it."
+    if (whole >= (card.series_threshold or card.threshold)) == bool(called):
+        return ""
+    slices = ", ".join(str(index + 1) for index in sorted(called)[:5])
+    slices += "…" if len(called) > 5 else ""
+    if called:
+        sentence = (
+            f"Slices and series disagree: at or above the threshold: {len(called)} of "
+            f"{len(answers)} slices ({slices}); the series ({whole:.0%}) is below its own."
         )
-    if not called and series_is_called:
-        return (
-            f"Slices and series disagree: the series ({whole:.0%}) is at or above the threshold, "
+    else:
+        sentence = (
+            f"Slices and series disagree: the series ({whole:.0%}) is at or above its threshold, "
             "and no single slice is."
         )
-    return ""
+    return sentence
 
 
 def conflict_between(
@@ -107,11 +107,13 @@ def conflict_between(
     if (whole >= thresholds[0]) == bool(called):
         return ""
     if called:
-        return (
+        sentence = (
             f"The model of slices calls {len(called)} of {len(slices)} slices, the model of "
             f"volumes ({whole:.0%}) does not call the volume."
         )
-    return (
-        f"The model of volumes ({whole:.0%}) calls the volume, the model of slices none of its "
-        "slices."
-    )
+    else:
+        sentence = (
+            f"The model of volumes ({whole:.0%}) calls the volume, the model of slices none of "
+            "its slices."
+        )
+    return sentence

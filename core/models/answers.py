@@ -97,3 +97,8 @@ class SeriesPrediction:
     notes: tuple[str, ...] = ()
     labelling: Labelling = "one-of"
     series_threshold: float | None = None
+
+    @property
+    def is_of_volume(self) -> bool:
+        """Whether a model of volumes answered: every slice then says the same."""
+        return any(answer.of_volume for answer in self.slices.values())

@@ -46,7 +46,7 @@ class Member:
         self._on_cpu = device.type == "cpu"
         self.batch = BATCH if card.preprocessing.dimensions == 2 else 1
         self.notes: list[str] = []
-        """What was done because memory ran out, in words."""
+        """What was done because memory ran out, sentences."""
 
     def look(self, pixels: NDArray[np.uint8], output: int | None = None) -> Look:
         """Logits of n inputs, and what speaks for one of them, both averaged over the views.
@@ -91,15 +91,13 @@ class Member:
             torch.cuda.empty_cache()
         if tried > 1:
             self.batch = max(1, tried // 2)
-            self._note(f"memory ran out: {self.batch} at a time from now on")
+            words = f"Memory ran out: {self.batch} at a time from now on."
         elif not self._on_cpu:
             self._on_cpu = True
             self.runtime = TorchRuntime(self.model, self.card, torch.device("cpu"))
-            self._note("memory of the device ran out: the CPU answers from now on")
+            words = "The memory of the graphics card ran out: the CPU answers from now on."
         else:
             raise NotEnoughMemoryError(self.card.id)
-
-    def _note(self, words: str) -> None:
         self.notes.append(words)
         _log.info("%s", words)
 

@@ -226,7 +226,9 @@ class FindingsPanel(QFrame):
                 "Series as a whole: {name} {percent}.", name=name, percent=percent(probability)
             )
             if case.is_in_conflict():
-                words += " ⚠ " + say("Slices and series disagree; look at both.")
+                own = prediction.conflict if case.display.threshold is None else ""
+                told = say_core(own) if own else say("Slices and series disagree; look at both.")
+                words += f" ⚠ {told}"
             self._series.setText(words)
             self._series.show()
         if prediction is None or self._card is None:

@@ -158,6 +158,26 @@ def model(case: Case, index: int, language: str, *, stale: bool = False) -> list
     return [Line(words, bold=True, swatch=colour), Line(which, appearance.IMAGE.dim)]
 
 
+def not_predicted(case: Case, index: int, language: str) -> list[Line]:
+    """That the class whose evidence is drawn is not what the model says here.
+
+    A heat map shows what speaks for a class, also where that did not suffice.
+    """
+    prediction = case.prediction
+    if prediction is None:
+        return []
+    shown = case.display.heat_class or prediction.positive
+    if case.predicts(index, shown) is not False:
+        return []
+    name = class_name(case, shown, language)
+    words = (
+        say("Heat map: {name} is not predicted for this volume", name=name)
+        if prediction.slices[index].of_volume
+        else say("Heat map: {name} is not predicted on this slice", name=name)
+    )
+    return [Line(words, appearance.DARK.warning)]
+
+
 def pixel(
     case: Case, plane: Plane, row: int, column: int, *, slab: Slab | None = None
 ) -> list[Line]:
@@ -195,5 +215,7 @@ def warnings(case: Case) -> tuple[str, ...]:
     """All that must be read before trusting the image or the answer, as sentences."""
     said = [item.message for item in case.summary.warnings]
     if case.prediction is not None and case.display.answers:
-        said += list(case.prediction.cautions)
+        said += [*case.prediction.cautions, *case.prediction.notes]
+        if case.prediction.conflict and case.display.threshold is None:
+            said.append(case.prediction.conflict)
     return tuple(dict.fromkeys(said))

@@ -188,7 +188,7 @@ def draw_summary(painter: QPainter, case: Case, look: Look) -> None:
     else:
         conflict = case.is_in_conflict()
         series = say("Series {percent}", percent=percent(whole))
-        colour = theme.positive if whole >= case.threshold else theme.negative
+        colour = theme.positive if case.is_series_called else theme.negative
         if look.stale:
             colour = theme.dim
         lines = [(series, colour, True), (counted, theme.dim, False)]

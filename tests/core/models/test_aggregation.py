@@ -57,12 +57,15 @@ def test_slices_against_their_series(card: Card) -> None:
     assert conflict(card, _answers(0.1, 0.2, 0.3)) == ""
     assert conflict(card, _answers(0.9, 0.8, 0.7)) == ""
     alone = conflict(card, _answers(0.1, 0.9, 0.1))
-    assert "1 slice is" in alone
-    assert "(2)" in alone
-    learned = card.model_copy(
-        update={"series_rule": SeriesRule(how="learned", weights=(1, 0), intercept=5)}
-    )
+    assert "1 of 3 slices (2)" in alone
+    rule = SeriesRule(how="learned", weights=(1, 0), intercept=5)
+    learned = card.model_copy(update={"series_rule": rule})
     assert "no single slice" in conflict(learned, _answers(0.2, 0.1))
+    # A learned rule may have a threshold of its own.
+    own = rule.model_copy(update={"threshold": 0.99})
+    strict = card.model_copy(update={"series_rule": own})
+    assert conflict(strict, _answers(0.2, 0.1)) == ""
+    assert card.series_threshold is None
 
 
 def test_a_model_of_volumes_against_one_of_slices() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity
-from core.imaging.volume import SeriesSummary
+from core.imaging.volume import ImageWarning, SeriesSummary
 from core.models import guard
 from core.models.card import Accepts, Card, Preprocessing
 from tests.core.models.making import head_like, make_model, volume
@@ -63,7 +63,12 @@ def test_wrong_kinds_are_refused_with_the_reason(
 
 
 @pytest.mark.parametrize(
-    ("step", "word"), [((0, 2, 5), "tilted"), ((0, 0, 1), "1.00 mm"), ((0, 0, 12), "12.00 mm")]
+    ("step", "word"),
+    [
+        ((0, 2, 5), "tilted"),
+        ((0, 0, 1), "1.00 mm"),
+        ((0, 0, 12), "12.00 mm"),
+    ],
 )
 def test_geometry_outside_the_training_range_is_flagged(
     card: Card, step: tuple[float, float, float], word: str
@@ -71,6 +76,21 @@ def test_geometry_outside_the_training_range_is_flagged(
     found = guard.cautions(card, _summary(step))
     assert any(word in sentence for sentence in found)
     assert all(sentence.endswith(".") for sentence in found)
+
+
+def test_slices_of_another_orientation_are_flagged(card: Card) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([(0, 5, 0), (0, 0, -0.5), (0.5, 0, 0)]).T  # coronal
+    found = guard.cautions(card, _summary(geometry=Geometry((4, 64, 64), affine)))
+    assert any("not axial" in sentence for sentence in found)
+
+
+@pytest.mark.parametrize("code", ["missing-slices", "several-patients", "mixed-orientation"])
+def test_what_breaks_trust_in_the_series_is_passed_on(card: Card, code: str) -> None:
+    warned = _summary(warnings=(ImageWarning(code, "Something is wrong."),))
+    assert any(s.startswith("Answers are less certain") for s in guard.cautions(card, warned))
+    other = _summary(warnings=(ImageWarning("no-spacing", "Something is wrong."),))
+    assert guard.cautions(card, other) == ()
 
 
 def test_spacing_slices_and_windows_outside_the_training_range_are_flagged(tmp_path: Path) -> None:

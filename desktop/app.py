@@ -32,6 +32,7 @@ from desktop.operations import Operations
 from desktop.operations.applying import Applying
 from desktop.operations.asking import Asking, Engine
 from desktop.operations.exporting import Exporting
+from desktop.operations.foretelling import Foretelling
 from desktop.operations.labelling import LabelOperations
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
@@ -116,6 +117,7 @@ class Application:
             Reviewing(session, jobs, settings.values.queue_seed),
             Undoing(session, labels),
             Applying(session, settings, asking),
+            Foretelling(session, self.catalogue, jobs, self._tell, labels),
         )
         operations.connect()
         return operations

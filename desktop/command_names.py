@@ -33,6 +33,9 @@ class Command(Enum):
     EXPORT_MOVIE = auto()
     EXPORT_REPORT = auto()
     RESTORE_SESSION = auto()
+    EXPORT_PROFILE = auto()
+    IMPORT_PROFILE = auto()
+    SETTINGS = auto()
     QUIT = auto()
 
     SLICE_UP = auto()
@@ -124,14 +127,20 @@ class Command(Enum):
     ASK_ON_OPEN = auto()
     READ_FIRST = auto()
     RETRAIN = auto()
+    WHAT_IF = auto()
     TRAINING = auto()
     MODELS = auto()
     ROLL_BACK = auto()
 
     INDUSTRY = auto()
+    MANUAL = auto()
     KEYS = auto()
     EDIT_KEYS = auto()
     TOUR = auto()
+    MODEL_CARDS = auto()
+    LICENCES = auto()
+    LOG = auto()
+    CRASH_REPORTS = auto()
     ABOUT = auto()
 
 

@@ -34,6 +34,7 @@ from desktop.language import say
 from desktop.notices import Notice
 from desktop.operations import Operations
 from desktop.operations.applying import presets_of
+from desktop.operations.foretelling import WhatIfView
 from desktop.operations.reviewing import QueueView
 from desktop.panels.banner import Banner
 from desktop.panels.comparison import ComparisonPage
@@ -46,6 +47,7 @@ from desktop.panels.studies import StudiesPanel, series_title
 from desktop.panels.style import window_style
 from desktop.panels.toolbar import ViewerBar
 from desktop.panels.training import TrainingPanel
+from desktop.panels.what_if import WhatIfPanel
 from desktop.viewer.stage import Stage
 
 LEFT, MIDDLE, RIGHT = 245, 840, 315
@@ -149,6 +151,7 @@ class MainWindow(QMainWindow):
         self.banner = Banner(self)
         self.findings = FindingsPanel(self)
         self.review = ReviewPanel(self._session, self)
+        self.what_if = WhatIfPanel(self._session, self)
         self.training = TrainingPanel(self)
         self.footer = Footer(self._operations.jobs, self)
         reading = QWidget(self)
@@ -168,6 +171,7 @@ class MainWindow(QMainWindow):
         self.tabs.setAccessibleName(say("Findings, review and training"))
         self.tabs.addTab(self.findings, say("Findings"))
         self.tabs.addTab(self.review, say("Review"))
+        self.tabs.addTab(self.what_if, say("What if"))
         self.tabs.addTab(self.training, say("Training"))
         self.columns = QSplitter(Qt.Orientation.Horizontal, self)
         self.columns.setChildrenCollapsible(False)
@@ -195,6 +199,8 @@ class MainWindow(QMainWindow):
         self._hear(operations.undoing.changed, self._labels_changed)
         self._hear(operations.labels.saved_changed, self._saved_changed)
         self._hear(operations.reviewing.changed, self._show_queue)
+        self._hear(operations.foretelling.changed, self._show_what_if)
+        self._hear(operations.foretelling.slice_wanted, self.go_to)
         self.studies.chosen.connect(operations.opening.show)
         self.studies.close_wanted.connect(operations.close_series)
         self.stage.strip.chosen.connect(lambda _index: self.stage.setFocus())
@@ -207,6 +213,7 @@ class MainWindow(QMainWindow):
         self._show_models()
         self._saved_changed(None)
         self._show_queue(operations.reviewing.view)
+        self._show_what_if(operations.foretelling.view)
 
     def _hear(self, signal: SignalInstance, slot: Callable[..., object]) -> None:
         signal.connect(slot)
@@ -347,6 +354,9 @@ class MainWindow(QMainWindow):
 
     def _show_queue(self, view: QueueView) -> None:
         self.review.show_queue(view, self._operations.reviewing.only)
+
+    def _show_what_if(self, view: WhatIfView) -> None:
+        self.what_if.show_preview(view)
 
     def _show_recent(self) -> None:
         self.studies.show_recent([Path(item) for item in self._operations.settings.values.recent])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QInputDialog, QWidget
 
 from core.errors import CoreError
 from core.workers import program_command
@@ -18,6 +18,7 @@ from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.operations.comparing import ComparisonView
+from desktop.operations.foretelling import FlipRow
 from desktop.operations.planning import RetrainPlan
 from desktop.run_watcher import RunView
 
@@ -33,6 +34,7 @@ class ModelCommands:
         actions, training, page = window.actions_, window.training, window.comparison
         actions.bind(Command.RETRAIN, self.ask_retrain)
         actions.bind(Command.TRAINING, self.show_training)
+        actions.bind(Command.WHAT_IF, self.show_what_if)
         actions.bind(Command.MODELS, self.show_models)
         actions.bind(Command.ROLL_BACK, self.ask_rollback)
         actions.bind(Command.TOUR, self.start_tour)
@@ -42,6 +44,11 @@ class ModelCommands:
         training.resume_wanted.connect(self._do.resume)
         training.result_wanted.connect(self._do.compare)
         training.run_wanted.connect(self._do.watch)
+        what_if, foretelling = window.what_if, operations.foretelling
+        what_if.compute_wanted.connect(foretelling.compute)
+        what_if.flip_wanted.connect(self._go_to_flip)
+        what_if.retrain_wanted.connect(self.ask_retrain)
+        what_if.shown.connect(foretelling.refresh)
         page.promote_wanted.connect(self._do.promote)
         page.keep_wanted.connect(self._keep)
         page.back_wanted.connect(window.show_reading_page)
@@ -87,9 +94,21 @@ class ModelCommands:
 
     def show_training(self) -> None:
         """Bring the training panel to the front."""
+        self._bring(self._window.training)
+
+    def show_what_if(self) -> None:
+        """Bring the preview of a retraining to the front."""
+        self._bring(self._window.what_if)
+
+    def _bring(self, panel: QWidget) -> None:
         self._window.tabs.setVisible(True)
         self._window.actions_.show_checked(Command.FINDINGS_PANEL, True)
-        self._window.tabs.setCurrentWidget(self._window.training)
+        self._window.tabs.setCurrentWidget(panel)
+
+    def _go_to_flip(self, row: FlipRow) -> None:
+        path = self._operations.foretelling.go(row)
+        if path is not None:
+            self._operations.opening.open_paths([path], remember=False)
 
     def _run_changed(self, view: RunView) -> None:
         self._window.training.show_run(view)

@@ -10,6 +10,7 @@ from desktop.jobs import Jobs
 from desktop.operations.applying import Applying
 from desktop.operations.asking import Asking
 from desktop.operations.exporting import Exporting
+from desktop.operations.foretelling import Foretelling
 from desktop.operations.labelling import LabelOperations
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
@@ -32,6 +33,7 @@ class Operations:
     reviewing: Reviewing
     undoing: Undoing
     applying: Applying
+    foretelling: Foretelling
 
     def connect(self) -> None:
         """A loaded series is asked about, if the person wants that."""
@@ -42,6 +44,7 @@ class Operations:
 
     def _run_ended(self, _view: object) -> None:
         self.reviewing.read_left_out()
+        self.foretelling.refresh()
 
     def _loaded(self, reading: Reading) -> None:
         if self.settings.values.ask_on_open and reading.answer_state is AnswerState.NONE:
@@ -74,6 +77,7 @@ class Operations:
         self.applying.close()
         self.reviewing.close()
         self.undoing.close()
+        self.foretelling.close()
         self.jobs.close()
         self.asking.close()
         self.labels.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +19,10 @@ from core.retraining.protocol import (
     start_training,
 )
 from core.session import Session
-from core.workers import worker_command
 from desktop.jobs import Job, Jobs, Task
 from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
+from desktop.operations.children import ask_child
 from desktop.operations.comparing import view_of
 from desktop.operations.labelling import LabelOperations
 from desktop.operations.planning import RetrainPlan, make_plan, new_set_folder
@@ -190,7 +188,10 @@ class Retraining:
         catalogue = self._catalogue
 
         def work(task: Task) -> Judgement:
-            _ask_in_child(run, task)
+            code, complaints = ask_child(task, "judge", str(run))
+            if code != 0:
+                told = complaints[-1] if complaints else "the models could not be asked"
+                raise RunError(run, told, "Try again.")
             return judge(run, catalogue)
 
         self._jobs.submit(
@@ -285,27 +286,3 @@ def _left_out(collected: Collected) -> Notice:
     )
     lines = [f"{item.labels}: {say_core(item.reason)}" for item in collected.left_out]
     return Notice(Level.CAUTION, words, "\n".join(lines))
-
-
-def _ask_in_child(run: Path, task: Task) -> None:
-    """Run `worker judge`; raises RunError with the child's sentence if it failed."""
-    child = subprocess.Popen(
-        worker_command("judge", str(run)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )
-    task.when_cancelled(child.terminate)
-    with child:
-        assert child.stdout is not None and child.stderr is not None  # noqa: S101 - pipes
-        for line in child.stdout:
-            numbers = line.split()
-            if len(numbers) == 2 and all(word.isdigit() for word in numbers):
-                task.progress(int(numbers[0]), int(numbers[1]))
-        told = child.stderr.read().strip().splitlines()
-    task.check()
-    if child.returncode != 0:
-        raise RunError(run, told[-1] if told else "the models could not be asked", "Try again.")

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
-    QListWidget,
     QListWidgetItem,
     QProgressBar,
     QPushButton,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
 from core.labels.queue import QueueItem, Why
 from core.session import Session
-from desktop.appearance import SMALL_PX, theme
+from desktop.appearance import theme
 from desktop.language import later, say, say_count
 from desktop.operations.reviewing import QueueView
 from desktop.panels.bars import percent
-from desktop.panels.studies import Index, series_title
+from desktop.panels.rows import ITEM_ROLE, SliceRows
+from desktop.panels.studies import series_title
 
-ITEM_ROLE = Qt.ItemDataRole.UserRole + 1
-REASON_ROLE = Qt.ItemDataRole.UserRole + 2
-ROW_HEIGHT = 64
 MOST_ROWS = 200
 """Items that are listed; more are counted in the progress."""
 
@@ -85,52 +78,6 @@ def reason_words(item: QueueItem) -> str:
     )
 
 
-class _ItemDelegate(QStyledItemDelegate):
-    """Three lines: which slice, of which series, and why, in full width."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        words = index.data(REASON_ROLE) or ""
-        face = QFont(option.font)
-        face.setPixelSize(SMALL_PX)
-        width = max(option.rect.width(), 240) - 28
-        place = QFontMetrics(face).boundingRect(
-            QRect(0, 0, width, 200), Qt.TextFlag.TextWordWrap, words
-        )
-        return QSize(200, 44 + place.height())
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        item: QueueItem = index.data(ITEM_ROLE)
-        painter.save()
-        row = option.rect.adjusted(2, 2, -2, -2)
-        selected = bool(option.state & QStyle.StateFlag.State_Selected)
-        hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
-        if selected or hovered:
-            painter.setPen(QPen(QColor(theme().accent), 1) if selected else Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(theme().raised if selected else theme().hover))
-            painter.drawRoundedRect(row, 5, 5)
-        colour = theme().neutral if item.why is Why.RANDOM_AUDIT else theme().warning
-        painter.fillRect(row.left() + 4, row.top() + 6, 3, row.height() - 12, QColor(colour))
-        text = row.adjusted(14, 5, -8, -5)
-        bold = QFont(option.font)
-        bold.setWeight(QFont.Weight.DemiBold)
-        small = QFont(option.font)
-        small.setPixelSize(SMALL_PX)
-        painter.setFont(bold)
-        painter.setPen(QColor(theme().text))
-        first = QRect(text.left(), text.top(), text.width(), 17)
-        elide = Qt.TextElideMode.ElideRight
-        line = QFontMetrics(bold).elidedText(index.data(), elide, first.width())
-        painter.drawText(first, Qt.AlignmentFlag.AlignVCenter, line)
-        painter.setFont(small)
-        painter.setPen(QColor(theme().warning if colour == theme().warning else theme().dim))
-        second = QRect(text.left(), text.top() + 17, text.width(), 15)
-        painter.drawText(second, Qt.AlignmentFlag.AlignVCenter, why_words(item.why))
-        painter.setPen(QColor(theme().dim))
-        third = QRect(text.left(), text.top() + 33, text.width(), text.height() - 31)
-        painter.drawText(third, Qt.TextFlag.TextWordWrap, index.data(REASON_ROLE))
-        painter.restore()
-
-
 class ReviewPanel(QFrame):
     """Shows the queue as it is told; asks by signals."""
 
@@ -173,14 +120,7 @@ class ReviewPanel(QFrame):
         self.show_queue(QueueView(), None)
 
     def _build_list(self, layout: QVBoxLayout) -> None:
-        self.list = QListWidget(self)
-        self.list.setProperty("role", "plain")
-        self.list.setItemDelegate(_ItemDelegate(self.list))
-        self.list.setMouseTracking(True)
-        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
-        self.list.setAccessibleName(say("Slices to look at, the most pressing first"))
+        self.list = SliceRows(say("Slices to look at, the most pressing first"), self)
         self.list.itemClicked.connect(self._clicked)
         self.list.itemActivated.connect(self._clicked)
         self.empty = QLabel(self)
@@ -224,15 +164,11 @@ class ReviewPanel(QFrame):
         )
         self.list.clear()
         for item in view.items[:MOST_ROWS]:
-            row = QListWidgetItem(self._title(item))
-            row.setData(ITEM_ROLE, item)
-            row.setData(REASON_ROLE, reason_words(item))
-            told = f"{self._title(item)}. {why_words(item.why)}. {reason_words(item)}"
-            row.setData(Qt.ItemDataRole.AccessibleTextRole, told)
-            row.setToolTip(told)
-            self.list.addItem(row)
+            colour = theme().neutral if item.why is Why.RANDOM_AUDIT else theme().warning
+            words = (self._title(item), why_words(item.why), reason_words(item))
+            self.list.add(item, *words, colour)
             if item == view.current:
-                self.list.setCurrentItem(row)
+                self.list.setCurrentRow(self.list.count() - 1)
         self.list.setVisible(bool(view.items))
         self.empty.setVisible(not view.items)
         self.empty.setText(

@@ -20,6 +20,7 @@ from core.labels.journal import Journal
 from core.labels.schema import LabelEvent
 from core.labels.sets import load_label_set
 from core.labels.store import default_place
+from core.retraining.arrays import ArraysRequest, build_from_arrays
 from core.retraining.building import TableRequest, build_from_table
 from core.retraining.collecting import build_from_labels
 from core.retraining.dataset import Dataset
@@ -40,13 +41,25 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def build(  # noqa: PLR0917 - options, given by name
-    from_csv: Annotated[
-        Path, typer.Option("--from-csv", help="The table; paths are relative to it.")
-    ],
-    file: Annotated[str, typer.Option(help="Column with the image files.")],
-    label: Annotated[str, typer.Option(help="Column with the labels: 0/1, or text.")],
-    group: Annotated[str, typer.Option(help="Column with the patient: never on two sides.")],
     out: Annotated[Path, typer.Option(help="Folder to make.")],
+    arrays: Annotated[
+        Path | None,
+        typer.Argument(help="A file of arrays, npz as MedMNIST has them, instead of a table."),
+    ] = None,
+    from_csv: Annotated[
+        Path | None, typer.Option("--from-csv", help="The table; paths are relative to it.")
+    ] = None,
+    file: Annotated[
+        str, typer.Option(help="Column with the image files, or folders of DICOM.")
+    ] = "",
+    label: Annotated[
+        str,
+        typer.Option(help="Column with the labels: 0/1, or text; of arrays, the name of class 1."),
+    ] = "",
+    group: Annotated[str, typer.Option(help="Column with the patient: never on two sides.")] = "",
+    class_name: Annotated[
+        list[str] | None, typer.Option(help="Of arrays: names of the classes 0, 1 …; repeatable.")
+    ] = None,
     positive: Annotated[
         str | None, typer.Option(help="Label that is the finding; all others are its absence.")
     ] = None,
@@ -79,7 +92,24 @@ def build(  # noqa: PLR0917 - options, given by name
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build a set from a table. Columns of 0 and 1 beside the label are kept as further targets."""
+    """Build a set from a table. Columns of 0 and 1 beside the label are kept as further targets.
+
+    From a file of arrays (npz) with pictures or volumes it takes the parts that the file has.
+    """
+    if arrays is not None:
+        if from_csv is not None:
+            raise typer.BadParameter("give a file of arrays or --from-csv, not both")
+        with progress_bar("Reading images") as progress:
+            manifest = build_from_arrays(
+                ArraysRequest(
+                    arrays, out, label or "finding", tuple(class_name or ()), positive, split
+                ),
+                progress,
+            )
+        _say_built(out, manifest, as_json)
+        return
+    if from_csv is None or not (file and label and group):
+        raise typer.BadParameter("a table needs --from-csv, --file, --label and --group")
     request = TableRequest(
         table=from_csv,
         file=file,
@@ -99,11 +129,7 @@ def build(  # noqa: PLR0917 - options, given by name
     )
     with progress_bar("Reading images") as progress:
         manifest = build_from_table(request, progress)
-    if as_json:
-        typer.echo(manifest.model_dump_json(indent=2))
-        return
-    typer.echo(f"Built {out}")
-    _print_manifest(manifest)
+    _say_built(out, manifest, as_json)
 
 
 @app.command()
@@ -253,8 +279,9 @@ def suspects(
     as_json: JsonOption = False,
 ) -> None:
     """List labels that may be wrong: models that had not seen the patient say otherwise."""
-    dataset = Dataset.open(data)
-    found = find_suspects(dataset, score(find_subject(run), dataset, "cv"))
+    subject = find_subject(run)
+    dataset = Dataset.open(data).as_seen(subject.card.preprocessing.dimensions)
+    found = find_suspects(dataset, score(subject, dataset, "cv"))
     if as_json:
         typer.echo(json.dumps([asdict(item) for item in found[:most]], indent=2))
         return
@@ -262,6 +289,14 @@ def suspects(
     for item in found[:most]:
         slice_ = f"{item.group} slice {dataset.orders[item.row] + 1}"
         typer.echo(f"{slice_:<24}{item.key}  {item.label} → {item.suggested}  {item.margin:.2f}")
+
+
+def _say_built(out: Path, manifest: DatasetManifest, as_json: bool) -> None:
+    if as_json:
+        typer.echo(manifest.model_dump_json(indent=2))
+        return
+    typer.echo(f"Built {out}")
+    _print_manifest(manifest)
 
 
 def _standing(place: Path | None) -> tuple[tuple[LabelEvent, ...], tuple[LabelEvent, ...]]:

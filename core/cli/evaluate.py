@@ -32,8 +32,8 @@ def command(
     ] = False,
 ) -> None:
     """Score the slices and write figures, predictions, curves and a report."""
-    dataset = Dataset.open(data)
     subject = find_subject(model)
+    dataset = Dataset.open(data).as_seen(subject.card.preprocessing.dimensions)
     with progress_bar("Asking the model") as progress:
         scores = score(subject, dataset, split, device=device, force=force, progress=progress)
     found = scores.evaluate(dataset, resamples)
@@ -57,7 +57,7 @@ def command(
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
         return
-    typer.echo(f"{found.n} slices of {found.groups} groups, {split}")
+    typer.echo(f"{found.n} {dataset.unit}s of {found.groups} groups, {split}")
     typer.echo(f"AUROC        {interval_text(found.auroc, found.auroc_ci95)}")
     if found.patients is not None:
         by_patient = found.patients

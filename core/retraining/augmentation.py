@@ -1,4 +1,4 @@
-"""How a batch of prepared slices is varied before the network sees it.
+"""How a batch of prepared slices or volumes is varied before the network sees it.
 
 Whole batches are moved by one `grid_sample`; torchvision's transforms draw one variation for a
 batch, or go through it slice by slice, which on a processor costs more than the network saves.
@@ -22,11 +22,12 @@ _BACKGROUND = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Variation:
-    """What happens to each of n slices.
+    """What happens to each of n slices or volumes.
 
-    matrix: (n, 2, 3), output to input coordinates in [-1, 1]. contrast, shift, noise: (n, 1, 1,
-    1), factor, grey levels of 1, and standard deviation of 1. grain: the noise itself, of unit
-    deviation, shaped as the batch. forget: (n, 1, 1, 1), whether neighbours are left out.
+    matrix: (n, 2, 3), or (n, 3, 4) of volumes, output to input coordinates in [-1, 1]. contrast,
+    shift, noise: (n, 1, 1, 1[, 1]), factor, grey levels of 1, and standard deviation of 1. grain:
+    the noise itself, of unit deviation, shaped as the batch. forget: (n, 1, 1, 1[, 1]), whether
+    neighbours are left out.
     """
 
     matrix: Tensor
@@ -41,8 +42,8 @@ class Variation:
 
 
 def draw(shape: tuple[int, ...], how: Augmentation, random: torch.Generator) -> Variation:
-    """Variations for a batch of this shape, (n, channels, rows, columns)."""
-    n = shape[0]
+    """Variations for a batch of this shape, (n, channels, [slices,] rows, columns)."""
+    n, ones = shape[0], (1,) * (len(shape) - 1)
     angle = math.radians(how.rotate_degrees) * _around_zero(random, n)
     scale = torch.exp(how.scale * _around_zero(random, n))
     mirror = torch.where((_uniform(random, n) < 0.5) & how.flip, -1.0, 1.0)
@@ -54,25 +55,51 @@ def draw(shape: tuple[int, ...], how: Augmentation, random: torch.Generator) -> 
     matrix[:, 1, 0] = angle.sin() * scale * mirror
     matrix[:, 1, 1] = (shear * angle.sin() + angle.cos()) * scale * upset
     matrix[:, :, 2] = 2 * how.shift * _around_zero(random, n, 2)
+    if len(shape) == 5:
+        matrix = _in_space(matrix, scale, how, random)
     return Variation(
         matrix=matrix,
-        contrast=1 + how.contrast * _around_zero(random, n, 1, 1, 1),
-        shift=how.brightness * _around_zero(random, n, 1, 1, 1),
-        noise=how.noise * _uniform(random, n, 1, 1, 1),
-        grain=torch.randn(shape, generator=random) if how.noise else torch.zeros(n, 1, 1, 1),
-        forget=_uniform(random, n, 1, 1, 1) < how.forget_neighbours,
+        contrast=1 + how.contrast * _around_zero(random, n, *ones),
+        shift=how.brightness * _around_zero(random, n, *ones),
+        noise=how.noise * _uniform(random, n, *ones),
+        grain=torch.randn(shape, generator=random) if how.noise else torch.zeros(n, *ones),
+        forget=_uniform(random, n, *ones) < how.forget_neighbours,
     )
+
+
+def _in_space(plane: Tensor, scale: Tensor, how: Augmentation, random: torch.Generator) -> Tensor:
+    """What is drawn for the planes of volumes, (n, 2, 3), with tilts and a third axis: (n, 3, 4).
+
+    Coordinates are (column, row, slice), as grid_sample takes them.
+    """
+    n = len(plane)
+    upset = torch.where((_uniform(random, n) < 0.5) & how.flip_slices, -1.0, 1.0)
+    matrix = torch.zeros(n, 3, 4)
+    matrix[:, :2, :2] = plane[:, :, :2]
+    matrix[:, 2, 2] = scale * upset
+    tilt = math.radians(how.tilt_degrees) * _around_zero(random, n, 2)
+    across, down = torch.eye(3).repeat(n, 1, 1), torch.eye(3).repeat(n, 1, 1)
+    for turn, angle, (one, two) in ((across, tilt[:, 0], (1, 2)), (down, tilt[:, 1], (0, 2))):
+        turn[:, one, one] = turn[:, two, two] = angle.cos()
+        turn[:, two, one] = angle.sin()
+        turn[:, one, two] = -angle.sin()
+    matrix[:, :, :3] = across @ down @ matrix[:, :, :3]
+    matrix[:, :2, 3] = plane[:, :, 2]
+    matrix[:, 2, 3] = 2 * how.shift * _around_zero(random, n)
+    return matrix
 
 
 def vary(pixels: Tensor, how: Variation) -> Tensor:
     """Vary a batch of grey levels.
 
-    pixels: float32 (n, channels, rows, columns) in [0, 1]. Returns the same shape and range. All
-    channels of a slice move together; background stays black.
+    pixels: float32 (n, channels, [slices,] rows, columns) in [0, 1]. Returns the same shape and
+    range. All channels of a slice move together; background stays black.
     """
-    middle = pixels.shape[1] // 2
-    alone = pixels[:, middle : middle + 1].expand_as(pixels)
-    moved = move(torch.where(how.forget, alone, pixels), how)
+    if pixels.shape[1] > 1:
+        middle = pixels.shape[1] // 2
+        alone = pixels[:, middle : middle + 1].expand_as(pixels)
+        pixels = torch.where(how.forget, alone, pixels)
+    moved = move(pixels, how)
     shift = how.shift * (moved > _BACKGROUND)
     return (moved * how.contrast + shift + how.grain * how.noise).clamp_(0, 1)
 
@@ -80,7 +107,7 @@ def vary(pixels: Tensor, how: Variation) -> Tensor:
 def move(pixels: Tensor, how: Variation) -> Tensor:
     """Only what a variation does to places: what lies on a slice moves along with it.
 
-    pixels: float32 (n, anything, rows, columns). Returns the same shape, 0 outside.
+    pixels: float32 (n, anything, [slices,] rows, columns). Returns the same shape, 0 outside.
     """
     grid = functional.affine_grid(how.matrix, list(pixels.shape), align_corners=False)
     return functional.grid_sample(pixels, grid, align_corners=False)

@@ -25,9 +25,10 @@ Rows = NDArray[np.int64]
 class Material:
     """What a fit learns from.
 
-    pixels: uint8 (n, channels, size, size), mapped. groups: int64 (n,), patients.
-    neighbours: row, reach → rows around it in its series. train, validation: rows of them;
-    validation may be empty. marks: what readers marked on training slices, if anything.
+    pixels: uint8 (n, channels, size, size), or of volumes (n, 1, size, size, size), mapped.
+    groups: int64 (n,), patients. neighbours: row, reach → rows around it in its series. train,
+    validation: rows of them; validation may be empty. marks: what readers marked on training
+    slices, if anything.
     """
 
     pixels: NDArray[np.uint8]
@@ -56,9 +57,9 @@ class Learner(nn.Module):
 class Batch:
     """What a step learns from.
 
-    image: (n, channels, size, size), varied and normalised. marked: (n,), whether a reader marked
-    something on it; marks: (n, kinds, size, size), moved with their slices; outputs: (n,), the
-    logits that they are about. None without marks.
+    image: (n, channels, size, size[, size]), varied and normalised. marked: (n,), whether a
+    reader marked something on it; marks: (n, kinds, size, size), moved with their slices;
+    outputs: (n,), the logits that they are about. None without marks.
     """
 
     image: Tensor

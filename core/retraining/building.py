@@ -20,6 +20,7 @@ from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, substantial_links
 from core.retraining.manifest import SPLITS, DatasetManifest, Provenance, Split
 from core.retraining.masks import Masks
+from core.retraining.series import letters_of
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, comparable_stored, refuse_occupied
 from core.retraining.splits import ALIASES, draw_linked, name_digest
 from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table
@@ -63,8 +64,9 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
     """Build a set from a CSV table; paths in it are relative to it.
 
     Slices are ordered by group (by the SHA-256 of its name), series, then `order` or the
-    natural order of file names, whatever the table's order. A file with several slices gives
-    them all, with the row's label.
+    natural order of file names, whatever the table's order. A file with several slices, or a
+    folder with one series, gives them all, with the row's label; it is a series by itself unless
+    a column names the series. Where every row is such a volume, labels are about series.
 
     Raises BadTableError naming the column, value or file; LeakError if a split column puts a
     group on two sides; UnreadableImageError; UnusableDatasetError if `out` is occupied.
@@ -99,9 +101,11 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
     )
     prints = Fingerprints()
     masks = Masks(table)
+    volumes = True
     with SnapshotWriter(request.out, table.target) as writer:
         for done, (row, volume) in enumerate(_decoded(table, rows)):
-            for facts, pixels in _slices(key, codes, row, volume, request.keep_names):
+            volumes &= volume.slices > 1
+            for facts, pixels in _slices(key, codes, row, volume, request):
                 writer.add(facts, pixels, masks.of(row, facts, pixels.shape))
                 if stated is None:
                     prints.add(
@@ -114,6 +118,7 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
             Provenance(source="table", digest=table.digest, columns=_roles(columns)),
             splits={codes[name]: split for name, split in splits.items()},
             extends=None if earlier is None else earlier.manifest.id,
+            unit="series" if volumes else "slice",
         )
 
 
@@ -218,7 +223,7 @@ def _decoded(table: Table, rows: list[TableRow]) -> Iterator[tuple[TableRow, Vol
 
 def _decode(table: Table, row: TableRow) -> Volume:
     path = (table.path.parent / row.file).resolve()
-    if not path.is_file():
+    if not path.exists():
         raise BadTableError(table.path, f"line {row.line}: the file {row.file} does not exist")
     try:
         series = open_path(path).series
@@ -233,26 +238,29 @@ def _decode(table: Table, row: TableRow) -> Volume:
 
 
 def _slices(
-    key: bytes, codes: dict[str, str], row: TableRow, volume: Volume, keep_names: bool
+    key: bytes, codes: dict[str, str], row: TableRow, volume: Volume, request: TableRequest
 ) -> Iterator[tuple[SliceFacts, NDArray[Any]]]:
     """The slices of one file: what is known of each, and its stored values."""
     geometry = volume.geometry
     spacing = geometry.spacing if geometry.has_spacing else (float("nan"),) * 3
+    alone = volume.slices > 1 and request.series is None
+    series = f"{row.series}/{row.file}" if alone else row.series
     for index in range(volume.slices):
         name = f"{row.file}#{index}" if volume.slices > 1 else row.file
-        code = pseudonym(key, f"slice:{row.group}/{row.series}/{name}")
+        code = pseudonym(key, f"slice:{row.group}/{series}/{name}")
         facts = SliceFacts(
             key=code,
             group=codes[row.group],
-            series=pseudonym(key, f"series:{row.group}/{row.series}"),
+            series=pseudonym(key, f"series:{row.group}/{series}"),
             label=row.label,
-            source=name if keep_names else code,
+            source=name if request.keep_names else code,
             auxiliary=row.auxiliary,
             subgroups=row.subgroups,
             slope=float(volume.slope[index]),
             intercept=float(volume.intercept[index]),
             quantity=volume.summary.quantity,
             spacing=spacing,
+            orientation=letters_of(geometry),
         )
         yield facts, np.asarray(volume.voxels[index])
 

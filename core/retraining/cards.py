@@ -135,11 +135,11 @@ def make_card(
             dataset_id=manifest.id,
             split_hash=manifest.split_hash,
             patients=len(np.unique(dataset.groups)),
-            slices=len(dataset),
+            slices=dataset.slice_count,
             positives=int((dataset.labels == positive).sum()),
         ),
         recipe=_plain(recipe),
-        metrics=_metrics(truth, scores, dataset.groups[scored], how),
+        metrics=_metrics(truth, scores, dataset.groups[scored], how, dataset.unit),
         limits=recipe.limits,
         parent=parent,
         weights_sha256=weights_sha256,
@@ -167,17 +167,19 @@ def _curve(truth: Numbers, scores: Floats) -> tuple[CurvePoint, ...]:
     return tuple(found)
 
 
-def _metrics(truth: Numbers, scores: Floats, groups: Numbers, how: str) -> tuple[Metric, ...]:
-    """AUROC by slice and by patient, with intervals over patients; none where undefined."""
+def _metrics(
+    truth: Numbers, scores: Floats, groups: Numbers, how: str, unit: str
+) -> tuple[Metric, ...]:
+    """AUROC by slice or volume and by patient, intervals over patients; none where undefined."""
     if truth.all() or not truth.any():
         return ()
     per_group = highest_per_group(truth, scores, groups)
-    found = [_metric("slice AUROC", bootstrap_auroc(truth, scores, groups), truth, groups, how)]
+    found = [_metric(f"{unit} AUROC", bootstrap_auroc(truth, scores, groups), truth, groups, how)]
     ill, highest = np.asarray(per_group[0]), np.asarray(per_group[1])
-    if 0 < ill.sum() < len(ill):
+    if 0 < ill.sum() < len(ill) < len(truth):
         each = np.arange(len(ill))
         patient = bootstrap_auroc(ill, highest, each)
-        found.append(_metric("patient AUROC (highest slice)", patient, ill, each, how))
+        found.append(_metric(f"patient AUROC (highest {unit})", patient, ill, each, how))
     return tuple(found)
 
 

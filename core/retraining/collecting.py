@@ -23,6 +23,7 @@ from core.retraining.fingerprints import Fingerprints, substantial_links
 from core.retraining.frozen import FrozenSplits
 from core.retraining.manifest import DatasetManifest, Provenance
 from core.retraining.regions import SliceRegion, of_label
+from core.retraining.series import letters_of
 from core.retraining.snapshot import (
     SliceFacts,
     SnapshotWriter,
@@ -266,6 +267,7 @@ def _facts(volume: Volume, index: int, key: str, group: str, series: str, label:
         intercept=float(volume.intercept[index]),
         quantity=volume.summary.quantity,
         spacing=geometry.spacing if geometry.has_spacing else (float("nan"),) * 3,
+        orientation=letters_of(geometry),
     )
 
 

@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UnusableDatasetError
 from core.imaging.intensity import Quantity
+from core.imaging.volume import SeriesSummary, Volume
 from core.retraining.manifest import (
     PIXELS_FOLDER,
     SPLITS,
@@ -37,7 +38,10 @@ from core.retraining.manifest import (
 )
 from core.retraining.regions import REGIONS_FILE, Regions, SliceRegion, read_regions
 
-__all__ = ["Dataset", "DatasetManifest", "SliceRow", "read_manifest"]
+if TYPE_CHECKING:
+    from core.retraining.series import SeriesSet
+
+__all__ = ["Dataset", "DatasetManifest", "SliceRow", "columns_of", "read_manifest"]
 
 _OPEN_FILES = 32
 """How many pixel files stay mapped at once: bounds resident memory whatever the set's size."""
@@ -51,6 +55,9 @@ class Dataset:
     regions: slice key → what is marked on it.
     May be sent to other processes; pixel files are mapped again there.
     """
+
+    unit = "slice"
+    """What a row is, in words."""
 
     def __init__(self, folder: Path, manifest: DatasetManifest, columns: dict[str, Any]) -> None:
         self.folder = folder
@@ -80,6 +87,8 @@ class Dataset:
         self.sources: list[str] = columns["source"]
         self._keys: list[str] = columns["key"]
         self._quantities = [Quantity(name) for name in columns["quantity"]]
+        # Sets made before it was kept have no such column.
+        self._orientations: list[str] = columns.get("orientation") or [""] * count
         self._pixel_files: list[str] = columns["pixel_file"]
         self._pixel_rows: NDArray[np.int64] = np.asarray(columns["pixel_row"], np.int64)
         self._slope = np.asarray(columns["slope"], np.float64)
@@ -120,6 +129,30 @@ class Dataset:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_maps": OrderedDict()}
+
+    @property
+    def slice_count(self) -> int:
+        """Slices of the set."""
+        return len(self)
+
+    def by_series(self) -> SeriesSet:
+        """The same set with its series as rows, for models of volumes."""
+        from core.retraining.series import SeriesSet
+
+        return SeriesSet(self)
+
+    def as_labelled(self) -> Dataset:
+        """The set with those rows that its labels are about: slices, or whole series."""
+        return self.by_series() if self.manifest.unit == "series" else self
+
+    def as_seen(self, dimensions: int) -> Dataset:
+        """The set with those rows that a model of slices (2) or of volumes (3) answers for."""
+        return self.by_series() if dimensions == 3 else self.slices
+
+    @property
+    def slices(self) -> Dataset:
+        """The same set with its slices as rows."""
+        return self
 
     @property
     def positive_index(self) -> int | None:
@@ -184,6 +217,47 @@ class Dataset:
         """All rows of the series that a row belongs to, in order."""
         return np.arange(self._start[row], self._end[row])
 
+    def volume(self, row: int) -> Volume:
+        """The series that a row belongs to, as the readers give it; in memory.
+
+        Raises UnusableDatasetError if its slices differ in size, and do not stack.
+        """
+        from core.retraining.series import geometry_of
+
+        rows = self.rows_of_series(row)
+        planes = [self.stored(int(one)) for one in rows]
+        code = self.series_codes[self.series[row]]
+        if len({plane.shape for plane in planes}) > 1:
+            raise UnusableDatasetError(
+                self.folder, f"the slices of its series {code} differ in size: they do not stack"
+            )
+        shape = (len(planes), int(planes[0].shape[0]), int(planes[0].shape[1]))
+        summary = SeriesSummary(
+            uid=code,
+            case_id=code,
+            modality="",
+            description="",
+            geometry=geometry_of(self._orientations[row], shape, self.spacing[row]),
+            quantity=self._quantities[row],
+            transfer_syntax="",
+            slice_ids=tuple(self._keys[one] for one in rows),
+        )
+        return Volume(summary, np.stack(planes), self._slope[rows], self._intercept[rows])
+
+    def appearance(self, row: int) -> NDArray[Any]:
+        """A picture by which a row is known again, (rows, columns[, 3]), modality values."""
+        return self.plane(row)
+
+    def is_flat(self, row: int) -> bool:
+        """Whether a row is of one value only, as beyond the ends of an object: it tells nothing."""
+        return bool(np.ptp(self.stored(row)) == 0)
+
+    @property
+    def depths(self) -> NDArray[np.int64]:
+        """Slices in the series of each row, (n,)."""
+        depths: NDArray[np.int64] = (self._end - self._start).astype(np.int64)
+        return depths
+
     def regions_of(self, row: int) -> tuple[SliceRegion, ...]:
         """What is marked on one slice."""
         return self.regions.get(self._keys[row], ())
@@ -232,6 +306,7 @@ class Dataset:
             quantity=self._quantities[index].value,
             spacing=(z, y, x),
             source=self.sources[index],
+            orientation=self._orientations[index],
         )
 
     def _map(self, name: str) -> NDArray[Any]:
@@ -259,6 +334,22 @@ def _numbered(codes: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
         (numbers.setdefault(code, len(numbers)) for code in codes), np.int64, len(codes)
     )
     return list(numbers), each
+
+
+def columns_of(rows: Sequence[SliceRow], manifest: DatasetManifest) -> dict[str, Any]:
+    """Rows as the columns of a table."""
+    columns: dict[str, Any] = {
+        name: [getattr(row, name) for row in rows]
+        for name in SliceRow.__dataclass_fields__
+        if name not in ("auxiliary", "subgroups", "spacing")
+    }
+    for index, axis in enumerate("zyx"):
+        columns[f"spacing_{axis}"] = [row.spacing[index] for row in rows]
+    for index, name in enumerate(manifest.auxiliary):
+        columns[f"auxiliary:{name}"] = [row.auxiliary[index] for row in rows]
+    for index, name in enumerate(manifest.subgroups):
+        columns[f"subgroup:{name}"] = [row.subgroups[index] for row in rows]
+    return columns
 
 
 def _read_table(path: Path) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def run_experiments(
     """
     subjects = [find_subject(name) for name in names]
     folder = data or _trained_on(subjects)
-    dataset = Dataset.open(folder)
+    dataset = Dataset.open(folder).as_seen(subjects[0].card.preprocessing.dimensions)
     scored: list[Scores] = []
     for place, subject in enumerate(subjects):
         scored.append(

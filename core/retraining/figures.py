@@ -101,15 +101,16 @@ class ModelFacts(_Frozen):
 class Evaluation(_Frozen):
     """What `evaluate --json` writes.
 
-    n: labelled slices; groups: patients. auroc: of the positive class, or the mean over classes
-    one against the rest where there is none. confusion: rows are labels, columns predictions,
-    in the order of `classes`. threshold: on the positive class's probability; None with more
-    than two classes, where the most probable class is predicted. cross_validation: of the run that
-    made the model, if it was cross-validated on this set. ece: in ten bins of equal
-    width. Intervals are 95 % percentile intervals over resampled groups.
+    n: labelled slices, or volumes where `unit` says so; groups: patients. auroc: of the positive
+    class, or the mean over classes one against the rest where there is none. confusion: rows are
+    labels, columns predictions, in the order of `classes`. threshold: on the positive class's
+    probability; None with more than two classes, where the most probable class is predicted.
+    cross_validation: of the run that made the model, if it was cross-validated on this set. ece: in
+    ten bins of equal width. Intervals are 95 % percentile intervals over resampled groups.
     """
 
     n: int
+    unit: str = "slice"
     groups: int
     positives: int
     auroc: float | None

@@ -26,6 +26,8 @@ from core.retraining.recipe import Recipe
 from core.retraining.sampling import epoch_rows
 
 _EVALUATION_BATCH = 32
+_EVALUATION_VALUES = 2**22
+"""Most rows, and most values, that are scored at once: bounds memory for volumes too."""
 
 
 class Watcher(Protocol):
@@ -177,10 +179,13 @@ def scores(
     """Logits (n, outputs) of rows in their context, computed as the predictor computes them."""
     device = next(model.parameters()).device
 
+    size = math.prod(material.pixels.shape[1:])
+    at_once = max(1, min(_EVALUATION_BATCH, _EVALUATION_VALUES // size))
+
     def score(needed: Rows) -> NDArray[np.float64]:
         found = np.zeros((len(needed), model.outputs))
-        for start in range(0, len(needed), _EVALUATION_BATCH):
-            batch = needed[start : start + _EVALUATION_BATCH]
+        for start in range(0, len(needed), at_once):
+            batch = needed[start : start + at_once]
             pixels = torch.from_numpy(material.pixels[batch]).to(device)
             with torch.inference_mode():
                 logits, _ = look(model, pixels, recipe.preprocessing, recipe.flip_averaging)

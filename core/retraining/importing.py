@@ -26,6 +26,7 @@ from core.imaging.volume import Progress, Volume
 from core.labels.schema import Attention
 from core.retraining.manifest import DatasetManifest, Provenance, Split, file_digest
 from core.retraining.regions import SliceRegion, from_runs, of_mask
+from core.retraining.series import letters_of
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, Target
 from core.retraining.splits import ALIASES, draw, name_digest
 from core.retraining.tables import class_id, natural_key
@@ -87,19 +88,23 @@ def import_set(
     parts = _parts(items, target)
     items.sort(key=lambda item: (name_digest(item.group), natural_key(item.file.name)))
     key = site_key()
+    volumes = True
     with SnapshotWriter(out, target) as writer:
         for done, item in enumerate(items):
-            _add(writer, key, item, target, source)
+            slices = _add(writer, key, item, target, source)
+            volumes &= slices > 1 and not isinstance(item.labels, tuple)
             if progress is not None:
                 progress(done + 1, len(items))
         digest = file_digest(source) if source.is_file() else name_digest(form)
         return writer.publish(
             Provenance(source="import", digest=digest),
             {pseudonym(key, f"patient:{name}"): part for name, part in parts.items()},
+            unit="series" if volumes else "slice",
         )
 
 
-def _add(writer: SnapshotWriter, key: bytes, item: Foreign, target: Target, source: Path) -> None:
+def _add(writer: SnapshotWriter, key: bytes, item: Foreign, target: Target, source: Path) -> int:
+    """Put the slices of one file into the set; how many there are."""
     volume = _open(item.file, source)
     masks = None if item.mask is None else np.asarray(_open(item.mask, source).voxels)
     if masks is not None and masks.shape[:3] != volume.voxels.shape[:3]:
@@ -121,8 +126,10 @@ def _add(writer: SnapshotWriter, key: bytes, item: Foreign, target: Target, sour
             intercept=float(volume.intercept[index]),
             quantity=volume.summary.quantity,
             spacing=volume.geometry.spacing if volume.geometry.has_spacing else (float("nan"),) * 3,
+            orientation=letters_of(volume.geometry),
         )
         writer.add(facts, pixels, regions)
+    return volume.slices
 
 
 def _open(path: Path, source: Path) -> Volume:

@@ -82,7 +82,8 @@ class Health:
 
 
 def examine(dataset: Dataset, progress: Progress | None = None) -> Health:
-    """Look for everything; reads all pixels once."""
+    """Look for everything; reads all pixels once. Where labels are about series, at series."""
+    dataset = dataset.as_labelled()
     groups = _groups_on_two_sides(dataset)
     same = _same_pixels(dataset)
     near, within = _near_duplicates(dataset, progress)
@@ -166,7 +167,8 @@ def _same_pixels(dataset: Dataset) -> Leak | None:
     sides: dict[str, dict[str, str]] = {}
     keys = dataset.keys()
     for row, digest in enumerate(dataset.pixel_sha256):
-        if not _is_flat(dataset, row, digest, sides):
+        # Whether it is flat is read only where the same pixels were met before.
+        if digest not in sides or not dataset.is_flat(row):
             sides.setdefault(digest, {}).setdefault(str(dataset.splits[row]), keys[row])
     both = [found for found in sides.values() if len(found) > 1]
     if not both:
@@ -176,17 +178,9 @@ def _same_pixels(dataset: Dataset) -> Leak | None:
     return Leak("same-pixels", what, len(both), examples)
 
 
-def _is_flat(dataset: Dataset, row: int, digest: str, sides: dict[str, dict[str, str]]) -> bool:
-    """Whether a slice is of one value only, as beyond the ends of an object: it tells nothing.
-
-    Read only where the same pixels were met before.
-    """
-    return digest in sides and bool(np.ptp(dataset.stored(row)) == 0)
-
-
 def _near_duplicates(dataset: Dataset, progress: Progress | None) -> tuple[Leak | None, int]:
     def plane(row: int) -> NDArray[Any]:
-        return comparable(dataset.plane(row), dataset.quantity_of(row))
+        return comparable(dataset.appearance(row), dataset.quantity_of(row))
 
     prints = Fingerprints()
     for row in range(len(dataset)):
@@ -236,7 +230,7 @@ def _sizes(dataset: Dataset) -> list[Caution]:
             if not (dataset.labels[rows] == index).any()
         ]
         if absent:
-            message = f"The {part} part holds no slice labelled {', '.join(absent)}."
+            message = f"The {part} part holds no {dataset.unit} labelled {', '.join(absent)}."
             found.append(Caution(f"class-missing-{part}", message))
     positive = dataset.positive_index
     tested = dataset.part("test")
@@ -247,7 +241,7 @@ def _sizes(dataset: Dataset) -> list[Caution]:
             found.append(Caution("few-test-findings", message))
     unlabelled = int((dataset.labels < 0).sum())
     if unlabelled:
-        message = f"{unlabelled} slices carry no label; they serve only as neighbours."
+        message = f"{unlabelled} {dataset.unit}s carry no label; they serve only as neighbours."
         found.append(Caution("unlabelled", message))
     return found
 
@@ -264,7 +258,7 @@ def _confounds(dataset: Dataset) -> list[Caution]:
         ),
         "the distance of slices": np.nan_to_num(dataset.spacing[:, 0], nan=-1.0),
         "the pixel spacing": np.nan_to_num(dataset.spacing[:, 1], nan=-1.0),
-        "the number of slices in the series": np.bincount(dataset.series)[dataset.series] * 1.0,
+        "the number of slices in the series": dataset.depths * 1.0,
     }
     labelled = dataset.labels >= 0
     classes = dataset.manifest.classes

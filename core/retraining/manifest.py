@@ -69,7 +69,8 @@ class DatasetManifest(_Frozen):
     by which results are told apart. quantity: a `Quantity` value.
     split_hash: SHA-256 over (pixels, part) of all slices; test_hash: over the test part alone.
     extends: id of the earlier set whose split this one took over. regions_sha256: of
-    `regions.json`, None where nothing is marked.
+    `regions.json`, None where nothing is marked. unit: what the labels are about, each slice or
+    the whole series; health is looked at in these units.
     """
 
     format: int = FORMAT
@@ -87,6 +88,7 @@ class DatasetManifest(_Frozen):
     table_sha256: str
     extends: str | None = None
     regions_sha256: str | None = None
+    unit: Literal["slice", "series"] = "slice"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class SliceRow:
     pixel_file: name under pixels/; pixel_row: slice in it. pixel_sha256: see `pixel_digest`.
     spacing: millimetres (slice, row, column), NaN where unknown.
     source: name of the slice without identity, for people.
+    orientation: where slice, row and column numbers grow to, nearest, such as HPL (head, back,
+    left); "" where unknown.
     """
 
     key: str
@@ -119,6 +123,7 @@ class SliceRow:
     quantity: str
     spacing: tuple[float, float, float]
     source: str
+    orientation: str = ""
 
 
 def pixel_digest(pixels: NDArray[Any]) -> str:
@@ -161,6 +166,8 @@ def content_id(
             float(row.intercept),
             row.quantity,
             [None if np.isnan(value) else round(float(value), 6) for value in row.spacing],
+            # Sets without it keep the id that they have always had.
+            *([row.orientation] if row.orientation else []),
         )
         for region in (regions or {}).get(row.key, ()):
             add("region", *region.facts())

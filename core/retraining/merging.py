@@ -50,6 +50,7 @@ def merge(
             ),
             parts,
             extends=sets[-1].manifest.id,
+            unit="series" if all(one.manifest.unit == "series" for one in sets) else "slice",
         )
 
 
@@ -99,4 +100,5 @@ def _facts(row: SliceRow, dataset: Dataset, target: Target) -> SliceFacts:
         intercept=row.intercept,
         quantity=Quantity(row.quantity),
         spacing=row.spacing,
+        orientation=row.orientation,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.imaging.geometry import Plane
 from core.models import heat
 from core.models.overlays import CUT, blend
 from core.models.preprocessing import to_grey
@@ -24,7 +25,7 @@ _GAP = 6
 def picture(dataset: Dataset, row: int, subject: Subject) -> NDArray[np.uint8]:
     """One slice as its model sees its grey levels: (rows, columns, 3)."""
     grey = to_grey(dataset.plane(row), dataset.quantity_of(row), subject.card.preprocessing)
-    return grey if grey.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
+    return _in_colour(grey)
 
 
 def explained(
@@ -33,10 +34,13 @@ def explained(
     """Row → PNG: the slice, then once for each model with its heat map over it.
 
     Colours span the strongest evidence of each model among these rows, so that panels of one
-    model can be compared with each other, not those of different models.
+    model can be compared with each other, not those of different models. A volume is shown on the
+    slice where the first model finds most, in the colours of that volume.
     """
     if not rows:
         return {}
+    if subjects[0].card.preprocessing.dimensions == 3:
+        return {row: _png(_of_volume(dataset, row, subjects, device)) for row in rows}
     from core.models.predictor import load_predictor, prepare_row
 
     panels = {row: [picture(dataset, row, subjects[0])] for row in rows}
@@ -55,6 +59,40 @@ def explained(
                 under = blend(under, heat.paint(heat.on_slice(found, shape), style))
             panels[row].append(under)
     return {row: _png(shown) for row, shown in panels.items()}
+
+
+def _of_volume(
+    dataset: Dataset, row: int, subjects: Sequence[Subject], device: str
+) -> list[NDArray[np.uint8]]:
+    """A series on the slice where the first model finds most, and each model's map over it."""
+    from core.models.predictor import load_predictor
+    from core.models.volumes import prepare_volume
+
+    volume = dataset.volume(row)
+    panels: list[NDArray[np.uint8]] = []
+    shown = volume.slices // 2
+    for subject in subjects:
+        spec = subject.card.preprocessing
+        maps = load_predictor(subject.model, device).volume_maps(
+            prepare_volume(volume, spec), volume.slices
+        )
+        known = {index: found for index, found in enumerate(maps) if found is not None}
+        if not panels and known:
+            shown = max(known, key=lambda index: float(known[index].values.max()))
+        values = volume.values(Plane.SLICE, shown)
+        under = _in_colour(to_grey(values, volume.summary.quantity, spec))
+        panels = panels or [under]
+        top = heat.series_top(list(known.values()))
+        if shown in known and top > 0:
+            style = heat.HeatStyle(top=top, cut=CUT)
+            shape = (under.shape[0], under.shape[1])
+            under = blend(under, heat.paint(heat.on_slice(known[shown], shape), style))
+        panels.append(under)
+    return panels
+
+
+def _in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return grey if grey.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
 
 
 def _png(panels: Sequence[NDArray[np.uint8]]) -> bytes:

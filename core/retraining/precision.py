@@ -32,8 +32,9 @@ def check_precision(
         raise DamagedModelError(
             entry.folder, "it shipped with the program, and its card is read-only"
         )
-    rows = labelled_part(dataset, split)
     card = entry.card
+    dataset = dataset.as_seen(card.preprocessing.dimensions)
+    rows = labelled_part(dataset, split)
     full = load_predictor(entry.folder, "cpu", runtime="openvino")
     models = [member.model for member in full.members]
     before = full.predict_dataset(dataset, rows, progress)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core import durable, places
 from core.models.card import Preprocessing
-from core.models.predictor import prepare_row
+from core.models.predictor import row_pixels
 from core.retraining.dataset import Dataset
 
 VERSION = 1
@@ -26,7 +26,9 @@ def prepared_pixels(
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.uint8]:
-    """All slices of a set as the network sees them, (n, channels, size, size), mapped read-only.
+    """All rows of a set as the network sees them, mapped read-only.
+
+    (n, channels, size, size) of slices, (n, 1, size, size, size) of series.
 
     Kept under the id of the set and the preprocessing, so that the next run starts at once.
     The whole set is never in memory.
@@ -35,7 +37,7 @@ def prepared_pixels(
         f"{VERSION} {dataset.manifest.id} {spec.model_dump_json()}".encode()
     ).hexdigest()[:24]
     path = (folder or places.cache_folder() / "prepared") / f"{key}.npy"
-    shape = (len(dataset), spec.channels, spec.size, spec.size)
+    shape = (len(dataset), *spec.input_shape)
     found = _open(path, shape)
     if found is not None:
         return found
@@ -43,7 +45,7 @@ def prepared_pixels(
     temporary = path.with_name(f".{key}.{os.getpid()}.part")
     pixels: Any = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
     for row in range(len(dataset)):
-        pixels[row] = prepare_row(dataset, row, spec).pixels
+        pixels[row] = row_pixels(dataset, row, spec)
         if progress and row % 50 == 0:
             progress(row, len(dataset))
     pixels.flush()

@@ -59,14 +59,18 @@ class Sampling(_Section):
 
 
 class Augmentation(_Section):
-    """How a drawn slice is changed before the network sees it."""
+    """How a drawn slice or volume is changed before the network sees it."""
 
     flip: bool = True
     """Mirror left and right, half of the time."""
     flip_vertical: bool = False
     """Mirror top and bottom, half of the time; for objects without an upright."""
+    flip_slices: bool = False
+    """Volumes: turn the order of slices round, half of the time; for objects without an upright."""
     rotate_degrees: float = Field(15.0, ge=0, le=180)
-    """Largest rotation, degrees."""
+    """Largest rotation in the plane of the slices, degrees."""
+    tilt_degrees: float = Field(0.0, ge=0, le=180)
+    """Volumes: largest rotation about each of the other two axes, degrees."""
     scale: float = Field(0.15, ge=0, lt=1)
     """Largest zoom in or out, as a natural logarithm."""
     shift: float = Field(0.04, ge=0, lt=1)

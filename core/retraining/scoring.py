@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import RunError, UnsuitableInputError, UnusableDatasetError
+from core.errors import NotComparableError, RunError, UnsuitableInputError, UnusableDatasetError
 from core.imaging.volume import Progress
 from core.models.card import Card, read_card
 from core.models.catalogue import Catalogue
@@ -78,9 +78,13 @@ def score(
 ) -> Scores:
     """Probabilities for one part of a set, "all" of it, or "cv": out of fold.
 
-    force: ask a model even about values that it was not made for.
+    dataset: with rows that the model answers for (`Dataset.as_seen`). force: ask a model even
+    about values that it was not made for.
     Raises UnusableDatasetError for an empty part, UnsuitableInputError, NotComparableError.
     """
+    if dataset.as_seen(dimensions := subject.card.preprocessing.dimensions).unit != dataset.unit:
+        answers = "volumes" if dimensions == 3 else "slices"
+        raise NotComparableError(f"{subject.name} answers for {answers}, the others do not")
     if split == "cv":
         return _out_of_fold(subject, dataset)
     rows = labelled_part(dataset, split)

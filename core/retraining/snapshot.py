@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import psutil
@@ -70,6 +70,7 @@ class SliceFacts:
     intercept: float = 0.0
     quantity: Quantity = Quantity.GREY
     spacing: tuple[float, float, float] = (float("nan"),) * 3
+    orientation: str = ""
 
 
 @dataclass
@@ -149,6 +150,7 @@ class SnapshotWriter:
                 quantity=facts.quantity.value,
                 spacing=facts.spacing,
                 source=facts.source,
+                orientation=facts.orientation,
             )
         )
         waiting.slices.append(pixels)
@@ -186,10 +188,12 @@ class SnapshotWriter:
         provenance: Provenance,
         splits: Mapping[str, Split],
         extends: str | None = None,
+        unit: Literal["slice", "series"] = "slice",
     ) -> DatasetManifest:
         """Finish: the set appears under its name, complete and durable.
 
-        splits: group code → part. extends: id of the set whose assignments it kept.
+        splits: group code → part. extends: id of the set whose assignments it kept. unit: what
+        the labels are about.
         Raises UnusableDatasetError if nothing was added, NotDurableError if it cannot be saved.
         """
         if not self._rows:
@@ -220,6 +224,7 @@ class SnapshotWriter:
             table_sha256=file_digest(table),
             extends=extends,
             regions_sha256=file_digest(self._folder / REGIONS_FILE) if self._regions else None,
+            unit=unit,
         )
         write_json(self._folder / MANIFEST_FILE, manifest.model_dump(mode="json"))
         refuse_occupied(self._out)

@@ -3,9 +3,10 @@
 plain-cnn, resnet-scratch: trained from nothing. resnet18, resnet34, resnet50, resnet101:
 torchvision's. resnet18-se: with a squeeze-and-excitation block after layer4.
 resnet18-multiscale: layer2, layer3 and layer4 pooled into the head. efficientnet-lite0,
-efficientnet-b0, efficientnet-b1. resnet3d: volumes. torchvision:NAME and timm:NAME: any
-network of these libraries that ends in maps, pooling and a linear layer, ViT and Swin included
-(option image_size where the network's size is fixed when it is made).
+efficientnet-b0, efficientnet-b1. resnet3d: volumes. resnet-scratch and resnet3d take the options
+widths, stem, stem_stride and stem_pool. torchvision:NAME and timm:NAME: any network of
+these libraries that ends in maps, pooling and a linear layer, ViT and Swin included (option
+image_size where the network's size is fixed when it is made).
 """
 
 from __future__ import annotations
@@ -67,11 +68,17 @@ def _multi_scale(channels: int) -> nn.Module:
 
 def _residual(dimensions: int, usual: tuple[int, ...], channels: int, **options: Any) -> nn.Module:
     widths = tuple(int(width) for width in options.pop("widths", usual))
+    stem = int(options.pop("stem", 7))
+    stride, pool = int(options.pop("stem_stride", 2)), bool(options.pop("stem_pool", True))
     if options:
         raise TypeError(f"unknown options: {', '.join(options)}")
     if not widths or min(widths) < 1:
         raise ValueError("widths must be positive numbers")
-    trunk = residual.ResidualNetwork(dimensions, channels, widths)
+    if stem < 1 or stem % 2 == 0 or stride < 1:
+        raise ValueError("stem must be odd, and its stride positive")
+    trunk = residual.ResidualNetwork(
+        dimensions, channels, widths, stem=stem, stem_stride=stride, stem_pool=pool
+    )
     return _with_features(trunk, widths[-1])
 
 

@@ -48,17 +48,28 @@ class ResidualNetwork(nn.Module):
     """Stem (7 wide, stride 2, norm, ReLU, max pooling), then stages of two blocks.
 
     dimensions: 2 for (n, c, rows, cols), 3 for (n, c, slices, rows, cols). widths: channels of
-    the stages; the first is the stem's. Output: (n, widths[-1], …/32).
+    the stages; the first is the stem's. stem: width of its convolution, odd; stem_stride, and
+    stem_pool: whether it pools, which small inputs may not bear. Output: (n, widths[-1], …/32),
+    or …/16 and …/8 where the stem halves less.
     """
 
-    def __init__(self, dimensions: int, in_channels: int, widths: Sequence[int]) -> None:
+    def __init__(
+        self,
+        dimensions: int,
+        in_channels: int,
+        widths: Sequence[int],
+        *,
+        stem: int = 7,
+        stem_stride: int = 2,
+        stem_pool: bool = True,
+    ) -> None:
         super().__init__()
         conv, norm, pool = _CONV[dimensions], _NORM[dimensions], _POOL[dimensions]
         self.stem = nn.Sequential(
-            conv(in_channels, widths[0], 7, stride=2, padding=3, bias=False),
+            conv(in_channels, widths[0], stem, stride=stem_stride, padding=stem // 2, bias=False),
             norm(widths[0]),
             nn.ReLU(inplace=True),
-            pool(3, stride=2, padding=1),
+            pool(3, stride=2, padding=1) if stem_pool else nn.Identity(),
         )
         blocks, inside = [], widths[0]
         for place, outside in enumerate(widths):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,11 +122,14 @@ def in_words(found: Preview, name: Callable[[str], str] = str) -> list[str]:
         )
     if found.change is not None and found.validation_before is not None:
         low, high = found.change.ci95
-        told.append(
+        moved = (
             f"AUROC on {found.validation_slices} slices of patients who validate: "
-            f"{found.validation_before:.3f} to {found.validation_after:.3f} "
-            f"({low:+.3f} to {high:+.3f})."
+            f"{found.validation_before:.3f} to {found.validation_after:.3f}"
         )
+        sure = (
+            f"({low:+.3f} to {high:+.3f})" if not math.isnan(low) else "(one patient: no interval)"
+        )
+        told.append(f"{moved} {sure}.")
     told += [
         f"  {name(flip.key)}  {flip.before:.2f} → {flip.after:.2f}" for flip in found.flips[:20]
     ]

@@ -157,7 +157,8 @@ class Preview:
     learnt: labelled slices that the fit used. flips: slices whose answer would change, labelled
     ones that would become wrong first. looked_at: slices that were asked. validation_before,
     validation_after: AUROC on patients who validate; None where there are none of both kinds.
-    change: its paired difference. seconds: that the fit took.
+    change: its paired difference; the interval is (nan, nan) where a single patient validates.
+    seconds: that the fit took.
     """
 
     learnt: int
@@ -300,9 +301,13 @@ class Previewer:
         if len(np.unique(truth[rows])) == 2:
             told["validation_before"] = stats.auroc(truth[rows], old[rows])
             told["validation_after"] = stats.auroc(truth[rows], new[rows])
-            told["change"] = stats.bootstrap_auroc_difference(
+            change = stats.bootstrap_auroc_difference(
                 truth[rows], old[rows], new[rows], self._groups[rows], _RESAMPLES
             )
+            # Drawn from one patient, every resample is that patient: no interval can be told.
+            alone = len(np.unique(self._groups[rows])) < 2
+            unknown = stats.Interval(float("nan"), float("nan"))
+            told["change"] = stats.Estimate(change.value, unknown) if alone else change
         return told
 
     def decisions(self, labels: Mapping[str, bool]) -> dict[str, tuple[bool, bool]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
@@ -257,9 +259,17 @@ def validation_words(found: Preview) -> str:
     if found.validation_before is None or found.validation_after is None or found.change is None:
         return say("Validation: no patient who validates has labels of both kinds yet.")
     low, high = found.change.ci95
+    if math.isnan(low):
+        return say(
+            "Validation AUROC {before:.3f} → {after:.3f} on {slices} slices of one patient: too "
+            "few for an interval",
+            before=found.validation_before,
+            after=found.validation_after,
+            slices=found.validation_slices,
+        )
     return say(
-        "Validation AUROC {before:.3f} → {after:.3f} ({change:+.3f}; 95 %: {low:+.3f} to {high:+.3f}) "
-        "on {slices} slices",
+        "Validation AUROC {before:.3f} → {after:.3f} ({change:+.3f}; 95 %: {low:+.3f} to "
+        "{high:+.3f}) on {slices} slices",
         before=found.validation_before,
         after=found.validation_after,
         change=found.change.value,

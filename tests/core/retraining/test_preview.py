@@ -67,6 +67,10 @@ def test_labels_move_the_answers_towards_them_and_validation_is_only_measured() 
     assert found.validation_after > 0.95
     assert found.change is not None
     assert found.change.value == pytest.approx(found.validation_after - 0.5)
+    assert np.isnan(found.change.ci95).all()  # one patient tells no interval
+    parts["p3"] = "validation"
+    low, high = Previewer(Decides(0.5), head, cases, parts).preview(labels).change.ci95
+    assert 0.3 < low <= high <= 0.5
     assert {flip.case for flip in found.flips} <= {f"c{n}" for n in range(5)}
     wrong = [flip.is_right for flip in found.flips]
     assert wrong == sorted(wrong)  # those that would become wrong first

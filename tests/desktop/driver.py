@@ -3,13 +3,10 @@
 python -m tests.desktop.driver label FOLDER           labels slice 2, then goes on running
 python -m tests.desktop.driver read FOLDER            tells the labels that it finds
 python -m tests.desktop.driver ask FOLDER MODELS      asks a model; tells whether torch is here
-python -m tests.desktop.driver kill FOLDER MODELS     kills the engine in the middle of it
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +16,9 @@ from PySide6.QtWidgets import QApplication
 
 from core.models.catalogue import Catalogue
 from core.session import AnswerState, LoadState, Reading
-from desktop.app import Application, make_qt
+from desktop.app import Application
 from desktop.command_names import Command
+from desktop.start import make_qt
 
 GIVE_UP_MS = 150_000
 
@@ -125,29 +123,11 @@ def ask(driver: Driver) -> None:
     driver.when(driver.is_answered, tell)
 
 
-def kill(driver: Driver) -> None:
-    """Kill the engine once it is ready; the window must tell, live on, and ask again."""
-    asking = driver.app.operations.asking
-
-    def strike() -> None:
-        pid = asking._engine.pid  # type: ignore[attr-defined]
-        os.kill(pid, signal.SIGKILL)
-
-    def told() -> bool:
-        notice = driver.app.window.banner.notice
-        return notice is not None and "model process" in notice.text
-
-    driver.when(driver.is_answered, strike)
-    driver.when(told, lambda: say(f"TOLD visible={driver.app.window.isVisible()}"))
-    driver.when(lambda: "ready" in asking.words, lambda: asking.ask(driver.reading))  # type: ignore[arg-type]
-    ask(driver)
-
-
 def main(words: list[str]) -> int:
     """Run one mode."""
     mode, folder = words[0], Path(words[1])
     driver = Driver(folder, Path(words[2]) if len(words) > 2 else None)
-    {"label": label, "read": read, "ask": ask, "kill": kill}[mode](driver)
+    {"label": label, "read": read, "ask": ask}[mode](driver)
     return driver.run()
 
 

@@ -104,11 +104,3 @@ def test_torch_is_never_imported_by_the_window(
     assert asked.until("SHOWN") == "SHOWN torch=False"
     assert asked.until("ANSWERED") == "ANSWERED 5 torch=False"
     assert asked.process.wait(PATIENCE) == 0
-
-
-@pytest.mark.slow
-def test_the_window_outlives_the_engine(folder: Path, models: Path, run: type[Running]) -> None:
-    struck = run("kill", folder, models)
-    assert struck.until("TOLD") == "TOLD visible=True"
-    assert struck.until("ANSWERED") == "ANSWERED 5 torch=False"
-    assert struck.process.wait(PATIENCE) == 0

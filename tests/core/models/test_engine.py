@@ -7,12 +7,15 @@ import queue
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import DamagedModelError, UnsuitableInputError
+from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity
-from core.models.card import WEIGHTS_FILE
-from core.models.client import EngineClient
+from core.models.answers import SlicePrediction
+from core.models.card import WEIGHTS_FILE, Calibration, Preprocessing, read_card, write_card
+from core.models.client import EngineClient, slices_ahead
 from core.models.messages import (
     EngineDied,
     EngineMessage,
@@ -24,6 +27,7 @@ from core.models.messages import (
     SliceAnswered,
 )
 from core.models.predictor import load_predictor
+from core.models.remembered import AnswerMemory, key_of
 from tests.core.models.making import head_like, make_model, volume
 
 PATIENCE = 120.0
@@ -78,20 +82,22 @@ def test_the_life_of_an_engine(tmp_path: Path) -> None:
         refused = heard.until(RequestFailed)[-1]
         assert isinstance(refused.error, UnsuitableInputError)
 
-        # killed: told, and started again by itself
+        # another calibration of the same weights is another answer
+        card = read_card(tmp_path / "m")
+        moved = card.model_copy(update={"calibration": Calibration(slope=1.0, intercept=3.0)})
+        write_card(tmp_path / "m", moved)
+        client.predict(PredictRequest(4, tmp_path / "m", first=4), case)
+        told = heard.until(PredictionFinished)
+        assert told[-1].series_probability > highest
+        write_card(tmp_path / "m", card)
+
+        _the_visible_slice_comes_ahead(client, heard, tmp_path / "m")
+
+        # killed in the middle of it: told, started again, and asked once more it answers
         assert client.pid is not None
         os.kill(client.pid, signal.SIGKILL)
-        assert "signal 9" in heard.until(EngineDied)[-1].how
-        heard.until(EngineReady)
-        client.predict(PredictRequest(4, tmp_path / "m", first=0), case)
-        heard.until(PredictionFinished)
-
-        # killed in the middle of a prediction: told, started again, and asked once more it answers
-        long = volume(head_like(400))
-        client.predict(PredictRequest(5, tmp_path / "m", first=0), long)
-        heard.until(SliceAnswered)
-        os.kill(client.pid, signal.SIGKILL)
         told = heard.until(EngineDied)
+        assert "signal 9" in told[-1].how
         assert not any(isinstance(item, PredictionFinished) for item in told)
         heard.until(EngineReady)
         client.predict(PredictRequest(6, tmp_path / "m", first=0), case)
@@ -104,3 +110,65 @@ def test_the_life_of_an_engine(tmp_path: Path) -> None:
     finally:
         client.close()
     assert client.pid is None
+
+
+def _the_visible_slice_comes_ahead(client: EngineClient, heard: _Heard, folder: Path) -> None:
+    """Of a long series, before the rest has been copied."""
+    long = volume(head_like(160, size=128))
+    client.predict(PredictRequest(5, folder, first=90), long)
+    told = heard.until(SliceAnswered)
+    assert [type(item) for item in told] == [PredictionStarted, SliceAnswered]
+    assert told[-1].answer.provisional
+    ahead = told[-1].answer
+    told = heard.until(SliceAnswered)
+    assert [type(item) for item in told] == [SliceAnswered]
+    answer = told[-1].answer
+    assert (ahead.index, answer.index, answer.provisional) == (90, 90, False)
+    assert ahead.probabilities == pytest.approx(answer.probabilities, abs=1e-6)
+    np.testing.assert_allclose(ahead.heat_map.values, answer.heat_map.values, atol=1e-6)
+
+
+def test_what_goes_ahead_of_a_series(tmp_path: Path) -> None:
+    make_model(tmp_path / "m")
+    request = PredictRequest(1, tmp_path / "m", first=0)
+    assert slices_ahead(request, volume(head_like(6))) is None  # as quickly there as a whole
+    long = volume(head_like(160, size=128))
+    at_end = slices_ahead(request, long)
+    assert at_end is not None
+    assert (at_end.voxels.shape, at_end.at) == ((2, 128, 128), 0)
+    inside = slices_ahead(PredictRequest(1, tmp_path / "m", first=40), long)
+    assert inside is not None
+    assert (inside.voxels.shape, inside.at) == ((3, 128, 128), 1)
+    np.testing.assert_array_equal(inside.voxels[1], long.voxels[40])
+    assert slices_ahead(PredictRequest(1, tmp_path / "none", first=40), long) is None
+    cube = Preprocessing(dimensions=3, size=32, crop="whole")
+    make_model(tmp_path / "cube", family="resnet3d", options={"widths": [4] * 4},
+               preprocessing=cube)  # fmt: skip
+    assert slices_ahead(PredictRequest(1, tmp_path / "cube", first=40), long) is None
+
+
+def test_answers_are_remembered_by_all_that_decides(tmp_path: Path) -> None:
+    card = make_model(tmp_path / "m")
+    case = volume(head_like(3))
+    first = key_of(case, card, "hemorrhage", True)
+    assert key_of(volume(case.voxels.copy()), card, "hemorrhage", True) == first
+    moved = np.eye(4)
+    moved[2, 3] = 7
+    others = {
+        key_of(volume(case.voxels + np.int16(1)), card, "hemorrhage", True),
+        key_of(volume(case.voxels, intercept=1.0), card, "hemorrhage", True),
+        key_of(volume(case.voxels, Quantity.GREY), card, "hemorrhage", True),
+        key_of(volume(case.voxels, geometry=Geometry(case.geometry.shape, moved)), card,
+               "hemorrhage", True),
+        key_of(case, card.model_copy(update={"threshold": 0.4}), "hemorrhage", True),
+        key_of(case, card, "no_hemorrhage", True),
+        key_of(case, card, "hemorrhage", False),
+    }  # fmt: skip
+    assert len(others | {first}) == 8
+    memory = AnswerMemory(kept=2)
+    memory.of(case, card, 1)[0] = SlicePrediction(0, {})
+    memory.of(case, card, 2)
+    assert list(memory.of(case, card, 1)) == [0]
+    memory.of(case, card, 3)
+    assert not memory.of(case, card, 2)
+    assert not memory.of(case, card, 1)

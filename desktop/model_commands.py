@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QInputDialog, QWidget
 
 from core.errors import CoreError
+from core.models.catalogue import CatalogueEntry
 from core.workers import program_command
 from desktop.command_names import Command
 from desktop.dialogs.models import ModelsDialog
@@ -20,6 +21,7 @@ from desktop.operations import Operations
 from desktop.operations.comparing import ComparisonView
 from desktop.operations.foretelling import FlipRow
 from desktop.operations.planning import RetrainPlan
+from desktop.operations.tracing import Traced
 from desktop.run_watcher import RunView
 
 
@@ -44,6 +46,7 @@ class ModelCommands:
         training.resume_wanted.connect(self._do.resume)
         training.result_wanted.connect(self._do.compare)
         training.run_wanted.connect(self._do.watch)
+        window.findings.labels.learnt_wanted.connect(self._ask_learnt)
         what_if, foretelling = window.what_if, operations.foretelling
         what_if.compute_wanted.connect(foretelling.compute)
         what_if.flip_wanted.connect(self._go_to_flip)
@@ -143,8 +146,13 @@ class ModelCommands:
         dialog = ModelsDialog(task_name(self._operations.session.label_set), self._window)
         dialog.promote_wanted.connect(self._do.promote_known)
         dialog.rollback_wanted.connect(self._do.roll_back)
-        self._fill(dialog)
+        dialog.lineage_wanted.connect(self._trace)
         self._dialog = dialog
+        self._fill(dialog)
+        current = self._operations.session.current
+        prediction = current.case.prediction if current is not None else None
+        if prediction is not None:  # from an answer to what gave it
+            dialog.select(prediction.model.id)
         dialog.finished.connect(self._forget_dialog)
         return dialog
 
@@ -153,6 +161,18 @@ class ModelCommands:
         dialog = self.models_dialog()
         dialog.exec()
         dialog.deleteLater()
+
+    def _ask_learnt(self, slice_id: str) -> None:
+        found = self._operations.session.find_slice(slice_id)
+        if found is not None:
+            self._operations.tracing.learnt(found[0], slice_id)
+
+    def _trace(self, entry: CatalogueEntry) -> None:
+        def ready(traced: Traced) -> None:
+            if self._dialog is not None:
+                self._dialog.show_lineage(traced)
+
+        self._operations.tracing.trace(entry, ready)
 
     def _forget_dialog(self, _result: int) -> None:
         self._dialog = None

@@ -25,6 +25,7 @@ from core.models.card import Card
 from core.models.catalogue import CatalogueEntry, Promotion
 from desktop.appearance import theme
 from desktop.language import later, say, say_core
+from desktop.operations.tracing import Traced
 from desktop.panels.bars import percent
 
 _HEADINGS = (
@@ -38,6 +39,10 @@ _HEADINGS = (
 )
 
 
+MOST_RUNS = 12
+"""Runs of label events that are named; `models lineage` names all."""
+
+
 class ModelsDialog(QDialog):
     """Shows the catalogue as it is told; asks by signals."""
 
@@ -45,12 +50,15 @@ class ModelsDialog(QDialog):
     """(model id, reason)"""
     rollback_wanted = Signal(str)
     """The reason."""
+    lineage_wanted = Signal(object)
+    """A CatalogueEntry whose chain is to be recomputed; answered by `show_lineage`."""
 
     def __init__(self, task_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Models"))
         self.resize(940, 600)
         self._entries: list[CatalogueEntry] = []
+        self._traced: dict[str, Traced] = {}
         heading = QLabel(say("Models for: {task}", task=task_name), self)
         heading.setProperty("role", "heading")
         self.table = QTableWidget(0, len(_HEADINGS), self)
@@ -143,6 +151,22 @@ class ModelsDialog(QDialog):
         self.reason.clear()
         self._show_card()
 
+    def select(self, model: str) -> None:
+        """Select a model by its id, if it is there: the one that gave an answer."""
+        for row, entry in enumerate(self._entries):
+            if entry.card.id == model:
+                self.table.selectRow(row)
+
+    def show_lineage(self, traced: Traced) -> None:
+        """Show where a model comes from, once its chain was recomputed."""
+        self._traced[traced.lineage.model] = traced
+        entry = self._selected()
+        if entry is not None and entry.card.id == traced.lineage.model:
+            bar = self.card.verticalScrollBar()
+            place = bar.value()
+            self.card.setHtml(card_html(entry.card) + lineage_html(traced))
+            bar.setValue(place)
+
     def _why(self) -> str:
         return self.reason.text().strip()
 
@@ -152,7 +176,12 @@ class ModelsDialog(QDialog):
 
     def _show_card(self) -> None:
         entry = self._selected()
-        self.card.setHtml(card_html(entry.card) if entry is not None else "")
+        if entry is not None:
+            self.card.setHtml(card_html(entry.card) + lineage_html(self._traced.get(entry.card.id)))
+            if entry.card.id not in self._traced:
+                self.lineage_wanted.emit(entry)
+        else:
+            self.card.clear()
         self._enable()
 
     def _enable(self) -> None:
@@ -184,6 +213,48 @@ def _change_words(change: Promotion) -> str:
     )
     at = change.at[:16].replace("T", " ")
     return words.format(at=at, by=change.by, model=change.model, reason=change.reason)
+
+
+_STATE_WORDS = {
+    "holds": later("✓ holds"),
+    "elsewhere": later("– not on this computer"),
+    "broken": later("✗ does not fit"),
+}
+
+
+def lineage_html(traced: Traced | None) -> str:
+    """Where a model comes from, link by link, and who made it answer; None while it is traced."""
+    heading = f"<h4>{say('Where it comes from')}</h4>"
+    if traced is None:
+        return f"{heading}<p>{say('Being recomputed…')}</p>"
+    colours = {"holds": theme().negative, "elsewhere": theme().dim, "broken": theme().positive}
+    rows = [
+        f"<tr><td style='color:{theme().dim}; padding-right:14px'>{escape(say_core(link.name))}"
+        f"</td><td style='color:{colours[link.state]}; padding-right:14px'>"
+        f"{escape(say(_STATE_WORDS[link.state]))}</td><td>{escape(say_core(link.told))}</td></tr>"
+        for link in traced.lineage.links
+    ]
+    if traced.lineage.events:
+        numbers = escape(ranges(traced.lineage.events))
+        rows.append(
+            f"<tr><td style='color:{theme().dim}; padding-right:14px'>{say('label events')}</td>"
+            f"<td></td><td>{numbers}</td></tr>"
+        )
+    changes = "".join(f"<li>{escape(_change_words(one))}</li>" for one in traced.promotions)
+    decided = f"<p>{say('Who made it answer')}</p><ul>{changes}</ul>" if changes else ""
+    return f"{heading}<table>{''.join(rows)}</table>{decided}"
+
+
+def ranges(numbers: tuple[int, ...]) -> str:
+    """Numbers as runs, such as “1–6, 9”; at most a few runs are named."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    told = [f"{low}–{high}" if high > low else f"{low}" for low, high in runs[:MOST_RUNS]]
+    return ", ".join(told) + (" …" if len(runs) > MOST_RUNS else "")
 
 
 def card_html(card: Card) -> str:

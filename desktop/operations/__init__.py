@@ -15,6 +15,7 @@ from desktop.operations.labelling import LabelOperations
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
 from desktop.operations.reviewing import Reviewing
+from desktop.operations.tracing import Tracing
 from desktop.operations.undoing import Undoing
 
 
@@ -34,6 +35,7 @@ class Operations:
     undoing: Undoing
     applying: Applying
     foretelling: Foretelling
+    tracing: Tracing
 
     def connect(self) -> None:
         """A loaded series is asked about, if the person wants that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -68,6 +68,8 @@ class LabelBox(QWidget):
     note_given = Signal(str)
     slice_wanted = Signal(str)
     """Id of a slice to go to."""
+    learnt_wanted = Signal(str)
+    """Id of a slice: which models learnt from what is said of it?"""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -163,6 +165,10 @@ class LabelBox(QWidget):
         made.setTextElideMode(Qt.TextElideMode.ElideRight)
         made.itemActivated.connect(self._row_activated)
         made.itemClicked.connect(self._row_activated)
+        made.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        ask = QAction(say("Which models learnt from this label?"), made)
+        ask.triggered.connect(lambda: self._ask_learnt(made))
+        made.addAction(ask)
         return made
 
     # ---- what is shown
@@ -319,6 +325,12 @@ class LabelBox(QWidget):
     def _leave_note(self) -> None:
         self.note.clearFocus()
         self.refresh()
+
+    def _ask_learnt(self, rows: QListWidget) -> None:
+        row = rows.currentItem()
+        slice_id = row.data(SLICE_ROLE) if row is not None else None
+        if slice_id:
+            self.learnt_wanted.emit(slice_id)
 
     def _row_activated(self, item: QListWidgetItem) -> None:
         slice_id = item.data(SLICE_ROLE)

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SAYING = {"say": (0,), "say_count": (1, 2), "later": (0,), "Spec": (2, 4), "_look": (0,)}
 """Functions of the window → the places of their arguments that are words."""
 
-CORE_MAKERS = {"Skipped", "ImageWarning", "Sentence", "Check", "Window"} | {
+CORE_MAKERS = {"Skipped", "ImageWarning", "Sentence", "Check", "Window", "Link"} | {
     name
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, errors.CoreError)

@@ -84,7 +84,7 @@ class Taken:
 
 
 def cards_folder() -> Path:
-    """Cards that came without their weights: to be read, not to be asked."""
+    """Folders of cards that came without their weights: to be read, not to be asked."""
     return places.data_folder() / "cards"
 
 
@@ -300,9 +300,8 @@ def _take_set(file: Path, taken: Taken) -> None:
 
 def _take_model(folder: Path, catalogue: Catalogue, taken: Taken) -> None:
     if not any(folder.glob("*.safetensors")):
-        durable.write_bytes(
-            cards_folder() / f"{folder.name}.json", (folder / CARD_FILE).read_bytes()
-        )
+        card = (folder / CARD_FILE).read_bytes()
+        durable.write_bytes(cards_folder() / folder.name / CARD_FILE, card)
         taken.cards.append(folder.name)
         return
     if any(entry.card.id == folder.name for entry in catalogue.list()):

@@ -56,7 +56,8 @@ class LookCommands:
     def _work_for_industry(self, wanted: bool) -> None:
         self._do.settings.change_looks(industry=wanted)
 
-    def _label_keys(self) -> list[tuple[str, str]]:
+    def label_keys(self) -> list[tuple[str, str]]:
+        """(key, words) of the classes of the label set in force."""
         return [
             (f"Ctrl+{item.key}", say("Label: {name}", name=item.name(current())))
             for item in in_reading_order(self._do.session.label_set)
@@ -64,8 +65,8 @@ class LookCommands:
         ]
 
     def show_keys(self) -> None:
-        """F1: the key sheet."""
-        dialog = KeysDialog(self._window.actions_, self._label_keys(), self._window)
+        """The key sheet."""
+        dialog = KeysDialog(self._window.actions_, self.label_keys(), self._window)
         dialog.edit_wanted.connect(dialog.reject)
         dialog.edit_wanted.connect(self.edit_keys)
         dialog.exec()
@@ -74,7 +75,7 @@ class LookCommands:
     def edit_keys(self) -> None:
         """Let the person choose other keys."""
         own = self._do.settings.values.keys
-        dialog = EditKeysDialog(own, [key for key, _ in self._label_keys()], self._window)
+        dialog = EditKeysDialog(own, [key for key, _ in self.label_keys()], self._window)
         if dialog.exec() == EditKeysDialog.DialogCode.Accepted and dialog.keys != own:
             self._do.settings.change_looks(keys=dialog.keys)
         dialog.deleteLater()

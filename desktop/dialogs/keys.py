@@ -1,4 +1,4 @@
-"""The key sheet on F1: every command with its keys, and what the mouse does."""
+"""The key sheet: every command with its keys, and what the mouse does."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from core import places
 from core.cli.main import run
 from core.errors import BadProfileError
 from core.labels.sets import own_sets_folder
+from core.models.card import read_card
 from core.models.catalogue import Catalogue
 from core.profile_archive import Choice, cards_folder, export_profile, read_manifest, take_over
 from core.settings import OF_THIS_COMPUTER, OpenSeries, Settings, SettingsStore
@@ -88,7 +89,7 @@ def test_a_profile_is_the_same_elsewhere(tmp_path: Path, monkeypatch: pytest.Mon
     assert again.reader == "Dr. Here" and again.recent == []
     assert "m" in {entry.card.id for entry in Catalogue().list()}
     assert take_over(cards_only, store.values, store.change).cards == ["n"]
-    assert (cards_folder() / "n.json").is_file()
+    assert read_card(cards_folder() / "n").id == "n"
     twice = take_over(out, store.values, store.change)
     assert twice.models == [] and "m" in twice.left[0]
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
 
 from core.events import Signal
 from core.labels.sets import load_label_set
@@ -16,14 +13,12 @@ from core.models.catalogue import Catalogue
 from core.models.client import EngineClient
 from core.models.messages import EngineMessage
 from core.session import Session
-from core.settings import SettingsStore
-from desktop import appearance, language
 from desktop.commands import Commands
 from desktop.export_commands import ExportCommands
+from desktop.home_commands import HomeCommands
 from desktop.jobs import Failure, Jobs
 from desktop.label_commands import LabelCommands
 from desktop.language import say
-from desktop.logs import start_logging, tell_defects
 from desktop.look_commands import LookCommands
 from desktop.main_window import MainWindow
 from desktop.model_commands import ModelCommands
@@ -37,8 +32,10 @@ from desktop.operations.labelling import LabelOperations
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
 from desktop.operations.reviewing import Reviewing
+from desktop.operations.tracing import Tracing
 from desktop.operations.undoing import Undoing
 from desktop.reading_commands import ReadingCommands
+from desktop.start import empty_window, wear
 
 DEFAULT_TASK = "hemorrhage"
 """Label set of a new profile; a model for it ships."""
@@ -53,15 +50,19 @@ class Application:
     """The window's inside was built again; its panels are new objects."""
 
     def __init__(
-        self, make_engine: MakeEngine = EngineClient, catalogue: Catalogue | None = None
+        self,
+        make_engine: MakeEngine = EngineClient,
+        catalogue: Catalogue | None = None,
+        window: MainWindow | None = None,
     ) -> None:
-        self.settings = SettingsStore()
-        self.wear()
+        """window: an empty one that is visible already; else one is made."""
+        self.window = window or empty_window()
+        self.settings = self.window.settings
         self.jobs = Jobs()
         self.session = Session(load_label_set(self.settings.values.task or DEFAULT_TASK))
         self.catalogue = catalogue or Catalogue()
         self.operations = self._operations(make_engine)
-        self.window = MainWindow(self.operations)
+        self.window.furnish(self.operations)
         self.settings.looks_changed.connect(self._wear_later)
         self._bind()
         self._is_closed = False
@@ -74,28 +75,21 @@ class Application:
         self.reading_commands = ReadingCommands(window, operations)
         self.export_commands = ExportCommands(window, operations)
         self.look_commands = LookCommands(window, operations)
+        self.home_commands = HomeCommands(window, operations, self.look_commands, self.catalogue)
         self.model_commands = ModelCommands(window, operations)
 
     def _unbind(self) -> None:
+        self.home_commands.close()
         self.label_commands.close()
         self.commands.close()
         self.reading_commands.close()
         self.model_commands.close()
 
-    def wear(self) -> None:
-        """Take language and theme from the settings."""
-        values = self.settings.values
-        language.use(values.language, industry=values.industry)
-        qt = QApplication.instance()
-        if isinstance(qt, QApplication):
-            language.teach_qt(qt)
-            appearance.apply(qt, self.settings.values.theme)
-
     def wear_again(self) -> None:
         """Language, theme, words or keys were changed: build the window's inside again."""
         self._unbind()
         self.label_commands.remove_classes()
-        self.wear()
+        wear(self.settings)
         self.window.rebuild()
         self._bind()
         self.model_commands.show_state()
@@ -118,6 +112,7 @@ class Application:
             Undoing(session, labels),
             Applying(session, settings, asking),
             Foretelling(session, self.catalogue, jobs, self._tell, labels),
+            Tracing(self.catalogue, jobs, self._tell, labels),
         )
         operations.connect()
         return operations
@@ -125,12 +120,15 @@ class Application:
     def _tell(self, notice: Notice) -> None:
         self.window.tell(notice)
 
-    def start(self, paths: list[Path] | None = None) -> None:
-        """Show the window; everything else begins once it is visible."""
-        self.window.show()
-        QTimer.singleShot(0, lambda: self._shown(paths or []))
+    def start(self, paths: list[Path] | None = None, *, restore: bool = True) -> None:
+        """Show the window; everything else begins once it is visible.
 
-    def _shown(self, paths: list[Path]) -> None:
+        restore: what was open last is opened again, if the person's settings say so.
+        """
+        self.window.show()
+        QTimer.singleShot(0, lambda: self._shown(paths or [], restore))
+
+    def _shown(self, paths: list[Path], restore: bool) -> None:
         if self._is_closed:
             return
         if self.settings.damaged:
@@ -143,12 +141,13 @@ class Application:
                     ),
                 )
             )
+        self.home_commands.tell_of_crashes()
         self.operations.labels.start()
         self.operations.asking.start()
         self.operations.retraining.start()
         if paths:
             self.operations.opening.open_paths(paths)
-        elif self.settings.values.restore_session:
+        elif restore and self.settings.values.restore_session:
             self.operations.opening.restore(self.settings.values.session)
 
     def _wear_later(self) -> None:
@@ -173,29 +172,3 @@ class Application:
         self.operations.retraining.close()
         self.window.disconnect_core()
         self.operations.close()
-
-
-def make_qt() -> QApplication:
-    """The one QApplication, dressed."""
-    found = QApplication.instance()
-    qt = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
-    qt.setApplicationName("Sliceloop")
-    qt.setApplicationDisplayName("Sliceloop")
-    qt.setDesktopFileName("sliceloop")
-    appearance.apply(qt)
-    return qt
-
-
-def open_window(paths: list[Path]) -> int:
-    """Show the window and stay until it is closed. Returns the exit code."""
-    start_logging()
-    qt = make_qt()
-    # Qt's loop does not look at Python's signals: let Ctrl+C in a terminal end it at once.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    application = Application()
-    tell_defects(application.tell_failure)
-    application.start(paths)
-    try:
-        return qt.exec()
-    finally:
-        application.close()

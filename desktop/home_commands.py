@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QWidget
 
@@ -11,15 +12,13 @@ from core import crash_reports
 from core.errors import CoreError, DamagedModelError
 from core.models.card import Card, read_card
 from core.models.catalogue import Catalogue
-from core.profile_archive import Choice, cards_folder, export_profile, read_manifest, take_over
 from core.sentences import sentence
 from core.settings import Settings
 from desktop import manual
-from desktop.actions import Command
+from desktop.command_names import Command
 from desktop.dialogs.crash_reports import CrashReportsDialog
 from desktop.dialogs.log import LogDialog
 from desktop.dialogs.manual import HelpWindow
-from desktop.dialogs.profile import ProfileDialog, TakeOverDialog
 from desktop.dialogs.settings import SettingsDialog
 from desktop.jobs import Job, Task
 from desktop.language import say
@@ -28,6 +27,9 @@ from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.setting_rows import Group
+
+if TYPE_CHECKING:
+    from core.profile_archive import Choice  # brings the journal and its database along
 
 
 class HomeCommands:
@@ -87,6 +89,8 @@ class HomeCommands:
 
     def export_profile(self) -> None:
         """Ask what goes along and into which file."""
+        from desktop.dialogs.profile import ProfileDialog
+
         dialog = ProfileDialog(self._catalogue.list(), self._window)
         accepted = dialog.exec() == ProfileDialog.DialogCode.Accepted
         choice = dialog.choice
@@ -104,6 +108,8 @@ class HomeCommands:
         values = self._do.settings.values.model_copy(deep=True)
 
         def work(_task: Task) -> bool:
+            from core.profile_archive import export_profile
+
             return export_profile(file, values, choice).holds_patients
 
         def done(holds_patients: bool) -> None:
@@ -121,6 +127,9 @@ class HomeCommands:
 
     def import_profile(self) -> None:
         """Ask for a file, say what it holds, and take it over."""
+        from core.profile_archive import read_manifest
+        from desktop.dialogs.profile import TakeOverDialog
+
         file, _ = QFileDialog.getOpenFileName(
             self._window, say("Take over a profile"), "", "ZIP (*.zip)"
         )
@@ -139,6 +148,8 @@ class HomeCommands:
 
     def import_from(self, file: Path) -> None:
         """Take a profile over; the settings are in force at once."""
+        from core.profile_archive import take_over
+
         found: list[Settings] = []
         try:
             taken = take_over(file, self._do.settings.values, found.append, self._catalogue)
@@ -169,6 +180,8 @@ class HomeCommands:
 
     def _cards(self) -> list[Card]:
         """Of the models here, and of those of which only the card came along."""
+        from core.profile_archive import cards_folder
+
         found = {entry.card.id: entry.card for entry in self._catalogue.list()}
         for folder in sorted(cards_folder().glob("*")):
             with contextlib.suppress(DamagedModelError):

@@ -37,7 +37,7 @@ class LabelCommands:
         self._task_menu = self._actions.submenu(menu, Command.READER_NAME, say("Read &for"))
         self._bind()
         self._fill_classes(operations.session.label_set)
-        self._fill_tasks()
+        self._task_menu.aboutToShow.connect(self._fill_tasks)
         operations.session.label_set_changed.connect(self._fill_classes)
 
     def close(self) -> None:
@@ -218,6 +218,7 @@ class LabelCommands:
         self.class_actions = []
 
     def _fill_tasks(self) -> None:
+        self._task_menu.clear()
         group = exclusive(self._task_menu)
         for task in available_label_sets():
             try:

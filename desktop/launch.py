@@ -51,8 +51,10 @@ def run(words: Sequence[str]) -> int:
     if problem:
         sys.stderr.write(f"sliceloop: {problem}\n")
         return WRONG_USAGE
-    if not rest or _names_a_path(rest[0]):
-        return show([Path(word) for word in rest])
+    safe = rest[:1] == ["--safe"]
+    rest = rest[1:] if safe else rest
+    if safe or not rest or _names_a_path(rest[0]):
+        return show([Path(word) for word in rest], safe=safe)
     if rest[0] == "--version":
         from core.labels.journal import program
 
@@ -85,8 +87,8 @@ def has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def show(paths: list[Path]) -> int:
-    """Open the window on some paths and stay until it is closed."""
+def show(paths: list[Path], *, safe: bool = False) -> int:
+    """Open the window on some paths and stay until it is closed. safe: ask first how to start."""
     if not has_screen():
         sys.stderr.write(_NO_SCREEN)
         return NOT_DONE
@@ -100,9 +102,9 @@ def show(paths: list[Path]) -> int:
     from desktop.system_libraries import ensure
 
     ensure()
-    from desktop.app import open_window
+    from desktop.start import open_window
 
-    return open_window(paths)
+    return open_window(paths, safe=safe)
 
 
 def _demo(
@@ -183,8 +185,7 @@ def _tell_defect(error: Exception) -> int:
     where = f" Its place in the program is written down in {report}." if report else ""
     kind = crash_reports.type_of(error)
     sys.stderr.write(
-        f"sliceloop: Something went wrong inside Sliceloop ({kind}).{where} "
-        "Please report it.\n"
+        f"sliceloop: Something went wrong inside Sliceloop ({kind}).{where} Please report it.\n"
     )
     return NOT_DONE
 

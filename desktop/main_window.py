@@ -11,6 +11,7 @@ import binascii
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
@@ -23,46 +24,42 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.events import SignalInstance
-from core.imaging.geometry import Plane
 from core.reading.layout import Layout
-from core.session import Reading
 from desktop import appearance, language
 from desktop.actions import Actions
 from desktop.command_names import Command
 from desktop.language import say
-from desktop.notices import Notice
-from desktop.operations import Operations
-from desktop.operations.applying import presets_of
-from desktop.operations.foretelling import WhatIfView
-from desktop.operations.reviewing import QueueView
-from desktop.panels.banner import Banner
-from desktop.panels.comparison import ComparisonPage
-from desktop.panels.empty import EmptyPage
-from desktop.panels.findings import FindingsPanel
-from desktop.panels.footer import Footer
-from desktop.panels.model_picker import ModelChoice
-from desktop.panels.review import ReviewPanel
-from desktop.panels.studies import StudiesPanel, series_title
-from desktop.panels.style import window_style
-from desktop.panels.toolbar import ViewerBar
-from desktop.panels.training import TrainingPanel
-from desktop.panels.what_if import WhatIfPanel
-from desktop.viewer.stage import Stage
+
+if TYPE_CHECKING:
+    # What stands in the window is imported once the window is visible: see `furnish`.
+    from core.events import SignalInstance
+    from core.session import Reading
+    from core.settings import SettingsStore
+    from desktop.notices import Notice
+    from desktop.operations import Operations
+    from desktop.operations.foretelling import WhatIfView
+    from desktop.operations.reviewing import QueueView
 
 LEFT, MIDDLE, RIGHT = 245, 840, 315
 """Widths of the three columns at first, logical pixels."""
 
+KEEP_SESSION_MS = 10_000
+"""Between two looks at whether what is open has changed and must be written down."""
+
 
 class MainWindow(QMainWindow):
-    """The one window."""
+    """The one window.
+
+    It can be shown as soon as the settings are read; `furnish` puts in what it holds. Until then
+    it does nothing but stand where it stood.
+    """
 
     closing = Signal()
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, settings: SettingsStore) -> None:
         super().__init__()
-        self._operations = operations
-        self._session = operations.session
+        self.settings = settings
+        self._is_furnished = False
         self._answers_shown = True
         self._heard: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._heard_case: list[tuple[SignalInstance, Callable[..., object]]] = []
@@ -70,26 +67,43 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(960, 600)
         self.resize(1400, 900)
         self.setAcceptDrops(True)
-        self._furnish()
         self._refresh_timer = QTimer(self)
         self._refresh_timer.setSingleShot(True)
         self._refresh_timer.setInterval(30)  # answers come in bursts
         self._refresh_timer.timeout.connect(self._refresh_answers)
-        self._listen()
+        self._session_timer = QTimer(self, interval=KEEP_SESSION_MS)
+        self._session_timer.timeout.connect(self.keep_session)
+        self._kept: object = None
         self._restore()
-        self._show_current(None)
 
     # ---- construction
 
+    def furnish(self, operations: Operations) -> None:
+        """Put in menus, panels and the stage, once."""
+        self._operations = operations
+        self._session = operations.session
+        self._furnish()
+        if len(self.settings.values.splitter) == 3:
+            self.columns.setSizes(self.settings.values.splitter)
+        self._listen()
+        self._show_current(None)
+        if self.isVisible():
+            self.centralWidget().show()  # put into a visible window it does not show by itself
+        self._is_furnished = True
+        self._session_timer.start()
+
     def _furnish(self) -> None:
         """Make everything that has words or colours, in the language and theme now in force."""
+        from desktop.operations.applying import presets_of
+        from desktop.panels.style import window_style
+
         self.setStyleSheet(window_style(appearance.theme()))
-        self.actions_ = Actions(self, self._operations.settings.values.keys)
+        self.actions_ = Actions(self, self.settings.values.keys)
         self._build()
         self.stage.set_language(language.current())
         self.stage.set_industry(language.is_industry())
-        self.stage.set_presets(presets_of(self._operations.settings.values))
-        self.stage.set_cine_rate(self._operations.settings.values.cine_rate)
+        self.stage.set_presets(presets_of(self.settings.values))
+        self.stage.set_cine_rate(self.settings.values.cine_rate)
         labels, review = self.findings.labels, self.review
         for widget, command in (
             (labels.accept, Command.ACCEPT),
@@ -142,38 +156,56 @@ class MainWindow(QMainWindow):
             if shows_comparison:
                 self.show_comparison_page()
 
+    def _make_panels(self, outer: QWidget) -> None:
+        from desktop.panels.banner import Banner
+        from desktop.panels.comparison import ComparisonPage
+        from desktop.panels.empty import EmptyPage
+        from desktop.panels.findings import FindingsPanel
+        from desktop.panels.footer import Footer
+        from desktop.panels.review import ReviewPanel
+        from desktop.panels.studies import StudiesPanel
+        from desktop.panels.toolbar import ViewerBar
+        from desktop.panels.training import TrainingPanel
+        from desktop.panels.what_if import WhatIfPanel
+        from desktop.viewer.stage import Stage
+
+        self.studies = StudiesPanel(self._session, outer)
+        self.stage = Stage(outer)
+        self.empty = EmptyPage(outer)
+        self.comparison = ComparisonPage(outer)
+        self.bar = ViewerBar(self.actions_, outer)
+        self.banner = Banner(outer)
+        self.findings = FindingsPanel(outer)
+        self.review = ReviewPanel(self._session, outer)
+        self.what_if = WhatIfPanel(self._session, outer)
+        self.training = TrainingPanel(outer)
+        self.footer = Footer(self._operations.jobs, outer)
+
     def _build(self) -> None:
-        self.studies = StudiesPanel(self._session, self)
-        self.stage = Stage(self)
-        self.empty = EmptyPage(self)
-        self.comparison = ComparisonPage(self)
-        self.bar = ViewerBar(self.actions_, self)
-        self.banner = Banner(self)
-        self.findings = FindingsPanel(self)
-        self.review = ReviewPanel(self._session, self)
-        self.what_if = WhatIfPanel(self._session, self)
-        self.training = TrainingPanel(self)
-        self.footer = Footer(self._operations.jobs, self)
-        reading = QWidget(self)
+        # Put together without a parent: in a window with a style sheet each move of a widget
+        # from one parent to another would style all that it holds anew.
+        outer = QWidget()
+        self._make_panels(outer)
+        reading = QWidget(outer)
         reading_column = _column(reading)
         reading_column.addWidget(self.bar)
         reading_column.addWidget(self.stage, 1)
         self._reading_page = reading
-        self.pages = QStackedWidget(self)
+        self.pages = QStackedWidget(outer)
         for page in (self.empty, reading, self.comparison):
             self.pages.addWidget(page)
-        middle = QWidget(self)
+        middle = QWidget(outer)
         self.middle_column = _column(middle)
         self.middle_column.addWidget(self.banner)
         self.middle_column.addWidget(self.pages, 1)
-        self.tabs = QTabWidget(self)
+        self.tabs = QTabWidget(outer)
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName(say("Findings, review and training"))
         self.tabs.addTab(self.findings, say("Findings"))
         self.tabs.addTab(self.review, say("Review"))
         self.tabs.addTab(self.what_if, say("What if"))
         self.tabs.addTab(self.training, say("Training"))
-        self.columns = QSplitter(Qt.Orientation.Horizontal, self)
+        self.columns = QSplitter(Qt.Orientation.Horizontal, outer)
         self.columns.setChildrenCollapsible(False)
         self.columns.setHandleWidth(1)
         for widget, least in ((self.studies, 190), (middle, 380), (self.tabs, 280)):
@@ -181,7 +213,6 @@ class MainWindow(QMainWindow):
             self.columns.addWidget(widget)
         self.columns.setStretchFactor(1, 1)
         self.columns.setSizes([LEFT, MIDDLE, RIGHT])
-        outer = QWidget(self)
         column = _column(outer)
         column.addWidget(self.columns, 1)
         column.addWidget(self.footer)
@@ -231,6 +262,8 @@ class MainWindow(QMainWindow):
         return self._session.current
 
     def _show_current(self, reading: Reading | None) -> None:
+        from desktop.panels.studies import series_title
+
         for signal, slot in self._heard_case:
             with contextlib.suppress(ValueError):
                 signal.disconnect(slot)
@@ -247,7 +280,7 @@ class MainWindow(QMainWindow):
             ]
             for signal, slot in self._heard_case:
                 signal.connect(slot)
-            case.show(opacity=self._operations.settings.values.heat_opacity)
+            case.show(opacity=self.settings.values.heat_opacity)
             self._labels_changed(reading)
             self.setWindowTitle(f"{series_title(reading)} – Sliceloop")
             self.show_reading_page()
@@ -280,7 +313,9 @@ class MainWindow(QMainWindow):
         reading.case.navigation.go(index)
         self.stage.setFocus()
 
-    def _moved(self, plane: Plane, _index: int) -> None:
+    def _moved(self, plane: object, _index: int) -> None:
+        from core.imaging.geometry import Plane
+
         if plane is Plane.SLICE:
             self.findings.refresh_answer()
             self.findings.refresh_label()
@@ -343,6 +378,8 @@ class MainWindow(QMainWindow):
         self.footer.show_saved(words)
 
     def _show_models(self) -> None:
+        from desktop.panels.model_picker import ModelChoice
+
         asking = self._operations.asking
         choices = [
             ModelChoice(entry.card.id, entry.card.title, entry.card.version, entry.is_active)
@@ -359,7 +396,7 @@ class MainWindow(QMainWindow):
         self.what_if.show_preview(view)
 
     def _show_recent(self) -> None:
-        self.studies.show_recent([Path(item) for item in self._operations.settings.values.recent])
+        self.studies.show_recent([Path(item) for item in self.settings.values.recent])
 
     def _enable(self) -> None:
         reading = self.current
@@ -380,7 +417,7 @@ class MainWindow(QMainWindow):
         self.stage.setFocus()
 
     def _take_opacity(self, opacity: float) -> None:
-        self._operations.settings.values.heat_opacity = opacity
+        self.settings.values.heat_opacity = opacity
         if self.current is not None:
             self.current.case.show(opacity=opacity)
 
@@ -397,22 +434,34 @@ class MainWindow(QMainWindow):
     # ---- coming and going
 
     def _restore(self) -> None:
-        values = self._operations.settings.values
+        values = self.settings.values
         if values.window_geometry:
             with contextlib.suppress(binascii.Error, ValueError):
                 self.restoreGeometry(QByteArray(base64.b64decode(values.window_geometry)))
             screens = [screen.availableGeometry() for screen in QGuiApplication.screens()]
             if screens and not any(screen.intersects(self.geometry()) for screen in screens):
                 self.move(screens[0].topLeft())  # the screen that it was on is not there now
-        if len(values.splitter) == 3:
-            self.columns.setSizes(values.splitter)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        values = self._operations.settings.values
+    def keep_session(self) -> None:
+        """Write down where the window stands and what is open, if that has changed.
+
+        Done every few seconds, so that a crash or a power cut loses little.
+        """
+        if not self._is_furnished:
+            return
+        values = self.settings.values
         values.window_geometry = base64.b64encode(self.saveGeometry().data()).decode()
         values.splitter = self.columns.sizes()
         values.session = self._operations.opening.session_now()
-        self._operations.settings.save()
+        now = (values.window_geometry, tuple(values.splitter),
+               tuple(item.model_dump_json() for item in values.session))  # fmt: skip
+        if now != self._kept:
+            self._kept = now
+            self.settings.save()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self._session_timer.stop()
+        self.keep_session()
         self.closing.emit()
         event.accept()
 

@@ -23,10 +23,11 @@ from core.retraining.promotion import comparison_facts
 from core.retraining.protocol import RunFolder
 from core.sample import SampleTruth
 from core.sentences import sentence
-from desktop.app import Application, make_qt
+from desktop.app import Application
 from desktop.gallery import Gallery
 from desktop.jobs import Failure
 from desktop.logs import start_logging, tell_defects
+from desktop.start import make_qt
 from desktop.tour import RECIPE, own_profile, prepare_sample
 from desktop.walk import Pace, Walk
 

@@ -21,13 +21,14 @@ from core import places
 from core.imaging.volume import Progress
 from core.retraining.protocol import RunFolder, reap
 from core.sample import SampleTruth, make_sample
-from desktop.app import Application, make_qt
+from desktop.app import Application
 from desktop.jobs import Job, Task, explain
 from desktop.language import say
 from desktop.logs import start_logging, tell_defects
 from desktop.notices import Level, Notice
 from desktop.panels.guide import Guide
 from desktop.run_watcher import known_runs
+from desktop.start import make_qt
 from desktop.walk import Pace, Walk
 
 POLL_MS = 100

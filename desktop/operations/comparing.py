@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.imaging.deidentify import pseudonym, site_key
 from core.labels.schema import LabelSet
-from core.retraining import comparison
 from core.session import Session
 from desktop.language import current
+
+if TYPE_CHECKING:
+    from core.retraining import comparison
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,8 @@ def view_of(found: comparison.Comparison, session: Session) -> ComparisonView:
 
 
 def _contender(side: comparison.Contender) -> Contender:
+    from core.retraining.comparison import figures_in_words
+
     false_positive, true_positive = side.roc
     return Contender(
         id=side.id,
@@ -105,7 +110,7 @@ def _contender(side: comparison.Contender) -> Contender:
         true_positive_rate=true_positive,
         threshold=side.threshold,
         confusion=side.outcomes,
-        figures=comparison.figures_in_words(side.figures),
+        figures=figures_in_words(side.figures),
     )
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from core import durable
 from core.errors import NotDurableError
-from core.imaging.movie import write_movie
 from core.models.card import Card
 from core.reading import measurements
 from core.session import Reading
@@ -151,6 +150,8 @@ class Exporting:
             return
 
         def work(task: Task) -> str:
+            from core.imaging.movie import write_movie
+
             pictures = (as_array(draw(request, index)) for index in range(request.slices))
             count = write_movie(
                 path,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from core.errors import NothingToOpenError
 from core.events import Signal
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity, automatic_window
-from core.imaging.opening import open_path
 from core.imaging.volume import Opened, Series, Skipped, Volume, measured_values
 from core.session import (
     LoadState,
@@ -27,6 +26,18 @@ from desktop.notices import Level, Notice, Tell
 
 _LISTED = 40
 """Skipped files that are named in the details."""
+
+
+def open_path(
+    path: Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Opened:
+    """What `core.imaging.opening.open_path` reads; the readers are imported when they are used."""
+    from core.imaging import opening
+
+    return opening.open_path(path, progress=progress, cancelled=cancelled)
 
 
 class Opening:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import places
 from core.errors import RunError
 from core.events import Signal
 from core.models.catalogue import Catalogue, Promotion
-from core.retraining.collecting import Collected, build_from_labels
-from core.retraining.promotion import Judgement, judge, promote
 from core.retraining.protocol import (
     RunFolder,
     TrainingRequest,
@@ -23,10 +21,14 @@ from desktop.jobs import Job, Jobs, Task
 from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.operations.children import ask_child
-from desktop.operations.comparing import view_of
 from desktop.operations.labelling import LabelOperations
-from desktop.operations.planning import RetrainPlan, make_plan, new_set_folder
 from desktop.run_watcher import RunView, RunWatcher, known_runs
+
+if TYPE_CHECKING:
+    # Building sets, judging and planning are imported when they are asked for.
+    from core.retraining.collecting import Collected
+    from core.retraining.promotion import Judgement
+    from desktop.operations.planning import RetrainPlan
 
 
 class Retraining:
@@ -87,6 +89,8 @@ class Retraining:
         active = self._catalogue.active(label_set.id)
 
         def work(_task: Task) -> RetrainPlan:
+            from desktop.operations.planning import make_plan
+
             standing = labelling.standing() if labelling is not None else ()
             return make_plan(label_set, standing, active, self.runs())
 
@@ -112,6 +116,9 @@ class Retraining:
         marks = labelling.marks() if labelling is not None else ()
 
         def work(task: Task) -> tuple[Collected, int]:
+            from core.retraining.collecting import build_from_labels
+            from desktop.operations.planning import new_set_folder
+
             data = new_set_folder(places.datasets())
             collected = build_from_labels(
                 standing, label_set, data, marks=marks, progress=_or_stop(task)
@@ -188,6 +195,8 @@ class Retraining:
         catalogue = self._catalogue
 
         def work(task: Task) -> Judgement:
+            from core.retraining.promotion import judge
+
             code, complaints = ask_child(task, "judge", str(run))
             if code != 0:
                 told = complaints[-1] if complaints else "the models could not be asked"
@@ -201,6 +210,8 @@ class Retraining:
         )
 
     def _judged(self, judgement: Judgement) -> None:
+        from desktop.operations.comparing import view_of
+
         self.judgement = judgement
         if judgement.comparison is None:
             self._tell(
@@ -222,7 +233,13 @@ class Retraining:
         judgement, by, catalogue = self.judgement, self._labels.reader, self._catalogue
         if judgement is None:
             return
-        self._decide(say("Promoting the model"), lambda: promote(judgement, by, reason, catalogue))
+
+        def decide() -> Promotion:
+            from core.retraining.promotion import promote
+
+            return promote(judgement, by, reason, catalogue)
+
+        self._decide(say("Promoting the model"), decide)
 
     def promote_known(self, model: str, reason: str) -> None:
         """Make a model of the catalogue the active one."""

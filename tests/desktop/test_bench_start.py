@@ -26,12 +26,24 @@ def run(mode: str) -> str:
 
 
 def test_the_window_stands_without_torch_and_without_the_database() -> None:
-    assert run("window") == "PAINTED torch=False"
+    assert run("window") == "READY torch=False"
     code = "import sys, desktop.app; print('sqlalchemy' in sys.modules, 'torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_empty_window_needs_neither_numpy_nor_the_panels() -> None:
+    code = (
+        "import sys, desktop.start\n"
+        "print([name for name in sys.modules if name == 'numpy' or name.startswith("
+        "('desktop.panels', 'desktop.viewer', 'desktop.operations', 'core.imaging'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow

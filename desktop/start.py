@@ -1,0 +1,74 @@
+"""From nothing to a visible window: as little as possible is imported before it stands.
+
+First the empty window is shown, dressed and where it stood; then `desktop.app` is imported, which
+takes most of the time, and furnishes it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PySide6.QtWidgets import QApplication
+
+from core.settings import SettingsStore
+from desktop import appearance, language
+from desktop.main_window import MainWindow
+from desktop.start_guard import StartGuard
+
+
+def make_qt() -> QApplication:
+    """The one QApplication, dressed."""
+    found = QApplication.instance()
+    qt = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
+    qt.setApplicationName("Sliceloop")
+    qt.setApplicationDisplayName("Sliceloop")
+    qt.setDesktopFileName("sliceloop")
+    appearance.apply(qt)
+    return qt
+
+
+def wear(settings: SettingsStore) -> None:
+    """Take language and theme from the settings."""
+    values = settings.values
+    language.use(values.language, industry=values.industry)
+    qt = QApplication.instance()
+    if isinstance(qt, QApplication):
+        language.teach_qt(qt)
+        appearance.apply(qt, values.theme)
+
+
+def empty_window(settings: SettingsStore | None = None) -> MainWindow:
+    """The window of this profile, dressed, with nothing in it yet."""
+    settings = settings or SettingsStore()
+    wear(settings)
+    return MainWindow(settings)
+
+
+def open_window(paths: list[Path], *, safe: bool = False) -> int:
+    """Show the window and stay until it is closed. Returns the exit code.
+
+    safe: ask how to start, as after a start that ended in a crash.
+    """
+    guard = StartGuard(safe=safe)
+    qt = make_qt()
+    with guard.end_well(qt):
+        start = guard.ask()
+        if start is None:
+            return 1
+        window = empty_window(guard.settings)
+        window.show()
+        qt.processEvents()
+        from desktop.app import Application
+        from desktop.logs import keep_from, start_logging, tell_defects
+
+        start_logging()
+        keep_from(guard.settings.values.log_level)
+        application = Application(window=window)
+        tell_defects(application.tell_failure)
+        guard.follow(application.jobs)
+        application.start(paths, restore=start.session)
+        try:
+            return qt.exec()
+        finally:
+            application.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 
 @dataclass(frozen=True)
@@ -259,11 +259,11 @@ QScrollBar::handle {{ background: {c.line}; border-radius: 4px; min-height: 24px
 QScrollBar::handle:hover {{ background: {c.neutral}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
-QSpinBox::up-button, QSpinBox::down-button {{ width: 0; border: 0; }}
-QRadioButton::indicator, QCheckBox::indicator {{
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: 0; }}
+QRadioButton::indicator, QCheckBox::indicator, QListView::indicator {{
     width: 12px; height: 12px; background: {c.raised}; border: 1px solid {c.neutral}; }}
 QRadioButton::indicator {{ border-radius: 7px; }}
-QCheckBox::indicator {{ border-radius: 3px; }}
+QCheckBox::indicator, QListView::indicator {{ border-radius: 3px; }}
 QRadioButton::indicator:checked {{
     width: 6px; height: 6px; background: {c.on_accent}; border: 4px solid {c.accent}; }}
 QCheckBox::indicator:checked {{
@@ -278,6 +278,13 @@ QSlider::handle:horizontal {{
     background: {c.text}; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; }}
 QSlider::handle:horizontal:focus {{ background: {c.accent}; }}
 """
+
+
+def emphasise(button: QWidget) -> None:
+    """Mark a button as the one that most people want, though its style is set already."""
+    button.setProperty("role", "primary")
+    button.style().unpolish(button)
+    button.style().polish(button)
 
 
 def apply(app: QApplication, name: str = "dark") -> Theme:

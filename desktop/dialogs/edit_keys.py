@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.actions import plain
+from desktop.appearance import emphasise
 from desktop.command_names import Command
 from desktop.command_table import SPECS
 from desktop.keys import Keys, keys_of, objection, portable, with_keys
@@ -85,7 +86,7 @@ class EditKeysDialog(QDialog):
     def _decisions(self) -> QDialogButtonBox:
         buttons = QDialogButtonBox(self)
         keep = buttons.addButton(say("Keep"), QDialogButtonBox.ButtonRole.AcceptRole)
-        keep.setProperty("role", "primary")
+        emphasise(keep)
         buttons.addButton(say("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         everything = buttons.addButton(
             say("All as delivered"), QDialogButtonBox.ButtonRole.ResetRole

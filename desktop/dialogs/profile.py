@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from core.models.catalogue import CatalogueEntry
 from core.profile_archive import Choice, Manifest
+from desktop.appearance import emphasise
 from desktop.language import say, say_core, say_count
 
 _ROLE = Qt.ItemDataRole.UserRole + 1
@@ -64,7 +65,7 @@ class ProfileDialog(QDialog):
         self.labels.toggled.connect(warning.setVisible)
         buttons = QDialogButtonBox(self)
         go = buttons.addButton(say("Choose a file…"), QDialogButtonBox.ButtonRole.AcceptRole)
-        go.setProperty("role", "primary")
+        emphasise(go)
         buttons.addButton(say("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
@@ -121,7 +122,7 @@ class TakeOverDialog(QDialog):
             layout.addWidget(label)
         buttons = QDialogButtonBox(self)
         go = buttons.addButton(say("Take over"), QDialogButtonBox.ButtonRole.AcceptRole)
-        go.setProperty("role", "primary")
+        emphasise(go)
         buttons.addButton(say("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)

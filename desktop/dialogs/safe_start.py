@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from core import crash_reports
+from desktop.appearance import emphasise
 from desktop.dialogs.crash_reports import CrashReportsDialog
 from desktop.language import say
 from desktop.start_guard import Start
@@ -57,7 +58,7 @@ class SafeStartDialog(QDialog):
         self.software.setChecked(software)
         buttons = QDialogButtonBox(self)
         start = buttons.addButton(say("Start"), QDialogButtonBox.ButtonRole.AcceptRole)
-        start.setProperty("role", "primary")
+        emphasise(start)
         start.setDefault(True)
         buttons.addButton(say("Do not start"), QDialogButtonBox.ButtonRole.RejectRole)
         self.report = buttons.addButton(

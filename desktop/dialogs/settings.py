@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from core import places
 from core.errors import BadSettingError
 from core.settings import Settings
+from desktop.appearance import emphasise
 from desktop.dialogs.setting_editors import EDITORS, CheckEditor, KeysEditor, SettingEditor
 from desktop.language import say, say_core
 from desktop.setting_rows import FOLDER_ROWS, ROWS, Editor, Group, Row
@@ -180,7 +181,7 @@ class SettingsDialog(QDialog):
     def _decisions(self) -> QDialogButtonBox:
         buttons = QDialogButtonBox(self)
         self.keep = buttons.addButton(say("Keep"), QDialogButtonBox.ButtonRole.AcceptRole)
-        self.keep.setProperty("role", "primary")
+        emphasise(self.keep)
         buttons.addButton(say("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         self.everything = buttons.addButton(
             say("All as delivered"), QDialogButtonBox.ButtonRole.ResetRole

@@ -25,6 +25,11 @@ ADDRESS_SPACE = 3 << 29
 """Bytes of address space that a decoder may use beyond what one frame needs: 1.5 GB."""
 
 
+PREFIX = "<IQQQ"
+"""What goes before a request: lengths of the slot's name and of the task, the slot's size, and
+where in it the result belongs."""
+
+
 class Task(Protocol):
     """One picture to decode. Frozen and picklable."""
 
@@ -58,13 +63,14 @@ def main(_words: Sequence[str] = ()) -> int:
     slot: mmap.mmap | None = None
     _answer(replies, {})  # up: from here on the clock runs
     while True:
-        prefix = requests.read(16)
-        if len(prefix) < 16:
+        prefix = requests.read(struct.calcsize(PREFIX))
+        if len(prefix) < struct.calcsize(PREFIX):
             return 0
-        length, slot_size = struct.unpack("<QQ", prefix)
+        name_length, length, slot_size, offset = struct.unpack(PREFIX, prefix)
+        name = requests.read(name_length).decode()
         request = requests.read(length)
         try:
-            name, task = pickle.loads(request)  # noqa: S301 - written by our parent
+            task = pickle.loads(request)  # noqa: S301 - written by our parent
             _limit_memory(slot_size + size_of(task) * 4)  # before the slot is mapped: it counts
             if slot is None or len(slot) != slot_size:
                 if slot is not None:
@@ -74,15 +80,15 @@ def main(_words: Sequence[str] = ()) -> int:
         except Exception as error:  # noqa: BLE001 - whatever it is, the picture is not to blame
             _answer(replies, {"lost": f"could not take up its work ({type(error).__name__})"})
             return 0
-        _answer(replies, _serve(task, slot) | {"spent": f"{time.process_time():.3f}"})
+        _answer(replies, _serve(task, slot, offset) | {"spent": f"{time.process_time():.3f}"})
 
 
-def _serve(task: Task, slot: mmap.mmap) -> dict[str, str]:
+def _serve(task: Task, slot: mmap.mmap, offset: int) -> dict[str, str]:
     try:
         array = task.run()
         if array.shape != tuple(task.shape) or array.dtype != np.dtype(task.dtype):
             return {"reason": "its picture is not the one that its header describes"}
-        target = np.frombuffer(slot, array.dtype, array.size).reshape(array.shape)
+        target = np.frombuffer(slot, array.dtype, array.size, offset).reshape(array.shape)
         target[...] = array
     except MemoryError:
         return {"died": "ran out of its memory limit"}

@@ -25,7 +25,7 @@ from core.imaging.pictures import find_pictures, natural_key
 from core.imaging.volume import Cancelled, Opened, Progress, Series, Skipped
 
 _MOST_FILES = 200_000
-_HEADERS_AHEAD = 1 << 15
+_HEADERS_AHEAD = 1 << 14
 """Bytes of the next files that are asked for where the disk is slow: most headers end before."""
 _NOT_AN_IMAGE = "it is not an image in a format that Sliceloop reads"
 
@@ -113,7 +113,7 @@ def _open_files(
     folder: Path, files: list[str], progress: Progress | None, cancelled: Cancelled | None
 ) -> Opened:
     found = _Found()
-    ahead = LookAhead(files, size=_HEADERS_AHEAD, slow=4e-4)
+    ahead = LookAhead(files, _HEADERS_AHEAD)
     with _without_collections():
         for done, file in enumerate(files):
             if done % 32 == 0:

@@ -59,13 +59,15 @@ def syntax_name(uid: str) -> str:
     return NAMES.get(uid, uid)
 
 
-def decode(syntax: str, data: bytes, layout: PixelFormat) -> tuple[Array, str]:
-    """Decode one frame.
+def decode(syntax: str, data: bytes, layout: PixelFormat, threads: int = 1) -> tuple[Array, str]:
+    """Decode one frame, with several threads where its codec can use them.
 
     Returns the array, (rows, columns) or (rows, columns, samples), and the photometric
     interpretation that it now has. Raises KeyError for an unknown syntax; a decoder's own
     exceptions pass through.
     """
+    if syntax in _THREADED:
+        return _jpeg_2000(data, layout, threads)
     return _DECODERS[syntax](data, layout)
 
 
@@ -111,10 +113,10 @@ def _jpeg_ls(data: bytes, layout: PixelFormat) -> tuple[Array, str]:
     return imagecodecs.jpegls_decode(data), layout.photometric
 
 
-def _jpeg_2000(data: bytes, layout: PixelFormat) -> tuple[Array, str]:
+def _jpeg_2000(data: bytes, layout: PixelFormat, threads: int = 1) -> tuple[Array, str]:
     import imagecodecs
 
-    array = imagecodecs.jpeg2k_decode(data)
+    array = imagecodecs.jpeg2k_decode(data, numthreads=threads)
     transformed = layout.photometric in ("YBR_ICT", "YBR_RCT")
     return array, "RGB" if transformed else layout.photometric
 
@@ -186,6 +188,8 @@ _DECODERS: dict[str, Callable[[bytes, PixelFormat], tuple[Array, str]]] = {
     _JPEG + "202": _high_throughput,
     _JPEG + "203": _high_throughput,
 }
+
+_THREADED = frozenset({_JPEG + "90", _JPEG + "91", _JPEG + "92", _JPEG + "93"})
 
 DECODABLE = frozenset(_DECODERS)
 """Encapsulated transfer syntaxes that can be decoded."""

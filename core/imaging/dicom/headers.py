@@ -338,6 +338,7 @@ class HeaderScanner:
             or pixels.offset > _LARGEST_LAYOUT
             or header.encoding != _EXPLICIT
             or header.is_deflated
+            or tags.TransferSyntaxUID in header.raw  # its file meta information is odd
         ):
             return
         data = file.read(0, pixels.offset)

@@ -153,13 +153,18 @@ def _grey(array: Array, layout: PixelFormat) -> Array:
         array = array.astype(full.newbyteorder("="))
     if array.dtype.kind == "u" and layout.signed:
         # Codecs without a sign give the bare bits: put the sign back from Bits Stored.
-        array = array.astype(f"u{full.itemsize}").view(full)
-        array = clear_unused_bits(array, layout)
+        bits = array.astype(f"u{full.itemsize}", copy=False).view(full)
+        array = clear_unused_bits(_writeable(bits, layout), layout)
     elif array.dtype != full:
         array = array.astype(full)
     else:
-        array = clear_unused_bits(array if array.flags.writeable else array.copy(), layout)
+        array = clear_unused_bits(_writeable(array, layout), layout)
     return array.astype(wanted, copy=False)
+
+
+def _writeable(array: Array, layout: PixelFormat) -> Array:
+    """The array, or a copy where bits may have to be cleared that may not be written."""
+    return array if array.flags.writeable or layout.stored == layout.allocated else array.copy()
 
 
 def highest(layout: PixelFormat, lookup: Lookup | None) -> int:

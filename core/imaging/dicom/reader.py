@@ -6,16 +6,18 @@ processes.
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import CancelledError, MissingCodecError, UnreadableImageError
-from core.imaging.decoding import Job, decode_all, decode_one
+from core.errors import MissingCodecError, UnreadableImageError
+from core.imaging.decoding import Job, decode_all, decode_one, processes
 from core.imaging.dicom import codecs, tags
 from core.imaging.dicom.encapsulated import Fragment, frame_fragments
 from core.imaging.dicom.frames import Frame, PixelFormat
@@ -35,11 +37,12 @@ from core.imaging.dicom.pixels import (
 from core.imaging.dicom.series import DicomStack, rescale
 from core.imaging.dicom.walk import UNDEFINED, MalformedError, PixelElement
 from core.imaging.loading import (
-    LookAhead,
+    SLOW_READ,
     allocate,
     check_frame,
     check_memory,
     outward,
+    read_each,
     single_slice,
 )
 from core.imaging.volume import Cancelled, SeriesSummary, Volume
@@ -52,6 +55,7 @@ class FrameTask:
     """One compressed frame to decode, with nothing of the file's identity but its path.
 
     lookup: (first value, table, whether it is a palette), or None.
+    threads: how many its codec may use: more than one where no other process needs the cores.
     """
 
     path: str
@@ -62,12 +66,13 @@ class FrameTask:
     tile: tuple[int, int, int, int] | None
     dtype: str
     shape: tuple[int, ...]
+    threads: int = 1
 
     def run(self) -> Array:
         """Read the fragments and decode them. Called in a decoder process."""
         with FileReader(self.path) as file:
             data = b"".join(file.read(offset, length) for offset, length in self.fragments)
-        array, photometric = codecs.decode(self.syntax, data, self.layout)
+        array, photometric = codecs.decode(self.syntax, data, self.layout, self.threads)
         lookup = None
         if self.lookup is not None:
             first, raw, colours = self.lookup
@@ -75,6 +80,11 @@ class FrameTask:
             lookup = Lookup(first, table.reshape(-1, 3) if colours else table)
         voxels = finish(array, self.layout, photometric, lookup)
         return np.ascontiguousarray(_cut(voxels, self.tile))
+
+
+def _alone(task: FrameTask) -> FrameTask:
+    """A task whose codec may use all cores."""
+    return replace(task, threads=processes())
 
 
 def _cut(voxels: Array, tile: tuple[int, int, int, int] | None) -> Array:
@@ -155,26 +165,29 @@ class DicomSeries:
             if on_slice is not None:
                 on_slice(volume, index)
 
-        compressed: list[Job] = []
-        source = _Source()
         order = list(outward(len(frames), first))
-        ahead = LookAhead([frames[index].header.file for index in order])
+        sources = _Sources()
+
+        def read(index: int) -> None:
+            self._read_native(sources.mine(), frames[index], voxels[index])
+
         try:
-            for place, index in enumerate(order):
-                frame = frames[index]
-                if index in tasks:
-                    compressed.append(Job(index, frame.header.path, tasks[index]))
-                    continue
-                if cancelled is not None and cancelled():
-                    raise CancelledError("loading")
-                ahead.begin()
-                self._read_native(source, frame, voxels[index])
-                ahead.done(place)
-                done(index)
+            # Deflated files are inflated once for all their frames: by one thread.
+            slow = math.inf if any(f.header.is_deflated for f in frames) else SLOW_READ
+            native = [index for index in order if index not in tasks]
+            read_each(native, read, done, cancelled, slow)
         finally:
-            source.close()
+            sources.close()
+        compressed = [
+            Job(index, frames[index].header.path, tasks[index]) for index in order if index in tasks
+        ]
         if compressed:
-            decode_all(compressed, lambda index: voxels[index], done, cancelled)
+            last = len(compressed) - processes()  # behind them, cores fall idle
+            jobs = [
+                job if place < last else replace(job, task=_alone(tasks[job.index]))
+                for place, job in enumerate(compressed)
+            ]
+            decode_all(jobs, lambda index: voxels[index], done, cancelled)
         return volume
 
     def read_slice(self, index: int) -> Volume:
@@ -182,7 +195,7 @@ class DicomSeries:
         frame = self._frames[index]
         self._check_codecs()
         if frame.header.transfer_syntax not in NATIVE:
-            voxels = decode_one(frame.header.path, self._task(frame))
+            voxels = decode_one(frame.header.path, _alone(self._task(frame)))
         else:
             voxels = allocate(frame.header.path, self._slice_shape(), _type(frame))
             source = _Source()
@@ -372,3 +385,18 @@ class _Source:
             self._file.__exit__()
         self._file = self._inflated = None
         self._path = ""
+
+
+class _Sources:
+    """One source a thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Source] = {}
+
+    def mine(self) -> _Source:
+        """The source of the thread that asks."""
+        return self._known.setdefault(threading.get_ident(), _Source())
+
+    def close(self) -> None:
+        for source in self._known.values():
+            source.close()

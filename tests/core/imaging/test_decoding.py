@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from core.errors import CancelledError, DecoderDiedError, UnreadableImageError
-from core.imaging import decoding
+from core.imaging import decoder_client, decoding
 from core.imaging.decoding import Job, decode_all, decode_one
 
 HERE = Path("some.dcm")
@@ -84,7 +84,7 @@ def test_a_hang_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     decode_one(HERE, Ramp(1))  # the process is up, and has imported what it needs
     begin = time.monotonic()
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "DEADLINE_SECONDS", 1.5)
+        patch.setattr(decoder_client, "DEADLINE_SECONDS", 1.5)
         with pytest.raises(DecoderDiedError) as caught:
             decode_one(HERE, Misbehaves("hang"))
     assert time.monotonic() - begin < 10
@@ -194,7 +194,7 @@ def test_what_cannot_be_taken_up_says_so() -> None:
 def test_a_late_start_is_not_taken_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     decoding.shut_down()
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "START_SECONDS", 0.0)
+        patch.setattr(decoder_client, "START_SECONDS", 0.0)
         with pytest.raises(DecoderDiedError, match="did not come up"):
             decode_one(HERE, Ramp(3))
     assert decode_one(HERE, Ramp(4))[0, 0] == 4
@@ -218,13 +218,13 @@ class Starved:
 def test_the_deadline_counts_the_decoders_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
     decode_one(HERE, Ramp(1))
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "DEADLINE_SECONDS", 0.6)
+        patch.setattr(decoder_client, "DEADLINE_SECONDS", 0.6)
         with pytest.raises(DecoderDiedError, match="was stopped"):
             decode_one(HERE, Starved(30.0))
     decode_one(HERE, Ramp(1))
     with monkeypatch.context() as patch:
         # By the clock it is over at once; of its own time the decoder has used little.
-        patch.setattr(decoding, "DEADLINE_SECONDS", 0.05)
-        patch.setattr(decoding, "_PATIENCE", 1000)
-        patch.setattr(decoding._Worker, "_spent", lambda _: 0.0)
+        patch.setattr(decoder_client, "DEADLINE_SECONDS", 0.05)
+        patch.setattr(decoder_client, "_PATIENCE", 1000)
+        patch.setattr(decoder_client.Decoder, "_spent", lambda _: 0.0)
         assert decode_one(HERE, Starved(0.6))[0, 0] == 3

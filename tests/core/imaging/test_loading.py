@@ -1,20 +1,17 @@
-"""Reading ahead: only where the disk is slow, each file once, and never the one in hand."""
+"""From a slow disk: asked for ahead, read by several threads, and the same series as ever."""
 
 from __future__ import annotations
 
-import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from core.errors import CancelledError
 from core.imaging import loading
-from core.imaging.loading import LookAhead, outward
+from core.imaging.loading import LookAhead, outward, read_each
 from core.imaging.opening import open_path
 from tests.core.imaging.dicom.make import write_series
-
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "posix_fadvise"), reason="this system takes no advice on reading"
-)
 
 
 @pytest.fixture
@@ -25,7 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_nothing_is_asked_for_where_reading_is_fast(asked: list[str]) -> None:
-    ahead = LookAhead([str(i) for i in range(50)], slow=60.0)
+    ahead = LookAhead([str(i) for i in range(50)], 100, slow=60.0)
     for place in range(50):
         ahead.begin()
         ahead.done(place)
@@ -33,21 +30,13 @@ def test_nothing_is_asked_for_where_reading_is_fast(asked: list[str]) -> None:
 
 
 def test_each_file_is_asked_for_once_and_before_it_is_read(asked: list[str]) -> None:
-    files = [str(i) for i in range(50)]
-    ahead = LookAhead(files, slow=0.0)
-    for place in range(50):
+    files = [str(i) for i in range(200)]
+    ahead = LookAhead(files, 100, slow=0.0)
+    for place in range(200):
         assert not place or files[place] in asked
         ahead.begin()
         ahead.done(place)
     assert asked == files[1:]
-
-
-def test_frames_of_one_file_ask_for_no_file_twice(asked: list[str]) -> None:
-    ahead = LookAhead(["a"] * 20 + ["b"] * 20, slow=0.0)
-    for place in range(40):
-        ahead.begin()
-        ahead.done(place)
-    assert asked == ["b"]
 
 
 def test_a_slow_disk_gives_the_same_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,14 +45,43 @@ def test_a_slow_disk_gives_the_same_series(tmp_path: Path, monkeypatch: pytest.M
     usual = open_path(tmp_path).series[0].load()
 
     class Slow(LookAhead):
-        def __init__(self, files: list[str], size: int = 0, slow: float = 0.0) -> None:
+        def __init__(self, files: list[str], size: int) -> None:
             super().__init__([*files, str(tmp_path / "nowhere")], size, 0.0)
 
     monkeypatch.setattr("core.imaging.opening.LookAhead", Slow)
-    monkeypatch.setattr("core.imaging.dicom.reader.LookAhead", Slow)
-    slow = open_path(tmp_path).series[0].load()
+    monkeypatch.setattr("core.imaging.dicom.reader.SLOW_READ", -1.0)
+    shown: list[int] = []
+    slow = open_path(tmp_path).series[0].load(on_slice=lambda _, index: shown.append(index))
     assert (slow.voxels == usual.voxels).all()
     assert slow.summary.slice_ids == usual.summary.slice_ids
+    assert shown[:2] == [15, 16]
+    assert sorted(shown) == list(range(30))
+
+
+def test_reads_that_come_from_the_cache_stay_on_one_thread() -> None:
+    threads: set[int] = set()
+    done: list[int] = []
+    read_each(range(40), lambda _: threads.add(threading.get_ident()), done.append, slow=60.0)
+    assert threads == {threading.get_ident()}
+    assert done == list(range(40))
+
+
+def test_what_a_reading_thread_raises_ends_the_others_and_arrives() -> None:
+    def read(index: int) -> None:
+        if index == 20:
+            raise OSError("gone")
+
+    done: list[int] = []
+    with pytest.raises(OSError, match="gone"):
+        read_each(range(5000), read, done.append, slow=-1.0)
+    assert len(done) < 4900
+
+
+def test_slow_reads_can_be_cancelled() -> None:
+    done: list[int] = []
+    with pytest.raises(CancelledError):
+        read_each(range(5000), lambda _: None, done.append, lambda: len(done) >= 7, slow=-1.0)
+    assert len(done) == 7
 
 
 def test_outward_gives_each_index_once() -> None:

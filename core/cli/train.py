@@ -30,6 +30,13 @@ def command(  # noqa: PLR0917 - options, given by name
         str, typer.Option(help="Who trains although the set leaks or gives its labels away.")
     ] = "",
     override_reason: Annotated[str, typer.Option(help="Why; stays on the model's card.")] = "",
+    folds: Annotated[
+        int | None, typer.Option(min=2, max=20, help="Cross-validate; as --set folds=.")
+    ] = None,
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Publish the folds' models as one that votes softly."),
+    ] = False,
     fold: Annotated[
         int | None,
         typer.Option(
@@ -39,7 +46,13 @@ def command(  # noqa: PLR0917 - options, given by name
 ) -> None:
     """Train; the model lies in OUT/model when the run has succeeded."""
     changes = dict(_pair(recipe, text) for text in settings or [])
-    load_recipe(recipe, changes)  # say what is wrong with it before anything is written
+    if folds is not None:
+        changes["folds"] = folds
+    if ensemble:
+        changes |= {"publish": "folds", "storage": "float16"}
+    asked = load_recipe(recipe, changes)  # say what is wrong before anything is written
+    if ensemble and not asked.folds:
+        raise typer.BadParameter("an ensemble is made of folds; give --folds 5")
     if bool(override_by.strip()) != bool(override_reason.strip()):
         raise typer.BadParameter("--override-by and --override-reason go together")
     folder = RunFolder(out)

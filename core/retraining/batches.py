@@ -28,7 +28,8 @@ class Material:
     pixels: uint8 (n, channels, size, size), or of volumes (n, 1, size, size, size), mapped.
     groups: int64 (n,), patients. neighbours: row, reach → rows around it in its series. train,
     validation: rows of them; validation may be empty. marks: what readers marked on training
-    slices, if anything.
+    slices, if anything. scored: rows that the trained weights are asked of at the end, where they
+    are not the validation's.
     """
 
     pixels: NDArray[np.uint8]
@@ -38,6 +39,7 @@ class Material:
     train: Rows
     validation: Rows
     marks: Marks | None = None
+    scored: Rows | None = None
 
 
 class Learner(nn.Module):

@@ -22,12 +22,14 @@ from core.models.card import (
     CurvePoint,
     Metric,
     OperatingPoint,
+    SeriesRule,
     TrainingData,
 )
 from core.models.predictor import calibrated_by
 from core.retraining.dataset import Dataset
 from core.retraining.objective import Targets
 from core.retraining.recipe import Recipe
+from core.retraining.series_rule import choose_rule
 from core.retraining.statistics import (
     Estimate,
     bootstrap_auroc,
@@ -89,25 +91,32 @@ def make_card(
 ) -> Card:
     """The card of freshly trained weights.
 
-    scored, logits: rows of the training set that the weights were judged on, and their logits;
-        with folds these are out of fold.
+    scored, logits: rows of the training set that the weights were judged on, and the logits of
+        each member on them, (members, n, outputs); with folds those are out of fold, and there is
+        one of each row.
     """
     manifest = dataset.manifest
     targets_positive = dataset.positive_index
     positive = len(manifest.classes) - 1 if targets_positive is None else targets_positive
     classes = len(manifest.classes)
-    how = (
-        f"{recipe.folds}-fold cross-validation by patient, pooled"
-        if recipe.folds
-        else "validation patients, on which calibration and threshold were chosen"
-    )
+    how = _how(recipe)
     labels = dataset.labels[scored]
     kinds = Targets.of_shape(classes, positive)
-    calibration = fit_calibration(logits, labels, kinds, how)
-    scores = calibrated_by(calibration, logits, classes, positive)[:, positive]
+    calibration = fit_calibration(logits.mean(axis=0), labels, kinds, how)
+    votes = [calibrated_by(calibration, said, classes, positive) for said in logits]
+    scores: Floats = np.mean(votes, axis=0)[:, positive]
     truth = (labels == positive).astype(np.int64)
     threshold = choose_threshold(truth, scores, recipe.threshold.rule, recipe.threshold.target)
     at_threshold = rates(truth, scores >= threshold)
+    rule = choose_rule(
+        scores,
+        truth,
+        dataset.series[scored],
+        dataset.groups[scored],
+        how,
+        recipe.threshold.rule,
+        recipe.threshold.target,
+    )
     return Card(
         id=model_id,
         version=created[:10],
@@ -127,6 +136,7 @@ def make_card(
             sensitivity=at_threshold.sensitivity, specificity=at_threshold.specificity, how=how
         ),
         operating_curve=_curve(truth, scores),
+        series_rule=rule.rule if rule is not None else SeriesRule(),
         accepts=recipe.accepts or accepted(dataset),
         data=TrainingData(
             name=recipe.data.name,
@@ -144,6 +154,15 @@ def make_card(
         parent=parent,
         weights_sha256=weights_sha256,
     )
+
+
+def _how(recipe: Recipe) -> str:
+    if not recipe.folds:
+        return "validation patients, on which calibration and threshold were chosen"
+    how = f"{recipe.folds}-fold cross-validation by patient, pooled"
+    if recipe.publish == "folds":
+        return f"{how}; each patient by the one member that had not seen them"
+    return how
 
 
 CURVE_POINTS = 99
@@ -195,8 +214,32 @@ def _metric(name: str, estimate: Estimate, truth: Numbers, groups: Numbers, how:
 
 
 def accepted(dataset: Dataset) -> Accepts:
-    """What a model may be used on, told from its training set: the same kind of pixels."""
-    return Accepts(quantities=(Quantity(dataset.manifest.quantity),))
+    """What a model may be used on, told from its training set: kind of pixels, distances, length.
+
+    A tenth of room is left on both sides. What the set does not know is not limited.
+    """
+    apart, wide = dataset.spacing[:, 0], dataset.spacing[:, 1:].max(axis=1)
+    lengths = np.unique(dataset.slices.series, return_counts=True)[1]
+    most = float(np.max(lengths, initial=0))
+    return Accepts(
+        quantities=(Quantity(dataset.manifest.quantity),),
+        plane_distance_mm=_range(apart),
+        pixel_spacing_mm=_range(wide),
+        # Single pictures say nothing of how long a series may be.
+        slices=_whole(_range(lengths.astype(np.float64))) if most > 1 else None,
+    )
+
+
+def _range(values: Floats) -> tuple[float, float] | None:
+    """Smallest and largest of what is known and above zero, with a tenth of room; None without."""
+    known = values[np.isfinite(values) & (values > 0)]
+    if len(known) == 0:
+        return None
+    return round(float(known.min()) * 0.9, 3), round(float(known.max()) * 1.1, 3)
+
+
+def _whole(limits: tuple[float, float] | None) -> tuple[int, int] | None:
+    return (max(1, int(limits[0])), int(np.ceil(limits[1]))) if limits else None
 
 
 def task_of(classes: tuple[str, ...]) -> str:

@@ -45,7 +45,7 @@ class Watcher(Protocol):
 
 @dataclass
 class Fitted:
-    """What a fit yields: the weights kept, their validation logits, and the curves."""
+    """What a fit yields: the weights kept, their logits of what is scored, and the curves."""
 
     state: dict[str, Tensor]
     logits: NDArray[np.float64]
@@ -168,7 +168,8 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
         kept = checkpoint.load(place / "best")
         if kept is not None:
             averaged.load_state_dict(kept[0]["averaged"])
-    logits = scores(averaged, material, material.validation, recipe)
+    asked = material.validation if material.scored is None else material.scored
+    logits = scores(averaged, material, asked, recipe)
     state = {name: tensor.cpu().clone() for name, tensor in averaged.state_dict().items()}
     return Fitted(state, logits, progress.history)
 
@@ -239,7 +240,9 @@ def _worth(found: _Validation, recipe: Recipe) -> float:
 
 
 def _is_over(progress: _Progress, recipe: Recipe) -> bool:
-    """Whether no epoch has been better for long enough."""
+    """Whether no epoch has been better for long enough, if there is anything to tell it."""
+    if progress.best_epoch < 0:
+        return False
     stale = progress.epoch - 1 - progress.best_epoch
     patience = recipe.stopping.patience
     return bool(patience and stale >= patience and progress.epoch >= recipe.stopping.min_epochs)

@@ -157,7 +157,8 @@ class Stopping(_Section):
     monitor: Literal["validation_auroc", "validation_loss"] = "validation_auroc"
     """Which figure tells a better epoch."""
     patience: int = Field(0, ge=0)
-    """Epochs without a better one after which it stops; 0 never."""
+    """Epochs without a better one after which it stops; 0 never. With folds the next fold tells,
+    which then does not teach: the scored patients choose neither the end nor the weights."""
     min_epochs: int = Field(0, ge=0)
     """Epochs before which it does not stop early, whatever the figure does."""
     keep: Literal["last", "best"] = "last"
@@ -236,6 +237,16 @@ class Recipe(_Section):
     folds: int = Field(0, ge=0, le=20)
     """0: train once, validate on the validation part. k: cross-validate over all patients that
     are not in the test part, grouped and stratified, then train once on all of them."""
+    publish: Literal["final", "folds"] = "final"
+    """With folds: `final` trains once more on all of these patients; `folds` publishes the models
+    of the folds as one, which vote softly. What the card then tells was measured on each patient
+    by the one member that had not seen them."""
+    members: int = Field(1, ge=1, le=10)
+    """Networks of the published model, trained alike from different seeds, which vote softly;
+    under `publish: folds` there is one a fold."""
+    storage: Literal["float32", "float16"] = "float32"
+    """How weights are written: 16 bits are half as large, and are taken only where no probability
+    moves by more than 0.001."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Numbers that a training computes in: 32 bits, or 16 where that is safe. Weights are kept
     in 32 bits. Half of the numbers need a device that computes with them."""

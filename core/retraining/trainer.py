@@ -10,14 +10,12 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 
 from core import durable
@@ -25,38 +23,30 @@ from core.errors import CoreError, DamagedModelError, RunError
 from core.models.architectures.classifier import Classifier, build
 from core.models.architectures.families import find_family
 from core.models.card import (
-    CARD_FILE,
-    WEIGHTS_FILE,
-    Architecture,
     Card,
-    Reference,
     check_weights,
     read_card,
-    sha256_of,
-    write_card,
 )
 from core.models.predictor import (
-    Predictor,
-    calibrated_by,
     fill,
     load_predictor,
-    reference_logits,
 )
-from core.retraining import cards, foretold
+from core.retraining import foretold
 from core.retraining.attention import learnt_rows, marks_of
 from core.retraining.batches import Material, Rows
 from core.retraining.dataset import Dataset
 from core.retraining.devices import is_first_process, make_fabric
 from core.retraining.fit import Fitted, fit
+from core.retraining.folding import grouped_folds
 from core.retraining.leaks import CERTAIN, Override, check_or_raise
 from core.retraining.objective import Targets, targets_of
 from core.retraining.prepared import prepared_pixels
 from core.retraining.protocol import Event, RunFolder, TrainingRequest
+from core.retraining.publishing import Outcome, write_model, write_out_of_fold
 from core.retraining.recipe import Recipe, load_recipe, parse_recipe
 from core.retraining.tracking import Tracking
 from core.sentences import sentence
 
-REFERENCE_SEED = 20260101
 _RECIPE_FILE = "recipe.json"
 _SEES = {2: "slices", 3: "volumes"}
 
@@ -154,21 +144,20 @@ class _Run:
         if self.recipe.folds:
             outcome = self._cross_validate(dataset, material)
         else:
-            outcome = self._once(dataset, material)
+            outcome = self._once(material)
         if outcome is None:
             self.report("stopped")
             return 0
         if not is_first_process():
             return 0
-        fitted, scored, logits = outcome
-        card = self._write_model(dataset, targets, fitted, scored, logits)
+        card = self._write(dataset, targets, outcome)
         told = foretold.measure(self.folder.path, dataset, lambda rows: self._calls(dataset, rows))
         result = {
             "model": card.id,
             "weights_sha256": card.weights_sha256,
             "dataset": dataset.manifest.id,
             "metrics": [json.loads(metric.model_dump_json()) for metric in card.metrics],
-            "history": fitted.history,
+            "history": outcome.members[0].history,
             "seconds": round(time.perf_counter() - started, 1),
             "foretold": None if told is None else asdict(told),
         }
@@ -178,29 +167,53 @@ class _Run:
 
     # ---- the two ways to train
 
-    def _once(
-        self, dataset: Dataset, material: Material
-    ) -> tuple[Fitted, Rows, NDArray[np.float64]] | None:
-        fitted = self._fit(material, self.recipe.seed, "once", {})
-        return None if fitted is None else (fitted, material.validation, fitted.logits)
+    def _once(self, material: Material) -> Outcome | None:
+        members = self._alike(material, "once", {})
+        if members is None:
+            return None
+        logits = np.stack([member.logits for member in members])
+        return Outcome(members, material.validation, logits)
 
-    def _cross_validate(
-        self, dataset: Dataset, material: Material
-    ) -> tuple[Fitted, Rows, NDArray[np.float64]] | None:
-        """Score every patient by a model that has not seen him; then train on all of them."""
+    def _cross_validate(self, dataset: Dataset, material: Material) -> Outcome | None:
+        """Score every patient by a model that has not seen him.
+
+        Then publish these models, or train on all patients.
+        """
         rows, folds = self._folds(material)
-        logits = np.zeros((len(rows), material.targets.outputs))
+        logits = np.zeros((1, len(rows), material.targets.outputs))
         fold_of = np.zeros(len(rows), int)
+        members: tuple[Fitted, ...] = ()
         for number, held in enumerate(folds):
             fitted = self._train_fold(material, number)
             if fitted is None:
                 return None
-            logits[held], fold_of[held] = fitted.logits, number
+            logits[0, held], fold_of[held] = fitted.logits, number
+            members = (*members, fitted)
         if is_first_process():
-            self._write_out_of_fold(dataset, rows, fold_of, logits)
-        everything = replace(material, train=rows, validation=rows[:0])
-        final = self._fit(everything, self.recipe.seed, "final", {"fold": "final"})
-        return None if final is None else (final, rows, logits)
+            told = Outcome(members, rows, logits, fold_of)
+            write_out_of_fold(self.folder.path, dataset, told)
+        if self.recipe.publish == "final":
+            everything = replace(material, train=rows, validation=rows[:0])
+            members = self._alike(everything, "final", {"fold": "final"}) or ()
+        return Outcome(members, rows, logits, fold_of) if members else None
+
+    def _alike(
+        self, material: Material, name: str, facts: dict[str, Any]
+    ) -> tuple[Fitted, ...] | None:
+        """The networks of the published model, each from a seed of its own."""
+        members: tuple[Fitted, ...] = ()
+        for number in range(self.recipe.members):
+            alone = number == 0
+            fitted = self._fit(
+                material,
+                self.recipe.seed + 100 * number,
+                name if alone else f"{name}-{number + 1}",
+                facts if alone else {**facts, "member": number + 1},
+            )
+            if fitted is None:
+                return None
+            members = (*members, fitted)
+        return members
 
     def _folds(self, material: Material) -> tuple[Rows, list[NDArray[np.bool_]]]:
         """All rows outside the test part, and which of them each fold holds out."""
@@ -216,9 +229,20 @@ class _Run:
             reason = f"fold {number} was asked for, and the recipe has {len(folds)}, from 0"
             raise RunError(self.folder.path, reason, "Choose one of them, or set folds to more.")
         held = folds[number]
-        # A fold's validation patients score it; they must not choose its weights as well.
         part = replace(material, train=rows[~held], validation=rows[held])
+        if self._chooses():
+            # A fold's patients score it; they must not choose its end or its weights as well.
+            tells = folds[(number + 1) % len(folds)]
+            part = replace(
+                material, train=rows[~held & ~tells], validation=rows[tells], scored=rows[held]
+            )
         return self._fit(part, self.recipe.seed + number, f"fold-{number}", {"fold": number})
+
+    def _chooses(self) -> bool:
+        """Whether the validation figures have a say in what the weights become."""
+        stopping = self.recipe.stopping
+        plateau = self.recipe.optimiser.schedule == "plateau"
+        return bool(stopping.patience) or stopping.keep == "best" or plateau
 
     def _fit(
         self, material: Material, seed: int, name: str, facts: dict[str, Any]
@@ -272,12 +296,6 @@ class _Run:
                 f"{recipe.network.family} is a network of {_SEES[dimensions]}",
                 f"Set preprocessing.dimensions to {dimensions}, or choose another family.",
             )
-        if recipe.folds and recipe.stopping.keep == "best":
-            raise RunError(
-                self.folder.path,
-                "with folds, the weights of the best epoch would be chosen on the scored patients",
-                "Set stopping.keep to last.",
-            )
         durable.write_json(kept, json.loads(recipe.model_dump_json()))
         return recipe
 
@@ -330,70 +348,20 @@ class _Run:
 
     # ---- what comes out
 
-    def _write_out_of_fold(
-        self, dataset: Dataset, rows: Rows, fold_of: Rows, logits: NDArray[np.float64]
-    ) -> None:
-        """What every patient got from a model that has not seen him.
-
-        Calibrated as the card says: pooled scores keep their order, so that the figures made of
-        them are the card's. The two numbers of that calibration were fitted on these scores.
-        """
-        keys = dataset.keys()
-        kinds = targets_of(dataset, auxiliary=False)
-        calibration = cards.fit_calibration(logits, dataset.labels[rows], kinds, "out of fold")
-        probabilities = calibrated_by(calibration, logits, kinds.classes, kinds.positive)
-        lines = [
-            {"key": keys[row], "row": int(row), "fold": int(fold), "probabilities": shares.tolist()}
-            for row, fold, shares in zip(rows, fold_of, probabilities, strict=True)
-        ]
-        durable.write_json(self.folder.path / "out_of_fold.json", lines)
-
-    def _write_model(
-        self,
-        dataset: Dataset,
-        targets: Targets,
-        fitted: Fitted,
-        scored: Rows,
-        logits: NDArray[np.float64],
-    ) -> Card:
-        """Card and weights, written side by side and published in one step."""
-        temporary = self.folder.path / ".model"
-        temporary.mkdir(exist_ok=True)
-        save_file(_contiguous(fitted.state), temporary / WEIGHTS_FILE)
-        model = self._initial(targets, 0)
-        model.load_state_dict(fitted.state)
-        family = self.recipe.network.family
-        now = datetime.now(UTC)
-        card = cards.make_card(
-            model_id=self.request.model_id
-            or f"{Path(self.request.recipe).stem}-{now:%Y%m%d-%H%M%S}",
-            recipe=self.recipe,
-            dataset=dataset,
-            architecture=Architecture(
-                family=family,
-                options=self.recipe.network.options,
-                outputs=targets.outputs,
-                parameters=model.parameter_count(),
-            ),
-            auxiliary=dataset.manifest.auxiliary if targets.auxiliary.shape[1] else (),
-            scored=scored,
-            logits=logits,
-            parent=self.base.id if self.base else None,
-            weights_sha256=sha256_of(temporary / WEIGHTS_FILE),
-            created=now.isoformat(timespec="seconds"),
+    def _write(self, dataset: Dataset, targets: Targets, outcome: Outcome) -> Card:
+        """The model with its card, and the network's graph for people."""
+        model = self._initial(targets, 0).eval()
+        self.tracking.graph(model, torch.zeros(1, *self.recipe.preprocessing.input_shape))
+        parent = self.base.id if self.base else None
+        return write_model(
+            self.folder,
+            self.recipe,
+            dataset,
+            model,
+            outcome,
+            parent=parent,
+            limits=self.passed_over,
         )
-        self.tracking.graph(model.eval(), torch.zeros(1, *self.recipe.preprocessing.input_shape))
-        predictor = Predictor(card, model, torch.device("cpu"))
-        answer = Reference(seed=REFERENCE_SEED, logits=reference_logits(predictor, REFERENCE_SEED))
-        limits = (*card.limits, *self.passed_over)
-        card = card.model_copy(update={"reference": answer, "limits": limits})
-        write_card(temporary, card)
-        if self.folder.model.exists():
-            for name in (CARD_FILE, WEIGHTS_FILE):
-                (self.folder.model / name).unlink(missing_ok=True)
-            self.folder.model.rmdir()
-        durable.publish_folder(temporary, self.folder.model)
-        return card
 
     def _calls(self, dataset: Dataset, rows: Rows) -> NDArray[np.bool_]:
         """What the finished model decides, at its own threshold."""
@@ -430,25 +398,3 @@ class _Watcher:
 
     def show(self, epoch: int, images: Tensor) -> None:
         self._run.tracking.images(self._name, epoch, images)
-
-
-def grouped_folds(
-    truth: NDArray[np.bool_], groups: Rows, folds: int, seed: int
-) -> list[NDArray[np.bool_]]:
-    """Masks of the rows that each fold holds out.
-
-    Whole patients, those with a finding spread evenly; each row is held out exactly once.
-    """
-    random = np.random.default_rng(seed)
-    held = [np.zeros(len(groups), bool) for _ in range(folds)]
-    ill = np.unique(groups[truth])
-    well = np.setdiff1d(np.unique(groups), ill)
-    for kind, first in ((random.permutation(ill), 0), (random.permutation(well), len(ill))):
-        for place, group in enumerate(kind):
-            held[(first + place) % folds] |= groups == group
-    return held
-
-
-def _contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    # safetensors stores plain row-major tensors; channels-last weights are laid out anew.
-    return {name: tensor.contiguous() for name, tensor in state.items()}

@@ -15,10 +15,11 @@ from core.models.card import WEIGHTS_FILE, read_card
 from core.models.predictor import load_predictor
 from core.models.verification import verify_model
 from core.retraining.dataset import Dataset
+from core.retraining.folding import grouped_folds
 from core.retraining.protocol import Event, RunFolder, TrainingRequest, start_training
 from core.retraining.recipe import Recipe, available, load_recipe, reference
 from core.retraining.scoring import find_subject, score
-from core.retraining.trainer import grouped_folds, train_in_folder
+from core.retraining.trainer import train_in_folder
 from tests.core.retraining.making import small_dataset
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from core.cli.main import run as command
 from core.imaging.geometry import Geometry
 from core.imaging.opening import open_path
-from core.models.card import Preprocessing
-from core.models.predictor import load_predictor, row_pixels
+from core.models.card import Preprocessing, read_card
+from core.models.predictor import calibrated, load_predictor, row_pixels
+from core.models.verification import verify_model
 from core.models.volumes import axes_of, prepare_volume
 from core.retraining.arrays import ArraysRequest, build_from_arrays
 from core.retraining.building import TableRequest, build_from_table
@@ -192,3 +195,39 @@ def test_a_model_of_volumes_needs_a_network_of_volumes(tmp_path: Path, data: Pat
     told: list[dict[str, object]] = []
     assert train_in_folder(run.path, told.append) == 1
     assert "network of slices" in str(told[-1]["sentence"])
+
+
+def test_folds_become_one_model_that_votes(tmp_path: Path, data: Path) -> None:
+    """Each volume is scored by a member that has not seen it; the members vote, half as large."""
+    run = train(tmp_path / "run", data, folds=3, publish="folds", storage="float16")
+    card = read_card(run.model)
+    assert len(card.weight_files) == 3 and "one member" in card.metrics[0].how
+    verify_model(run.model)
+    volumes = Dataset.open(data).by_series()
+    lines = json.loads((run.path / "out_of_fold.json").read_text())
+    assert sorted(line["row"] for line in lines) == list(range(32))
+    predictor = load_predictor(run.model, "cpu")
+    [answer, *_] = predictor.predict_volume(volumes.volume(0), explain=False)
+    assert answer.spread is not None and answer.spread[0] <= answer.probabilities["mass"]
+    # A member's own answer for what its fold held out is the one that was scored.
+    held = next(line for line in lines if line["fold"] == 1)
+    said = predictor.members[1].look(row_pixels(volumes, held["row"], card.preprocessing)[None])
+    own = calibrated(card, said.logits)[0]
+    assert own == pytest.approx(held["probabilities"], abs=2e-3)
+
+
+def test_members_from_other_seeds_vote_too(tmp_path: Path, data: Path) -> None:
+    run = train(tmp_path / "run", data, members=2)
+    files = [file for file, _ in read_card(run.model).weight_files]
+    one, two = (load_file(run.model / file) for file in files)
+    assert not torch.equal(one["head.weight"], two["head.weight"])
+
+
+def test_who_scores_a_fold_does_not_choose_its_weights(tmp_path: Path, data: Path) -> None:
+    """With early stopping the next fold tells when to stop, and teaches nothing."""
+    stopping = {"stopping.epochs": 3, "stopping.patience": 1, "stopping.keep": "best"}
+    run = train(tmp_path / "run", data, folds=4, publish="folds", **stopping)
+    lines = json.loads((run.path / "out_of_fold.json").read_text())
+    assert len(lines) == 32 and {line["fold"] for line in lines} == {0, 1, 2, 3}
+    told = [event for event in run.events() if event["event"] == "epoch"]
+    assert all(event["validation_auroc"] is not None for event in told)

@@ -11,6 +11,7 @@ from core.cli.dataset import progress_bar
 from core.retraining.dataset import Dataset
 from core.retraining.picturing import explained
 from core.retraining.plots import interval_text
+from core.retraining.pointing import looking_figures
 from core.retraining.report import write_evaluation
 from core.retraining.scoring import cross_validated, find_subject, score
 from core.retraining.statistics import RESAMPLES
@@ -40,6 +41,11 @@ def command(
     if split != "cv":
         pooled = cross_validated(subject, dataset, resamples)
         found = found.model_copy(update={"cross_validation": pooled})
+    with progress_bar("Looking where it looks") as progress:
+        looking = looking_figures(
+            subject, dataset, scores.rows, device=device, resamples=resamples, progress=progress
+        )
+    found = found.model_copy(update={"looking": looking})
     # The pictures are of the published weights: with folds they are not those that scored.
     row_of = {key: row for row, key in enumerate(dataset.keys())}
     worst = [row_of[case.key] for case in found.worst]
@@ -70,4 +76,9 @@ def command(
     typer.echo(f"Accuracy     {interval_text(found.accuracy, found.accuracy_ci95)}")
     typer.echo(f"Sensitivity  {interval_text(found.sensitivity, found.sensitivity_ci95)}")
     typer.echo(f"Specificity  {interval_text(found.specificity, found.specificity_ci95)}")
+    if (here := found.looking) is not None:
+        told = interval_text(here.pointing_game, here.pointing_game_ci95)
+        typer.echo(f"Pointing     {told} on {here.slices} marked slices it did not learn from")
+        told = interval_text(here.energy_in_mask, here.energy_in_mask_ci95)
+        typer.echo(f"Energy       {told} of the evidence on the mark")
     typer.echo(f"Report       {out / 'report.html'}")

@@ -50,6 +50,21 @@ class CrossValidationFigures(_Frozen):
     patients: PatientFigures | None
 
 
+class LookingFigures(_Frozen):
+    """Where a model looks, on marked slices whose marks it did not learn.
+
+    pointing_game: share whose strongest evidence lies on the mark. energy_in_mask: mean share of
+    the evidence on it. See `core.retraining.pointing`.
+    """
+
+    slices: int
+    groups: int
+    pointing_game: float
+    pointing_game_ci95: Interval
+    energy_in_mask: float
+    energy_in_mask_ci95: Interval
+
+
 class SubgroupFigures(_Frozen):
     """The same figures on a part of the slices."""
 
@@ -105,8 +120,9 @@ class Evaluation(_Frozen):
     class, or the mean over classes one against the rest where there is none. confusion: rows are
     labels, columns predictions, in the order of `classes`. threshold: on the positive class's
     probability; None with more than two classes, where the most probable class is predicted.
-    cross_validation: of the run that made the model, if it was cross-validated on this set. ece: in
-    ten bins of equal width. Intervals are 95 % percentile intervals over resampled groups.
+    cross_validation: of the run that made the model, if it was cross-validated on this set.
+    looking: where findings are marked. ece: in ten bins of equal width. Intervals are 95 %
+    percentile intervals over resampled groups.
     """
 
     n: int
@@ -137,6 +153,7 @@ class Evaluation(_Frozen):
     per_class: dict[str, ClassFigures]
     patients: PatientFigures | None
     cross_validation: CrossValidationFigures | None = None
+    looking: LookingFigures | None = None
     subgroups: dict[str, dict[str, SubgroupFigures]] = Field(default_factory=dict)
     calibration: tuple[Bin, ...] = ()
     roc: Curve | None = None

@@ -22,9 +22,11 @@ from core.imaging.volume import Progress
 from core.labels.schema import Attention
 from core.retraining import statistics as stats
 from core.retraining.dataset import Dataset
+from core.retraining.figures import LookingFigures
 from core.retraining.regions import joined
 
 if TYPE_CHECKING:
+    from core.models.card import Card
     from core.models.predictor import Predictor
     from core.retraining.scoring import Subject
 
@@ -95,6 +97,48 @@ def marked_rows(dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         ],
         np.int64,
     )
+
+
+def held_out_marks(card: Card, dataset: Dataset, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of these rows, the marked ones (see `marked_rows`) whose marks the model did not learn.
+
+    Slices that test are never learnt; of the others, those are left out that the card's recipe
+    drew when it trained on this very set.
+    """
+    marked = marked_rows(dataset, rows)
+    explanation = card.recipe.get("explanation")
+    weight, share = (
+        (float(explanation.get("weight", 0)), float(explanation.get("share", 1)))
+        if isinstance(explanation, dict)
+        else (0.0, 1.0)
+    )
+    if weight <= 0 or card.data.dataset_id != dataset.manifest.id:
+        return marked
+    from core.retraining.attention import learnt_rows
+
+    taught = dataset.splits == "train"
+    if card.recipe.get("folds"):
+        taught |= dataset.splits == "validation"
+    learnt, _ = learnt_rows(dataset, np.flatnonzero(taught & (dataset.labels >= 0)), share)
+    return np.setdiff1d(marked, learnt)
+
+
+def looking_figures(
+    subject: Subject,
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    *,
+    device: str = "auto",
+    resamples: int = stats.RESAMPLES,
+    progress: Progress | None = None,
+) -> LookingFigures | None:
+    """Where a model looks on the marks of these rows that it did not learn; None without any."""
+    chosen = held_out_marks(subject.card, dataset, rows)
+    if len(chosen) == 0 or subject.card.preprocessing.dimensions != 2:
+        return None
+    looks = look(subject, dataset, chosen, device=device, progress=progress)
+    found = pointing(dataset, looks, resamples)
+    return None if found is None else LookingFigures.model_validate(found.facts())
 
 
 def look(

@@ -167,6 +167,15 @@ def _figures(found: Evaluation) -> list[tuple[str, str]]:
         ("calibration error", _number(found.ece)),
         ("operating threshold", "–" if found.threshold is None else f"{found.threshold:.4f}"),
     ]
+    if found.looking is not None:
+        here = found.looking
+        rows += [
+            (
+                f"pointing game ({here.slices} marked slices)",
+                interval_text(here.pointing_game, here.pointing_game_ci95),
+            ),
+            ("energy in the mark", interval_text(here.energy_in_mask, here.energy_in_mask_ci95)),
+        ]
     return [row for row in rows if row[1] != "–"]
 
 

@@ -210,6 +210,12 @@ def _tiles(found: Evaluation) -> str:
         ("Sensitivity", found.sensitivity, found.sensitivity_ci95),
         ("Specificity", found.specificity, found.specificity_ci95),
     ]
+    if found.looking is not None:
+        here = found.looking
+        tiles += [
+            ("Pointing game", here.pointing_game, here.pointing_game_ci95),
+            ("Energy in the mark", here.energy_in_mask, here.energy_in_mask_ci95),
+        ]
     cells = []
     for name, value, (low, high) in tiles:
         if value is not None:
@@ -241,8 +247,27 @@ def _rates_table(found: Evaluation) -> str:
             ),
             ("Patients: specificity", number(p.specificity)),
         ]
+    rows += looking_rows(found)
     shown = [row for row in rows if row[1] != "–"]
     return f"<h2>Figures{at}</h2>{table(('', 'value (95 % interval)'), shown)}"
+
+
+def looking_rows(found: Evaluation) -> list[tuple[str, str]]:
+    """Where the model looks, on marks that it did not learn; nothing where none are marked."""
+    here = found.looking
+    if here is None:
+        return []
+    on = f"{here.slices} marked slices of {here.groups} groups"
+    return [
+        (
+            f"Pointing game: strongest evidence on the mark ({on})",
+            interval_text(here.pointing_game, here.pointing_game_ci95),
+        ),
+        (
+            "Energy in the mark: share of the evidence on it",
+            interval_text(here.energy_in_mask, here.energy_in_mask_ci95),
+        ),
+    ]
 
 
 def _class_table(found: Evaluation) -> str:

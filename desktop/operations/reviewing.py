@@ -18,10 +18,10 @@ from core.labels.queue import QueueItem, QueueRules, SliceState, Why, margin, wo
 from core.labels.schema import LabelSet
 from core.models.answers import SeriesPrediction
 from core.models.card import read_card
+from core.retraining.foretelling import Codes
 from core.retraining.protocol import RunFolder
 from core.session import AnswerState, Reading, Session
 from desktop.jobs import Job, Jobs, Task
-from desktop.operations.comparing import open_slices
 from desktop.run_watcher import known_runs
 
 SeenKey = tuple[str, str, Why]
@@ -60,11 +60,14 @@ class Reviewing:
         self._seed = seed
         self._seen: dict[SeenKey, QueueItem] = {}
         self._left_out: dict[str, float] = {}
+        self._codes: Codes | None = None
         self._only: Why | None = None
         self._current: QueueItem | None = None
         self.view = QueueView()
         for signal in self._signals():
             signal.connect(self._redraw)
+        session.added.connect(self._other_slices)
+        session.label_set_changed.connect(self._other_slices)
 
     def _signals(self):  # type: ignore[no-untyped-def]
         session = self._session
@@ -74,6 +77,8 @@ class Reviewing:
         """Stop listening."""
         for signal in self._signals():
             signal.disconnect(self._redraw)
+        self._session.added.disconnect(self._other_slices)
+        self._session.label_set_changed.disconnect(self._other_slices)
 
     # ---- what is asked for
 
@@ -121,10 +126,14 @@ class Reviewing:
     def read_left_out(self) -> None:
         """Read what cross-validated trainings left behind, for label-error suspects."""
         label_set = self._session.label_set
-        wanted = open_slices(self._session)
+        opened = [reading.summary.slice_ids for reading in self._session]
+        if not opened:
+            return
 
         def work(_task: Task) -> dict[str, float]:
-            return left_out(label_set, {key: place[0] for key, place in wanted.items()})
+            self._codes = self._codes or Codes()
+            names = {self._codes.slice(name): name for ids in opened for name in ids}
+            return left_out(label_set, names)
 
         def done(found: dict[str, float]) -> None:
             self._left_out = found
@@ -138,6 +147,10 @@ class Reviewing:
 
     def _redraw(self, _what: object = None) -> None:
         self.refresh()
+
+    def _other_slices(self, _what: object) -> None:
+        """Other series are open, or another task is read for: trainings of before tell of them."""
+        self.read_left_out()
 
     def refresh(self) -> None:
         """Make the queue of what is known now, and tell it if it is another one."""
@@ -206,7 +219,7 @@ def slice_states(reading: Reading, left_out_of: dict[str, float]) -> list[SliceS
                 label=label,
                 finding=known.get(label) if label is not None else None,
                 other=_margin(other, index),
-                left_out=left_out_of.get(slice_id) if prediction is not None else None,
+                left_out=left_out_of.get(slice_id) if case.display.answers else None,
                 series=prediction.series_probability if prediction is not None else None,
             )
         )

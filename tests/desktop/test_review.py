@@ -10,11 +10,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from core import places
 from core.imaging.geometry import Plane
 from core.labels.queue import QueueItem, Why
 from core.labels.schema import Attention, Region
 from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
 from core.reading.measurements import Kind, Measurement
+from core.retraining.foretelling import Codes
+from core.retraining.protocol import RunFolder, TrainingRequest
 from core.session import AnswerState, Reading
 from desktop import appearance
 from desktop.command_names import Command
@@ -325,3 +328,39 @@ def test_the_key_sheet_tells_the_keys_in_force(qtbot: QtBot, bench: Bench) -> No
     words = [label.text() for label in dialog.findChildren(QLabel)]
     assert words[words.index("Invert") - 1] == "F3"
     assert words[words.index("Label: Hemorrhage") - 1] == "Ctrl+1"
+
+
+def test_suspects_of_an_earlier_training_are_there_at_the_start(
+    qtbot: QtBot, bench: Bench, tmp_path: Path
+) -> None:
+    """No run in this session, and the model is not asked: the labels' own record suffices."""
+    bench.app.settings.values.ask_on_open = False
+    series = MemorySeries()
+    codes = Codes()
+    run = RunFolder(places.runs() / "20260101-000000-earlier")
+    run.create(TrainingRequest(recipe="quick", data=tmp_path / "set"))
+    write_model(run.model, name="earlier")
+    chances = [0.95 if index % 2 else 0.05 for index in range(12)]
+    chances[4] = 0.97  # labelled as none below
+    lines = [
+        {"key": codes.slice(name), "row": index, "fold": 0, "probabilities": [1 - p, p]}
+        for (index, name), p in zip(enumerate(series.summary.slice_ids), chances, strict=True)
+    ]
+    (run.path / "out_of_fold.json").write_text(json.dumps(lines))
+    reading = opened(qtbot, bench, series)
+    assert reading.answer_state is AnswerState.NONE
+    labels = bench.app.operations.labels
+    labels.label_slices(reading, range(1, 12, 2), "hemorrhage")
+    labels.label_slices(reading, range(0, 12, 2), "no_hemorrhage")
+    settle(qtbot, bench)
+
+    def suspects() -> list[int]:
+        items = bench.app.operations.reviewing.view.items
+        return [item.slice_index for item in items if item.why is Why.LABEL_ERROR]
+
+    qtbot.waitUntil(lambda: suspects() == [4])
+    words = [
+        bench.app.window.review.list.item(row).text()
+        for row in range(bench.app.window.review.list.count())
+    ]
+    assert words[0].startswith("Slice 5")

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.cli.main import run
 from core.retraining import statistics as stats
+from core.retraining.attention import learnt_rows
 from core.retraining.dataset import Dataset
 from core.retraining.evaluation import evaluate_rows
+from core.retraining.figures import read_evaluation
 from core.retraining.gate import Check, Evidence, GateVerdict, judge_by
-from core.retraining.pointing import Looks, look, marked_rows, pointing, pointing_change
+from core.retraining.pointing import (
+    Looks,
+    held_out_marks,
+    look,
+    marked_rows,
+    pointing,
+    pointing_change,
+)
 from core.retraining.recipe import Gate
 from core.retraining.scoring import find_subject
 from tests.core.models.making import make_model
@@ -129,3 +140,46 @@ def test_where_a_model_points_is_measured(tmp_path: Path) -> None:
     assert found.hits.ci95.low <= found.hits.value <= found.hits.ci95.high
     assert pointing(dataset, Looks(rows[:0], np.zeros(0), np.zeros(0))) is None
     assert len(marked_rows(small_dataset(tmp_path / "none"), np.arange(4))) == 0
+
+
+def test_marks_that_were_learnt_are_not_asked_about(tmp_path: Path) -> None:
+    dataset = marked_set(tmp_path)
+    train = dataset.part("train")
+    card = make_model(
+        tmp_path / "model",
+        "m",
+        0,
+        task="bleeding",
+        classes=("no_bleed", "bleed"),
+        positive="bleed",
+        recipe={"explanation": {"weight": 0.5, "share": 0.5}},
+        data={"name": "marked", "dataset_id": dataset.manifest.id},
+    )
+    every = dataset.part("all")
+    learnt, rest = learnt_rows(dataset, train, 0.5)
+    held = held_out_marks(card, dataset, every)
+    assert len(learnt) and set(held) == set(marked_rows(dataset, every)) - set(learnt)
+    assert set(rest) & set(marked_rows(dataset, every)) <= set(held)
+    other = card.model_copy(update={"data": card.data.model_copy(update={"dataset_id": "0"})})
+    assert np.array_equal(held_out_marks(other, dataset, every), marked_rows(dataset, every))
+
+
+def test_the_report_tells_where_the_model_looks_beside_how_well_it_discriminates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = marked_set(tmp_path)
+    make_model(
+        tmp_path / "model", "m", 0, task="bleeding", classes=("no_bleed", "bleed"), positive="bleed"
+    )
+    out = tmp_path / "out"
+    words = ["evaluate", str(tmp_path / "model"), "--data", str(dataset.folder), "--out", str(out)]
+    assert run([*words, "--split", "all", "--resamples", "100", "--force"]) == 0
+    assert "4 marked slices" in capsys.readouterr().out
+    facts = json.loads((out / "metrics.json").read_text())
+    here = facts["looking"]
+    assert here["slices"] == 4
+    low, high = here["pointing_game_ci95"]
+    assert low <= here["pointing_game"] <= high and facts["auroc_ci95"][0] is not None
+    page = (out / "report.html").read_text()
+    assert "Pointing game" in page and "Energy in the mark" in page and "AUROC by slice" in page
+    assert read_evaluation(out / "metrics.json").looking is not None

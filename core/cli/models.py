@@ -272,6 +272,31 @@ def precision(
     )
 
 
+@app.command("series-rule")
+def series_rule(
+    model: Annotated[str, typer.Argument(help="Id of a model of your own.")],
+    data: Annotated[Path, typer.Option(help="Training set with its validation cases.")],
+    split: Annotated[
+        Literal["test", "validation", "train", "all"], typer.Option(help="Part of the set.")
+    ] = "validation",
+) -> None:
+    """Choose how slices become an answer of their series, and write that into the model's card.
+
+    The highest slice, the mean of the highest, or a fitted rule: whichever ranks series better.
+    """
+    from core.cli.dataset import progress_bar
+    from core.retraining.dataset import Dataset
+    from core.retraining.series_rule import fit_series_rule
+
+    entry = Catalogue().get(model)
+    with progress_bar("Asking about the series") as progress:
+        found = fit_series_rule(entry, Dataset.open(data), split, progress)
+    typer.echo(
+        f"{found.rule.how}: AUROC {found.auroc:.3f} of {found.series} series of {found.patients} "
+        f"patients; of the highest slice {found.auroc_of_highest:.3f}"
+    )
+
+
 @app.command()
 def promote(
     model: Annotated[str, typer.Argument(help="Id of the model that is to answer.")],

@@ -54,6 +54,12 @@ class CatalogueEntry:
     origin: Origin
     is_active: bool
 
+    def check_own(self) -> None:
+        """Raises DamagedModelError for a model that shipped: nothing is written into its card."""
+        if self.origin == "shipped":
+            reason = "it shipped with the program, and its card is read-only"
+            raise DamagedModelError(self.folder, reason)
+
 
 _Entries = list[CatalogueEntry]
 

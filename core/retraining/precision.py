@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from core.errors import DamagedModelError
 from core.imaging.volume import Progress
 from core.models.card import Agreement, Card, write_card
 from core.models.catalogue import CatalogueEntry
@@ -28,10 +27,7 @@ def check_precision(
     that is read from the card each time. Raises DamagedModelError for a model that shipped,
     whose card is not to be changed; UnusableDatasetError for an empty part.
     """
-    if entry.origin == "shipped":
-        raise DamagedModelError(
-            entry.folder, "it shipped with the program, and its card is read-only"
-        )
+    entry.check_own()
     card = entry.card
     dataset = dataset.as_seen(card.preprocessing.dimensions)
     rows = labelled_part(dataset, split)

@@ -23,6 +23,7 @@ from core.retraining.promotion import comparison_facts
 from core.retraining.protocol import RunFolder
 from core.sample import SampleTruth
 from core.sentences import sentence
+from core.settings import SettingsStore
 from desktop.app import Application
 from desktop.gallery import Gallery
 from desktop.jobs import Failure
@@ -36,12 +37,16 @@ SETTLE_MS = 250
 """Time in which the window draws what has just changed before the picture is taken."""
 
 
-def take_shots(folder: Path, size: tuple[int, int] = SIZE) -> int:
-    """Walk the loop and write pictures and summary.json. Returns the exit code."""
+def take_shots(folder: Path, size: tuple[int, int] = SIZE, language: str = "") -> int:
+    """Walk the loop and write pictures and summary.json. Returns the exit code.
+
+    language: of the window, "" for that of a new profile.
+    """
     started = time.monotonic()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with own_profile() as profile:
+            SettingsStore().change_looks(language=language)
             summary = _walk(profile, folder, size)
         summary["seconds"] = round(time.monotonic() - started, 1)
         durable.write_json(folder / "summary.json", summary)

@@ -15,6 +15,9 @@ from core.imaging.dicom.walk import UNDEFINED, Encoding, Item, MalformedError, P
 
 Vector = tuple[float, float, float]
 
+PACKED = 12
+"""Bits Allocated of pixels that share bytes, as ACR-NEMA and early DICOM allowed."""
+
 
 @dataclass(frozen=True)
 class PixelFormat:
@@ -40,6 +43,16 @@ class PixelFormat:
     def is_colour(self) -> bool:
         """Whether the picture becomes RGB."""
         return self.samples >= 3 or self.photometric == "PALETTE COLOR"
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether pixels follow each other without a gap, two of them in three bytes."""
+        return self.allocated == PACKED
+
+    @property
+    def unpacked(self) -> PixelFormat:
+        """The same pixels, each in a word of its own."""
+        return replace(self, allocated=16)
 
     @property
     def frame_bits(self) -> int:
@@ -161,6 +174,8 @@ def _format(header: Header, pixels: PixelElement) -> PixelFormat:
     )
     if isinstance(layout, str):
         raise UnreadableImageError(header.path, layout)
+    if layout.is_packed and pixels.length == UNDEFINED:  # a codec gives whole words
+        return layout.unpacked
     return layout
 
 
@@ -214,12 +229,12 @@ def _format_from(
         return "its header states no rows and columns"
     kind = {0x7FE00008: "f", 0x7FE00009: "d"}.get(pixel_tag, "i")
     allocated = {"f": 32, "d": 64}.get(kind, allocated) or 0
-    if allocated not in ((32, 64) if kind != "i" else (1, 8, 16, 32)):
+    if allocated not in ((32, 64) if kind != "i" else (1, 8, PACKED, 16, 32)):
         return f"its header states {allocated or 'no'} bits for each pixel"
     stored = stored if stored and stored <= allocated else allocated
     high = high if high is not None and stored - 1 <= high < allocated else stored - 1
     samples = samples or 1
-    if samples not in (1, 3, 4):
+    if samples not in (1, 3, 4) or (samples > 1 and allocated == PACKED):
         return f"its header states {samples} samples for each pixel"
     photometric = (raw[9] or b"").decode("latin-1").strip(" \0").upper()
     if not photometric:

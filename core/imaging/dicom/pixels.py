@@ -38,7 +38,7 @@ def voxel_type(layout: PixelFormat) -> np.dtype[np.generic]:
         return np.dtype(np.uint8)
     if layout.kind != "i":
         return np.dtype(np.float32 if layout.kind == "f" else np.float64)
-    size = max(layout.allocated, 8) // 8
+    size = -(-layout.allocated // 8)
     if layout.signed and size == 1:
         size = 2
     return np.dtype(f"{'i' if layout.signed else 'u'}{size}")
@@ -50,6 +50,7 @@ def is_direct(layout: PixelFormat) -> bool:
         layout.samples == 1
         and layout.photometric == "MONOCHROME2"
         and layout.allocated >= 8
+        and not layout.is_packed
         and not (layout.signed and layout.allocated == 8)
     )
 
@@ -84,12 +85,28 @@ def clear_unused_bits(array: Array, layout: PixelFormat) -> Array:
     return array
 
 
+def packed_array(raw: bytes, first_bit: int, layout: PixelFormat) -> Array:
+    """Pixels of one or twelve bits that share bytes, as (rows, columns).
+
+    The first pixel's lowest bit is the first byte's lowest that is its own, and so on.
+    Source: PS3.5-1993 Annex D for twelve bits, PS3.5 8.1.1 for one.
+    """
+    count = layout.rows * layout.columns
+    bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
+    bits = bits[first_bit : first_bit + count * layout.allocated]
+    if not layout.is_packed:
+        return bits.reshape(layout.rows, layout.columns)
+    words = np.zeros((count, 16), np.uint8)
+    words[:, : layout.allocated] = bits.reshape(count, layout.allocated)
+    cells = np.packbits(words, axis=1, bitorder="little").view("<u2").astype(np.uint16)
+    return cells.reshape(layout.rows, layout.columns)
+
+
 def native_array(raw: bytes | memoryview, layout: PixelFormat, big_endian: bool) -> Array:
     """Native bytes of one frame as (rows, columns) or (rows, columns, samples), own memory."""
     rows, columns = layout.rows, layout.columns
     if layout.allocated == 1:
-        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
-        return bits[: rows * columns].reshape(rows, columns)
+        return packed_array(bytes(raw), 0, layout)
     letter = layout.kind if layout.kind != "i" else ("i" if layout.signed else "u")
     code = {"f": "f4", "d": "f8"}.get(letter, f"{letter}{layout.allocated // 8}")
     dtype = np.dtype((">" if big_endian else "<") + code)

@@ -30,6 +30,7 @@ from core.imaging.dicom.pixels import (
     is_direct,
     modality_lut_of,
     native_array,
+    packed_array,
     padding_of,
     palette_of,
     voxel_type,
@@ -268,12 +269,12 @@ class DicomSeries:
                 self._read_direct(source, frame, target)
                 return
             raw, first_bit = source.frame_bytes(frame)
-            if layout.allocated == 1:
-                bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
-                bits = bits[first_bit : first_bit + layout.rows * layout.columns]
-                array: Array = bits.reshape(layout.rows, layout.columns)
+            if layout.allocated == 1 or layout.is_packed:
+                array = packed_array(raw, first_bit, layout)
             else:
                 array = native_array(raw, layout, header.encoding.big_endian)
+            if layout.is_packed:
+                layout = layout.unpacked
             voxels = finish(array, layout, layout.photometric, _lookup(frame))
             target[...] = _cut(voxels, frame.tile)
         except (OSError, ValueError) as error:
@@ -312,12 +313,10 @@ def _pixels(frame: Frame) -> PixelElement:
 
 
 def _swaps_bytes(frame: Frame) -> bool:
-    """Whether 8-bit pixels were written as big-endian words: each pair stands reversed."""
-    return (
-        frame.header.encoding.big_endian
-        and frame.format.allocated == 8
-        and _pixels(frame).vr == b"OW"
-    )
+    """Whether pixels were written as big-endian words that are not theirs: bytes stand reversed."""
+    if not frame.header.encoding.big_endian:
+        return False
+    return frame.format.is_packed or (frame.format.allocated == 8 and _pixels(frame).vr == b"OW")
 
 
 def _needs_work(frame: Frame) -> bool:
@@ -362,7 +361,7 @@ class _Source:
         if _swaps_bytes(frame):
             words = self._bytes(frame, begin // 2 * 2, -(-end // 2) * 2)
             swapped = np.frombuffer(words, ">u2").astype("<u2").tobytes()
-            return swapped[begin % 2 : begin % 2 + end - begin], 0
+            return swapped[begin % 2 : begin % 2 + end - begin], first % 8
         return self._bytes(frame, begin, end), first % 8
 
     def _bytes(self, frame: Frame, begin: int, end: int) -> bytes:

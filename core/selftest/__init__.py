@@ -1,0 +1,1 @@
+"""`sliceloop --selftest`: whether this installation can do what it promises, shown by doing it."""

@@ -15,7 +15,7 @@ from core.models.explanation import evidence
 from core.models.predictor import Predictor
 from core.models.runtime import seeded_input
 
-ROUNDS = 5
+ROUNDS = 9
 _SLICES = 24
 
 
@@ -23,7 +23,11 @@ def measure() -> dict[str, Any]:
     """All figures, for `sliceloop bench explain`."""
     predictor = shipped("auto")
     case = series(_SLICES)
-    figures = [_cost("shipped model: a series with heat maps", predictor, case)]
+    cube = made("resnet3d", 128, 3, "auto")
+    figures = [
+        _cost("shipped model: a series with heat maps", predictor, case),
+        _cost("3D ResNet at 128³: a volume with heat maps", cube, case),
+    ]
     checks, note = [], ""
     if find_spec("pytorch_grad_cam") is None:
         note = "pytorch-grad-cam is not installed: its figures are left out"

@@ -31,6 +31,8 @@ from core.models.messages import (
 
 _AHEAD_FROM, _AHEAD_AT_MOST = 4_000_000, 8_000_000
 """Bytes of a series from which its visible slice is sent ahead, and that may go ahead."""
+_AHEAD_SECONDS = 0.25
+"""How long the rest of a series waits for the answer to what went ahead."""
 _RESTARTS = 3
 """Deaths in a row, without an answer between them, after which it is not started again."""
 
@@ -52,6 +54,7 @@ class EngineClient:
         self._memory: dict[int, SharedMemory] = {}
         self._deaths = 0
         self._closing = False
+        self._came = threading.Event()
 
     def start(self) -> None:
         """Start the process, unless it runs; returns at once. EngineReady comes when it is warm."""
@@ -84,8 +87,11 @@ class EngineClient:
             channel = self._channel
         ahead = slices_ahead(request, volume)
         if channel is not None and ahead is not None:
+            self._came.clear()
             with suppress(OSError):  # a death is told by the reader
                 channel.send(ahead)
+            # Copying would take the processor from the network that answers.
+            self._came.wait(_AHEAD_SECONDS)
         voxels = np.ascontiguousarray(volume.voxels)
         memory = SharedMemory(create=True, size=max(1, voxels.nbytes))
         np.ndarray(voxels.shape, voxels.dtype, memory.buf)[...] = voxels
@@ -144,8 +150,10 @@ class EngineClient:
                 self._deaths = 0
                 with self._lock:
                     self._release(message.request_id)
+            self._came.set()
             if not self._closing:
                 self._post(message)
+        self._came.set()
         process.join()
         with self._lock:
             if self._closing or self._process is not process:

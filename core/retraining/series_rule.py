@@ -81,8 +81,8 @@ def choose_rule(
         rule, reached = _SIMPLE, highest
     facts = f"AUROC of {len(each)} series of {len(np.unique(owner))} patients"
     if rule is not _SIMPLE:
-        words = f"{how}: {facts} {reached:.3f}, of the highest slice {highest:.3f}"
-        rule = rule.model_copy(update={"fitted_on": words})
+        gained = f"{how}: {facts} {reached:.3f}, of the highest slice {highest:.3f}"
+        rule = rule.model_copy(update={"fitted_on": gained})
     return Choice(rule, reached, highest, len(each), len(np.unique(owner)))
 
 

@@ -17,14 +17,14 @@ from core.imaging.intensity import CT_PRESETS, Quantity
 from core.imaging.volume import SeriesSummary, Volume
 from core.labels.schema import LabelClass, LabelSet
 from core.models.answers import HeatMap, ModelIdentity, SeriesPrediction, SlicePrediction
-from desktop import appearance
+from desktop import appearance, bench_steps
 from desktop.viewer.planes import PlanesView
 from desktop.viewer.slice_view import SliceView
 
 SLICES, SIDE = 40, 512
 VIEW = (800, 800)
-STEPS = 10
-"""Slices in one timed piece of work; a figure is for one of them."""
+STEPS, ROUNDS = 10, 31
+"""Slices in one timed piece of work, of which a figure is for one; and pieces of each kind."""
 
 
 def _case() -> Case:
@@ -134,7 +134,7 @@ def measure() -> dict[str, object]:
         "heat": _scrolling(hot, [heat], [Plane.SLICE]),
         "planes": _scrolling(three, list(planes.views), list(Plane)),
     }
-    taken = {name: value / STEPS for name, value in side_by_side(works, 15).items()}
+    taken = {name: value / STEPS for name, value in side_by_side(works, ROUNDS).items()}
     base = "a bare pyqtgraph setImage of the same slice"
     figures = [
         Figure("scroll step", taken["view"], base, taken["bare"], 1.25, False),
@@ -147,4 +147,6 @@ def measure() -> dict[str, object]:
         widget.close()
         widget.deleteLater()
     app.processEvents()
-    return {"figures": [figure.as_dict() for figure in figures]}
+    steps = bench_steps.measure()
+    figures += bench_steps.figures(steps)
+    return {"figures": [figure.as_dict() for figure in figures], "steps": steps}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core import crash_reports
 from core.errors import CoreError, EngineDiedError, UnsuitableInputError
 from core.imaging.volume import SeriesSummary, Volume
 from core.models import guard
@@ -33,6 +34,7 @@ from core.models.messages import (
     SlicesAhead,
 )
 from core.models.remembered import AnswerMemory, Answers
+from core.workers import let_the_window_go_first
 
 if TYPE_CHECKING:
     from core.models.predictor import Predictor
@@ -56,9 +58,11 @@ class Cancel:
     request_id: int
 
 
+@crash_reports.watched("engine")
 def serve(channel: Connection) -> None:
     """Main function of the engine process; returns when the other side closes the channel."""
     started = time.perf_counter()
+    let_the_window_go_first()
     import torch
 
     from core.models.predictor import best_device
@@ -102,6 +106,7 @@ class _Engine:
             raise
         except Exception as error:  # noqa: BLE001 - a defect must not end the engine silently
             _log.exception("a prediction failed")
+            crash_reports.note_exception(error)
             how = f"failed on this series ({type(error).__name__})"
             self._channel.send(RequestFailed(work.request.id, EngineDiedError(how)))
 

@@ -9,9 +9,10 @@ folder, so that a window, which never imports torch, can compare them.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
+
+from core.workers import let_the_window_go_first
 
 
 def main(words: list[str]) -> int:
@@ -23,6 +24,7 @@ def main(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
+    let_the_window_go_first()
     if len(words) == 2 and words[0] == "train":
         from core.retraining.trainer import train_in_folder
 
@@ -70,8 +72,6 @@ def _foretell(model: Path) -> int:
     from core.retraining.foretelling_client import Reply, Request
     from core.sentences import sentence
 
-    if hasattr(os, "nice"):
-        os.nice(5)  # whoever reads goes first
     foreteller: Foreteller | None = None
     for line in sys.stdin:
         request = Request.model_validate_json(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,22 @@ def test_a_worker_starts_wherever_it_is_called(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "no-run" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="niceness is another thing on Windows")
+def test_what_works_beside_the_window_lets_it_go_first() -> None:
+    code = (
+        "import os; from core.workers import LOW, let_the_window_go_first as yield_\n"
+        "yield_(); yield_(); print(os.nice(0) >= LOW, os.nice(0) <= max(LOW, int(sys.argv[1])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}", str(os.nice(0))],
+        cwd=workers._ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_the_program_starts_wherever_it_is_called(tmp_path: Path) -> None:

@@ -1,0 +1,231 @@
+"""Part of `sliceloop bench scroll`: scrolling in the real window while it has other work.
+
+A child process opens the real window with the real engine and turns the wheel fifty times a
+second: with nothing else to do, while a compressed series is read, while the shipped model is
+asked about a long series, and while a model is trained beside it. A step is timed from the moment
+at which the wheel should have turned until its slice has been painted, so that whatever keeps
+the event loop busy counts, the machine's other processes included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core import places
+from core.bench.timing import Figure
+from core.workers import program_command, worker_command
+
+GOAL_MS = 50.0
+INTERVAL_MS = 20
+SLICES = 240
+QUIET_S, TRAINING_S, PATIENCE_S = 4.0, 10.0, 120.0
+
+
+def measure() -> dict[str, Any]:
+    """Per kind of work: how many steps, and how long they took, in milliseconds."""
+    with tempfile.TemporaryDirectory(prefix="sliceloop-bench-") as folder:
+        done = subprocess.run(
+            worker_command("steps", folder),
+            capture_output=True,
+            text=True,
+            env={
+                **os.environ,
+                "QT_QPA_PLATFORM": "offscreen",
+                places.HOME_VARIABLE: str(Path(folder) / "profile"),
+            },
+            check=False,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"the window could not be measured: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def figures(steps: dict[str, dict[str, float]]) -> list[Figure]:
+    """The longest step while the window has other work, against the goal of 50 ms."""
+    limit = "the goal of 50 ms"
+    return [
+        Figure(f"longest step, {name}", facts["longest_ms"] / 1000, limit, GOAL_MS / 1000, 1, False)
+        for name, facts in steps.items()
+        if name != "quiet"
+    ]
+
+
+# ----------------------------------------------------------------- the child
+
+
+class _Wheel:
+    """Turns the wheel over the stage at fixed times and notes when each slice was painted."""
+
+    def __init__(self, view: Any) -> None:
+        from PySide6.QtCore import Qt, QTimer
+
+        self._view = view
+        self._taken: list[tuple[float, float]] = []
+        self._waiting: tuple[float, float] | None = None
+        self._due = 0.0
+        self._direction = -1
+        self._timer = QTimer(interval=INTERVAL_MS)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._turn)
+        draw = view.draw_over
+
+        def painted(painter: object) -> None:
+            draw(painter)
+            if self._waiting is not None:
+                due, spent = self._waiting
+                self._taken.append((time.perf_counter() - due, time.thread_time() - spent))
+                self._waiting = None
+
+        view.draw_over = painted
+
+    def start(self) -> None:
+        """Forget what was timed, and turn."""
+        self._taken, self._waiting = [], None
+        self._due = time.perf_counter() + INTERVAL_MS / 1000
+        self._timer.start()
+
+    def stop(self) -> dict[str, float]:
+        """Steps that were timed, in milliseconds of the clock and of this thread's own work."""
+        self._timer.stop()
+        walls = sorted(wall * 1000 for wall, _ in self._taken) or [0.0]
+        own = sorted(work * 1000 for _, work in self._taken) or [0.0]
+        return {
+            "steps": len(self._taken),
+            "median_ms": round(walls[len(walls) // 2], 2),
+            "p99_ms": round(walls[int(len(walls) * 0.99)], 2),
+            "longest_ms": round(walls[-1], 2),
+            "longest_own_ms": round(own[-1], 2),
+        }
+
+    def _turn(self) -> None:
+        from PySide6.QtCore import QPoint, QPointF, Qt
+        from PySide6.QtGui import QWheelEvent
+        from PySide6.QtWidgets import QApplication
+
+        now = time.perf_counter()
+        if self._waiting is None:
+            self._waiting = (min(self._due, now), time.thread_time())
+        while self._due <= now:
+            self._due += INTERVAL_MS / 1000
+        case = self._view.case
+        if case is None:
+            return
+        index, last = case.navigation.index(), case.navigation.count() - 1
+        if index in (0, last):
+            self._direction = -1 if index == 0 else 1
+        middle = QPointF(self._view.rect().center())
+        event = QWheelEvent(
+            middle, self._view.mapToGlobal(middle), QPoint(), QPoint(0, 120 * self._direction),
+            Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(self._view, event)
+
+
+class _Desk:
+    """The application, and work for it."""
+
+    def __init__(self, folder: Path) -> None:
+        from desktop.app import Application
+
+        self._folder = folder
+        self.application = Application()
+        self.application.settings.values.ask_on_open = False
+        self.application.start()
+        self.application.window.resize(1400, 900)
+
+    @staticmethod
+    def wait(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+        """Let the window live until something is so, or the time is over."""
+        from PySide6.QtCore import QEventLoop, QTimer
+
+        loop, timer = QEventLoop(), QTimer(interval=5)
+        end = time.monotonic() + seconds
+        timer.timeout.connect(
+            lambda: loop.quit() if condition() or time.monotonic() > end else None
+        )
+        timer.start()
+        loop.exec()
+        timer.stop()
+
+    def open(self, name: str) -> None:
+        """Open a series; return when its first slice is there to be looked at."""
+        session = self.application.session
+        before = session.current
+        self.application.operations.opening.open_paths([self._folder / name], remember=False)
+        self.wait(lambda: session.current is not before)
+
+    def is_loaded(self) -> bool:
+        """Whether all of the current series is there."""
+        from core.session import LoadState
+
+        reading = self.application.session.current
+        return reading is not None and reading.load_state is LoadState.LOADED
+
+    def is_ready(self) -> bool:
+        """Whether the engine has started."""
+        return self.application.operations.asking.words.find("ready") >= 0
+
+    def ask(self) -> Callable[[], bool]:
+        """Ask the model, with the heat map shown; returns what tells whether it has answered."""
+        from core.session import AnswerState
+
+        reading = self.application.session.current
+        if reading is None:
+            return lambda: True
+        reading.case.show(heat_map=True)
+        self.application.operations.asking.ask(reading)
+        return lambda: reading.answer_state not in (AnswerState.QUEUED, AnswerState.RUNNING)
+
+
+def main(words: list[str]) -> int:
+    """The worker `steps FOLDER`: opens the window, works, and writes what was measured as JSON."""
+    from core.bench.series_maker import make_series
+    from desktop.start import make_qt
+
+    folder = Path(words[1])
+    make_series(folder / "plain", SLICES)
+    make_series(folder / "packed", SLICES, "jpeg-ls")
+    make_qt()
+    desk = _Desk(folder)
+    try:
+        found = _all(desk)
+    finally:
+        desk.application.close()
+    sys.stdout.write(json.dumps(found) + "\n")
+    return 0
+
+
+def _all(desk: _Desk) -> dict[str, dict[str, float]]:
+    """Steps by what else the window had to do."""
+    found: dict[str, dict[str, float]] = {}
+    desk.wait(desk.is_ready)
+    desk.open("plain")
+    desk.wait(desk.is_loaded)
+    wheel = _Wheel(desk.application.window.stage.view)
+
+    def during(name: str, ended: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+        wheel.start()
+        desk.wait(ended, seconds)
+        found[name] = wheel.stop()
+
+    during("quiet", lambda: False, QUIET_S)
+    desk.open("packed")
+    during("while a series is read", desk.is_loaded)
+    during("while the model answers", desk.ask())
+    with subprocess.Popen(
+        program_command("bench", "train"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as trainer:
+        desk.wait(lambda: trainer.poll() is not None, TRAINING_S)  # it has imported its libraries
+        during("while a model is trained", lambda: trainer.poll() is not None, TRAINING_S)
+        trainer.kill()
+    return found

@@ -47,8 +47,6 @@ START_SECONDS = 60.0
 _LARGEST_REPLY = 1 << 14
 _AT_ONCE = 2
 """Jobs at one process: the one at work and the one that follows."""
-_SPARE_JOBS = 8
-"""Jobs left from which on none is handed over ahead: another process may be free sooner."""
 _LARGEST_AHEAD = 4000
 """Bytes of a task that is handed over ahead: a pipe takes them while nobody reads."""
 _LARGEST_PLACE = 1 << 25
@@ -79,6 +77,10 @@ class _Sent:
     payload: bytes
     offset: int = 0
     is_second_try: bool = False
+
+
+Taken = Callable[[int, NDArray[np.generic]], None]
+"""What is called with the index of a job and its result, a view of shared memory."""
 
 
 class _LostError(Exception):
@@ -125,24 +127,25 @@ class Decoder:
     def decode_each(
         self,
         jobs: Shared[Job],
-        target: Callable[[int], NDArray[np.generic]],
-        done: Callable[[int], None],
+        take: Taken,
+        *,
+        spare: int = 0,
     ) -> None:
-        """Run tasks in turn and copy their results, `done` after each.
+        """Run tasks in turn and hand their results over.
 
-        target: where the result of a job's index goes. Raises CoreError; then ask `is_alive`.
+        take: called with a job's index and its result, which is gone when it returns.
+        spare: jobs left from which on none is taken before it is needed: another process may
+        be free sooner. Raises CoreError, and what `take` raises; then ask `is_alive`.
         """
         sent: deque[_Sent] = deque()  # the oldest first: that one is at work
         following = jobs.next()
         try:
             while following is not None or sent:
                 if following is not None and self._send(following, sent):
-                    # What is left at the end is left to the others.
-                    following = jobs.next(spare=_SPARE_JOBS)
+                    following = jobs.next(spare)
                     if following is not None and len(sent) < _AT_ONCE:
                         continue
-                index = self._receive(sent, target)
-                done(index)
+                self._receive(sent, take)
                 if following is None:
                     following = jobs.next()
         finally:
@@ -180,8 +183,8 @@ class Decoder:
         except (OSError, ValueError, EOFError) as error:
             self._replace(sent, self._end(sent, error))
 
-    def _receive(self, sent: deque[_Sent], target: Callable[[int], NDArray[np.generic]]) -> int:
-        """Wait for the oldest task and copy its result; returns its job's index."""
+    def _receive(self, sent: deque[_Sent], take: Taken) -> None:
+        """Wait for the oldest task and hand its result over."""
         while True:
             one = sent[0]
             deadline = DEADLINE_SECONDS + one.size / 10e6
@@ -206,16 +209,15 @@ class Decoder:
             raise DecoderDiedError(one.job.path, answer["died"])
         if "reason" in answer:
             raise UnreadableImageError(one.job.path, answer["reason"])
-        self._copy(one, target(one.job.index))
-        return one.job.index
+        self._take(one, take)
 
-    def _copy(self, one: _Sent, target: NDArray[np.generic]) -> None:
+    def _take(self, one: _Sent, take: Taken) -> None:
         task = one.job.task
         dtype = np.dtype(task.dtype)
         if self._slot is None:
             raise DecoderDiedError(one.job.path, "ended")
         result = np.frombuffer(self._slot, dtype, one.size // dtype.itemsize, one.offset)
-        np.copyto(target, result.reshape(task.shape), casting="same_kind")
+        take(one.job.index, result.reshape(task.shape))
 
     def _end(self, sent: deque[_Sent], error: Exception) -> _LostError:
         """Why the process is lost; raises DecoderDiedError where the picture is to blame."""

@@ -16,12 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.imaging.decoder_client import Decoder, Job
+from core.errors import CancelledError
+from core.imaging.decoder_client import Decoder, Job, Taken
 from core.imaging.decoder_process import Task
 from core.imaging.together import Shared, work_together
 from core.imaging.volume import Cancelled
 
-__all__ = ["Job", "decode_all", "decode_one", "processes", "shut_down", "warm_up"]
+__all__ = ["Job", "decode_all", "decode_in_turn", "decode_one", "processes", "shut_down", "warm_up"]
+
+_SPARE_JOBS = 8
 
 
 class _Pool:
@@ -115,10 +118,31 @@ def decode_one(path: Path, task: Task) -> NDArray[np.generic]:
     target = np.empty(task.shape, task.dtype)
     worker = _pool.take()
     try:
-        worker.decode_each(Shared([Job(0, path, task)]), lambda _: target, lambda _: None)
+        worker.decode_each(
+            Shared([Job(0, path, task)]), lambda _, result: np.copyto(target, result)
+        )
     finally:
         _pool.give(worker)
     return target
+
+
+def decode_in_turn(work: Shared[Job], take: Taken, cancelled: Cancelled | None = None) -> None:
+    """Run tasks one after the other in one decoder process, in their order.
+
+    take: called with a job's index and its result, which is gone when it returns. It may stop
+    the work. Raises UnreadableImageError, DecoderDiedError, CancelledError.
+    """
+
+    def taken(index: int, result: NDArray[np.generic]) -> None:
+        if cancelled is not None and cancelled():
+            raise CancelledError("loading")
+        take(index, result)
+
+    worker = _pool.take()
+    try:
+        worker.decode_each(work, taken)
+    finally:
+        _pool.give(worker)
 
 
 def decode_all(
@@ -135,11 +159,15 @@ def decode_all(
     work = Shared(jobs)
 
     def serve(number: int, finished: Callable[[int], None]) -> None:
+        def taken(index: int, result: NDArray[np.generic]) -> None:
+            np.copyto(target(index), result, casting="same_kind")
+            finished(index)
+
         worker = _pool.try_take(wait=number == 0)
         if worker is None:
             return
         try:
-            worker.decode_each(work, target, finished)
+            worker.decode_each(work, taken, spare=_SPARE_JOBS)
         finally:
             _pool.give(worker)
 

@@ -32,8 +32,9 @@ from core.imaging.deidentify import (
 )
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame
-from core.imaging.dicom.headers import FileReader, deflated_body, inflate
+from core.imaging.dicom.headers import FileReader, deflated_body
 from core.imaging.dicom.reader import DicomSeries
+from core.imaging.inflation import inflated
 from core.imaging.volume import Progress, Series, Volume
 
 Form = Literal["arrays", "dicom"]
@@ -284,7 +285,7 @@ def _source(frame: Frame, keywords: list[str]) -> Any:
             return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, force=True)
         with FileReader(str(path)) as file:
             # Inflated here, with a limit: pydicom inflates whatever a file says it holds.
-            body = inflate(file, deflated_body(file), _LARGEST_HEADER)
+            body = inflated(path, deflated_body(file), "deflate", _LARGEST_HEADER)
         found = pydicom.filereader.read_dataset(
             io.BytesIO(body),
             is_implicit_VR=False,

@@ -8,23 +8,24 @@ that a plane stands on the screen as readers know it.
 
 from __future__ import annotations
 
-import bz2
 import hashlib
 import math
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import CancelledError, TooLargeError, UnreadableImageError
+from core.imaging.decoder_process import Task
+from core.imaging.decoding import Job, decode_in_turn
 from core.imaging.geometry import Geometry
+from core.imaging.inflation import PIECE, Source, passed
 from core.imaging.intensity import Quantity, Window
 from core.imaging.loading import allocate, check_memory, outward, single_slice
 from core.imaging.pictures import fingerprint
+from core.imaging.together import Shared
 from core.imaging.volume import Cancelled, ImageWarning, SeriesSummary, Volume
 
 Array = NDArray[np.generic]
@@ -134,61 +135,29 @@ def check_length(volume: VolumeFile) -> None:
         )
 
 
-class _Stream(Protocol):
-    def read(self, count: int) -> bytes:
-        """Exactly `count` bytes, or fewer at the end."""
+@dataclass(frozen=True)
+class InflatedSlices:
+    """Some stored slices of a compressed volume, as a task for a decoder process.
 
+    begin: their first byte in the inflated data. stored: (slices, rows, columns, components).
+    """
 
-class _Inflating:
-    """Bounded inflation of a part of a file: never more than what is asked for."""
+    source: Source
+    begin: int
+    dtype: str
+    stored: tuple[int, int, int, int]
 
-    def __init__(self, path: Path, offset: int, compression: str) -> None:
-        self._file = path.open("rb")
-        self._file.seek(offset)
-        self._kind = compression
-        self._engine: zlib._Decompress | bz2.BZ2Decompressor = (
-            bz2.BZ2Decompressor() if compression == "bz2" else zlib.decompressobj(47)
-        )
-        self._pending = b""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(slices, rows, columns), and 3 where there are colours."""
+        return self.stored[:3] if self.stored[3] == 1 else (*self.stored[:3], 3)
 
-    def read(self, count: int) -> bytes:
-        parts: list[bytes] = []
-        have = 0
-        try:
-            while have < count and not self._engine.eof:
-                part = self._some(count - have)
-                if part is None:
-                    break
-                parts.append(part)
-                have += len(part)
-        except (zlib.error, OSError, EOFError) as error:
-            raise ValueError("its compressed data are damaged") from error
-        return b"".join(parts)
-
-    def _some(self, most: int) -> bytes | None:
-        if isinstance(self._engine, bz2.BZ2Decompressor):
-            fed = self._file.read(1 << 18) if self._engine.needs_input else b""
-            if self._engine.needs_input and not fed:
-                return None
-            return self._engine.decompress(fed, most)
-        if not self._pending:
-            self._pending = self._file.read(1 << 18)
-            if not self._pending:
-                # Nothing more to feed, though the engine may hold output back.
-                return self._engine.decompress(b"", most) or None
-        out = self._engine.decompress(self._pending, most)
-        self._pending = self._engine.unconsumed_tail
-        return out
-
-    def finish(self) -> None:
-        """Raise ValueError if there are more data, or the check sum is wrong."""
-        if self.read(1):
-            raise ValueError("its compressed data hold more than its header says")
-        if not self._engine.eof:
-            raise ValueError("its compressed data end too early")
-
-    def close(self) -> None:
-        self._file.close()
+    def run(self) -> Array:
+        """Inflate them. Called in a decoder process."""
+        size = math.prod(self.stored) * np.dtype(self.dtype).itemsize
+        raw = self.source.at(self.begin).exactly(size)
+        array = np.frombuffer(raw, self.dtype).reshape(self.stored)
+        return array[..., 0] if self.stored[3] == 1 else np.ascontiguousarray(array[..., :3])
 
 
 class MedicalVolume:
@@ -247,6 +216,11 @@ class MedicalVolume:
         )
 
     @property
+    def is_compressed(self) -> bool:
+        """Whether its data are inflated in a decoder process."""
+        return bool(self._file.compression)
+
+    @property
     def summary(self) -> SeriesSummary:
         """What the header says."""
         return self._summary
@@ -271,33 +245,45 @@ class MedicalVolume:
         count = shape[0]
         slope, intercept = np.full(count, file.slope), np.full(count, file.intercept)
         volume = Volume(self._summary, voxels, slope, intercept)
+
+        def done(index: int) -> None:
+            if on_slice is not None:
+                on_slice(volume, index)
+
+        if file.compression:
+            self._inflate(turn.as_stored(voxels), range(count), done, cancelled)
+            return volume
         try:
-            for stored, raw in self._slices(first):
+            for stored, raw in self._plain(outward(count, first)):
                 if cancelled is not None and cancelled():
                     raise CancelledError("loading")
                 index = turn.shown(stored)
                 voxels[index] = self._plane(raw)
-                if on_slice is not None:
-                    on_slice(volume, index)
+                done(index)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UnreadableImageError(file.path, (reason or "it cannot be read")) from error
+            raise self._refused(error) from error
         return volume
 
     def read_slice(self, index: int) -> Volume:
         """Read one slice alone, as a volume of one slice."""
-        wanted = self._turn.stored(index)
-        try:
-            for stored, raw in self._slices(index, only=wanted):
-                if stored == wanted:
-                    plane = np.ascontiguousarray(self._plane(raw))
-                    return single_slice(
-                        self._summary, index, plane, self._file.slope, self._file.intercept
-                    )
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UnreadableImageError(self._file.path, reason or "it cannot be read") from error
-        raise UnreadableImageError(self._file.path, "its data end too early")
+        file, stored = self._file, self._turn.stored(index)
+        shape = self._turn.geometry.shape[1:]
+        if file.compression:
+            dtype = np.dtype(np.uint8) if file.components >= 3 else file.dtype.newbyteorder("=")
+            plane = allocate(file.path, (*shape, 3) if file.components >= 3 else shape, dtype)
+            one = self._turn.plane_as_stored(plane)[None]
+            self._inflate(one, range(stored, stored + 1), lambda _: None, None)
+        else:
+            try:
+                ((_, raw),) = self._plain(iter([index]))
+                plane = np.ascontiguousarray(self._plane(raw))
+            except (OSError, ValueError) as error:
+                raise self._refused(error) from error
+        return single_slice(self._summary, index, plane, file.slope, file.intercept)
+
+    def _refused(self, error: OSError | ValueError) -> UnreadableImageError:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return UnreadableImageError(self._file.path, reason or "it cannot be read")
 
     def _plane(self, raw: bytes) -> Array:
         """One stored slice as it is shown."""
@@ -310,47 +296,48 @@ class MedicalVolume:
             plane = array.reshape(rows, columns)
         return self._turn.plane(plane)
 
-    def _slices(self, first: int | None, only: int | None = None) -> Iterator[tuple[int, bytes]]:
-        """Stored slices with their index: in the order of showing, or of the file."""
-        file = self._file
-        count, size = file.sizes[2], file.slice_bytes
-        if not file.compression:
-            shown = [first or 0] if only is not None else outward(count, first)
-            yield from self._plain(shown, count, size)
-            return
-        check_memory(file.path, size)
-        stream = _Inflating(file.parts[0][0], file.parts[0][1], file.compression)
-        try:
-            skip = file.skip
-            while skip:
-                piece = stream.read(min(skip, 1 << 22))
-                if not piece:
-                    raise ValueError("its compressed data end too early")
-                skip -= len(piece)
-            for stored in range(count):
-                raw = stream.read(size)
-                if len(raw) < size:
-                    raise ValueError("its compressed data end too early")
-                if only is None or only == stored:
-                    yield stored, raw
-                if only == stored:
-                    return
-            if file.number == file.volumes - 1:
-                rest = file.total - file.skip - file.size_bytes if file.total else 0
-                while rest > 0:
-                    piece = stream.read(min(rest, 1 << 22))
-                    if not piece:
-                        raise ValueError("its compressed data end too early")
-                    rest -= len(piece)
-                stream.finish()
-        finally:
-            stream.close()
+    def _inflate(
+        self,
+        target: Array,
+        stored: range,
+        done: Callable[[int], None],
+        cancelled: Cancelled | None,
+    ) -> None:
+        """Fill (slices, rows, columns[, 3]) as they are stored, in a decoder process.
 
-    def _plain(
-        self, shown: list[int] | Iterator[int], count: int, size: int
-    ) -> Iterator[tuple[int, bytes]]:
+        Where all slices are wanted, the stream must end where the header says.
+        """
+        file, size = self._file, self._file.slice_bytes
+        check_memory(file.path, 3 * size)
+        source = Source.of(file.parts[0][0], file.parts[0][1], file.compression)
+        columns, rows, count = file.sizes
+        some = max(1, PIECE // size)
+        begins = {begin: min(begin + some, stored.stop) for begin in stored[::some]}
+        start, end = (file.skip + at * size for at in (stored.start, stored.stop))
+        tasks: list[tuple[int, Task]] = [(-1, task) for task in passed(source, 0, start)]
+        for begin, stop in begins.items():
+            layout = (stop - begin, rows, columns, file.components)
+            tasks.append(
+                (begin, InflatedSlices(source, file.skip + begin * size, file.dtype.str, layout))
+            )
+        if len(stored) == count and file.number == file.volumes - 1:
+            tasks += ((-1, task) for task in passed(source, end, max(file.total, end), True))
+
+        def take(begin: int, result: Array) -> None:
+            if begin < 0:
+                return
+            first = begin - stored.start
+            target[first : first + len(result)] = result
+            for one in range(begin, begins[begin]):
+                done(self._turn.shown(one))
+
+        decode_in_turn(Shared(Job(at, file.path, task) for at, task in tasks), take, cancelled)
+
+    def _plain(self, shown: Iterator[int]) -> Iterator[tuple[int, bytes]]:
+        """Stored slices with their index, in the order of showing."""
         file = self._file
         single = len(file.parts) == 1
+        size = file.slice_bytes
         handles = {path: path.open("rb", buffering=0) for path, _ in file.parts}
         try:
             for index in shown:
@@ -433,3 +420,21 @@ class _Turn:
         if self.flip_columns:
             array = array[:, ::-1]
         return array
+
+    def plane_as_stored(self, array: Array) -> Array:
+        """A shown (rows, columns[, channels]) slice as stored: a view."""
+        if self.flip_columns:
+            array = array[:, ::-1]
+        if self.flip_rows:
+            array = array[::-1]
+        return array.swapaxes(0, 1) if self.swap else array
+
+    def as_stored(self, voxels: Array) -> Array:
+        """Shown (slices, rows, columns[, channels]) as stored: a view."""
+        if self.flip_columns:
+            voxels = voxels[:, :, ::-1]
+        if self.flip_rows:
+            voxels = voxels[:, ::-1]
+        if self.flip_slices:
+            voxels = voxels[::-1]
+        return voxels.swapaxes(1, 2) if self.swap else voxels

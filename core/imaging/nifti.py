@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UnreadableImageError
+from core.imaging.inflation import inflated
 from core.imaging.intensity import Window, WindowFunction
 from core.imaging.medical import VolumeFile, check_length, checked_sizes
 
@@ -71,11 +71,11 @@ def looks_like_gzip(start: bytes) -> bool:
     return start[:3] == b"\x1f\x8b\x08"
 
 
-def inflated_start(start: bytes, count: int = 1024) -> bytes:
-    """The first bytes of gzipped data, or b"" if they are damaged."""
+def inflated_start(path: Path) -> bytes:
+    """The first bytes of a gzipped file, or b"" if they are damaged."""
     try:
-        return zlib.decompressobj(31).decompress(start, count)
-    except zlib.error:
+        return inflated(path, 0, "gzip", 1024)
+    except UnreadableImageError:
         return b""
 
 
@@ -91,7 +91,7 @@ def read_nifti(path: Path) -> list[VolumeFile]:
         raise UnreadableImageError(path, (error.strerror or "unreadable").lower()) from error
     packed = looks_like_gzip(start)
     if packed:
-        start = inflated_start(start)
+        start = inflated_start(path)
     if not looks_like_nifti(start):
         raise UnreadableImageError(path, "it is not a NIfTI file")
     try:
@@ -214,7 +214,7 @@ def _volumes(path: Path, f: _Fields, packed: bool) -> list[VolumeFile]:
 def _is_little(path: Path, packed: bool) -> bool:
     with path.open("rb") as stream:
         start = stream.read(1 << 16)
-    start = inflated_start(start) if packed else start
+    start = inflated_start(path) if packed else start
     return struct.unpack_from("<i", start)[0] in (348, 540)
 
 

@@ -235,7 +235,7 @@ class _Found:
             if is_zip(start):
                 raise UnreadableImageError(path, "it is a ZIP archive", "Open it by itself.")
             if looks_like_gzip(start):
-                start = inflated_start(file.read(0, 1 << 16))
+                start = inflated_start(path)
                 if not looks_like_nifti(start):
                     raise UnreadableImageError(
                         path, "it is a gzip archive that holds no NIfTI image", "Unpack it first."
@@ -250,10 +250,11 @@ class _Found:
         """The series of all files."""
         stacks, skipped = find_series(self.headers)
         dicom = [DicomSeries(stack) for stack in stacks]
-        if any(series.is_compressed for series in dicom):
+        volumes = [MedicalVolume(volume) for volume in self.volumes]
+        if any(one.is_compressed for one in dicom) or any(one.is_compressed for one in volumes):
             decoding.warm_up()
         pictures, unusable = find_pictures(self.pictures)
-        series: list[Series] = [*dicom, *map(MedicalVolume, self.volumes), *pictures]
+        series: list[Series] = [*dicom, *volumes, *pictures]
         # The data half of a header-and-data pair is no stray file.
         parts = {part for volume in self.volumes for part, _ in volume.parts}
         own = [one for one in self.skipped if one.file.resolve() not in parts]

@@ -7,7 +7,6 @@ import os
 import re
 import struct
 import sys
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +26,7 @@ from core.imaging.dicom.walk import (
     items,
     walk,
 )
+from core.imaging.inflation import inflated
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -44,6 +44,7 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 _MEDIA_STORAGE_SOP_CLASS = 0x00020002
 _OF_THE_LAYOUT = frozenset({tags.TransferSyntaxUID, _MEDIA_STORAGE_SOP_CLASS})
 _LAYOUT_WANTED = tags.IMAGE_HEADER - _OF_THE_LAYOUT
+_FIRST_INFLATED = 1 << 16
 _LARGEST_DEFLATED_HEADER = 1 << 26
 
 
@@ -463,32 +464,10 @@ def _encoding(syntax: str, first: bytes) -> Encoding:
     return Encoding(implicit=not explicit, big_endian=big)
 
 
-def inflate(file: FileReader, body: int, size: int) -> bytes:
-    """The first `size` bytes of a deflated data set that begins at `body`; never more."""
-    engine = zlib.decompressobj(-15)
-    parts: list[bytes] = []
-    have, position = 0, body
-    pending = b""
-    while have < size and not engine.eof:
-        if not pending:
-            pending = file.read(position, 1 << 20)
-            position += len(pending)
-            if not pending:
-                break
-        try:
-            part = engine.decompress(pending, size - have)
-        except zlib.error as error:
-            raise MalformedError("its compressed data are damaged") from error
-        pending = engine.unconsumed_tail
-        parts.append(part)
-        have += len(part)
-    return b"".join(parts)
-
-
 def _parse_deflated(path: Path, file: FileReader, body: int, sop_class: str) -> Header:
-    size = 1 << 20
+    size = _FIRST_INFLATED
     while True:
-        data = inflate(file, body, size)
+        data = inflated(path, body, "deflate", size)
 
         def read(offset: int, count: int, data: bytes = data) -> bytes:
             return data[offset : offset + count]

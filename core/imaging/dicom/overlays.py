@@ -20,11 +20,11 @@ from core.imaging.dicom.headers import (
     FileReader,
     Header,
     deflated_body,
-    inflate,
     local_text,
     plain_text,
 )
 from core.imaging.dicom.walk import UNDEFINED, MalformedError, Read, walk
+from core.imaging.inflation import inflated
 
 Mask = NDArray[np.bool_]
 
@@ -96,7 +96,7 @@ def _data_set(header: Header, file: FileReader) -> tuple[Read, int, bool]:
     native = header.transfer_syntax in NATIVE and pixels is not None and pixels.length != UNDEFINED
     if header.is_deflated:
         whole = pixels.offset + pixels.length if pixels is not None and native else 0
-        data = inflate(file, deflated_body(file), whole)
+        data = inflated(header.path, deflated_body(file), "deflate", whole)
 
         def read(offset: int, size: int) -> bytes:
             return data[offset : offset + size]

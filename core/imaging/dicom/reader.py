@@ -6,10 +6,8 @@ processes.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,8 +18,9 @@ from core.errors import MissingCodecError, UnreadableImageError
 from core.imaging.decoding import Job, decode_all, decode_one, processes
 from core.imaging.dicom import codecs, tags
 from core.imaging.dicom.encapsulated import Fragment, frame_fragments
-from core.imaging.dicom.frames import Frame, PixelFormat
-from core.imaging.dicom.headers import NATIVE, FileReader, deflated_body, inflate
+from core.imaging.dicom.frame_task import FrameTask, alone, cut, native_cells
+from core.imaging.dicom.frames import Frame
+from core.imaging.dicom.headers import NATIVE, FileReader, deflated_body
 from core.imaging.dicom.overlays import Overlay, overlays_of
 from core.imaging.dicom.pixels import (
     Lookup,
@@ -29,19 +28,17 @@ from core.imaging.dicom.pixels import (
     finish,
     is_direct,
     modality_lut_of,
-    native_array,
-    packed_array,
     padding_of,
     palette_of,
     voxel_type,
 )
 from core.imaging.dicom.series import DicomStack, rescale
 from core.imaging.dicom.walk import UNDEFINED, MalformedError, PixelElement
+from core.imaging.inflation import Source
 from core.imaging.loading import (
     SLOW_READ,
     allocate,
     check_frame,
-    check_memory,
     outward,
     read_each,
     single_slice,
@@ -51,48 +48,11 @@ from core.imaging.volume import Cancelled, SeriesSummary, Volume
 Array = NDArray[np.generic]
 
 
-@dataclass(frozen=True)
-class FrameTask:
-    """One compressed frame to decode, with nothing of the file's identity but its path.
-
-    lookup: (first value, table, whether it is a palette), or None.
-    threads: how many its codec may use: more than one where no other process needs the cores.
-    """
-
-    path: str
-    syntax: str
-    layout: PixelFormat
-    fragments: tuple[Fragment, ...]
-    lookup: tuple[int, bytes, bool] | None
-    tile: tuple[int, int, int, int] | None
-    dtype: str
-    shape: tuple[int, ...]
-    threads: int = 1
-
-    def run(self) -> Array:
-        """Read the fragments and decode them. Called in a decoder process."""
-        with FileReader(self.path) as file:
-            data = b"".join(file.read(offset, length) for offset, length in self.fragments)
-        array, photometric = codecs.decode(self.syntax, data, self.layout, self.threads)
-        lookup = None
-        if self.lookup is not None:
-            first, raw, colours = self.lookup
-            table = np.frombuffer(raw, np.uint8 if colours else np.uint16)
-            lookup = Lookup(first, table.reshape(-1, 3) if colours else table)
-        voxels = finish(array, self.layout, photometric, lookup)
-        return np.ascontiguousarray(_cut(voxels, self.tile))
-
-
-def _alone(task: FrameTask) -> FrameTask:
-    """A task whose codec may use all cores."""
-    return replace(task, threads=processes())
-
-
-def _cut(voxels: Array, tile: tuple[int, int, int, int] | None) -> Array:
-    if tile is None:
-        return voxels
-    row, column, rows, columns = tile
-    return voxels[row : row + rows, column : column + columns]
+def _bytes_of(frame: Frame) -> tuple[int, int, int]:
+    """Where a frame's native bytes begin and end in the pixel data, and its first bit."""
+    layout = frame.format
+    first = layout.frame_bits * (frame.number if frame.tile is None else 0)
+    return first // 8, -(-(first + layout.frame_bits) // 8), first % 8
 
 
 class DicomSeries:
@@ -102,7 +62,7 @@ class DicomSeries:
         self._summary = stack.summary
         self._frames = stack.frames
         self._per_file: dict[Path, list[tuple[Fragment, ...]]] = {}
-        self._inflated: tuple[Path, bytes] | None = None
+        self._streams: dict[str, Source] = {}
 
     @property
     def summary(self) -> SeriesSummary:
@@ -121,8 +81,8 @@ class DicomSeries:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether any frame needs a codec."""
-        return any(frame.header.transfer_syntax not in NATIVE for frame in self._frames)
+        """Whether any frame needs a decoder process."""
+        return any(map(_needs_decoder, self._frames))
 
     @cached_property
     def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -153,11 +113,10 @@ class DicomSeries:
         """Read all voxels, from slice `first` (default: the middle) outwards; see Series."""
         frames = self._frames
         self._check_codecs()
+        self._streams.clear()
         # Tasks first: they refuse a header that lies before anything is allocated.
         tasks = {
-            index: self._task(frame)
-            for index, frame in enumerate(frames)
-            if frame.header.transfer_syntax not in NATIVE
+            index: self._task(frame) for index, frame in enumerate(frames) if _needs_decoder(frame)
         }
         voxels = allocate(self._summary.path, (len(frames), *self._slice_shape()), self._dtype)
         volume = Volume(self._summary, voxels, *self._scale, self._padding)
@@ -173,30 +132,37 @@ class DicomSeries:
             self._read_native(sources.mine(), frames[index], voxels[index])
 
         try:
-            # Deflated files are inflated once for all their frames: by one thread.
-            slow = math.inf if any(f.header.is_deflated for f in frames) else SLOW_READ
             native = [index for index in order if index not in tasks]
-            read_each(native, read, done, cancelled, slow)
+            read_each(native, read, done, cancelled, SLOW_READ)
         finally:
             sources.close()
-        compressed = [
-            Job(index, frames[index].header.path, tasks[index]) for index in order if index in tasks
-        ]
-        if compressed:
-            last = len(compressed) - processes()  # behind them, cores fall idle
-            jobs = [
-                job if place < last else replace(job, task=_alone(tasks[job.index]))
-                for place, job in enumerate(compressed)
-            ]
+        if tasks:
+            jobs = self._jobs(tasks, order)
             decode_all(jobs, lambda index: voxels[index], done, cancelled)
         return volume
+
+    def _jobs(self, tasks: dict[int, FrameTask], order: list[int]) -> list[Job]:
+        frames = self._frames
+        order = [index for index in order if index in tasks]
+        if self._streams and any(frames[index].frames > 1 for index in order):
+            # Frames that share a stream come in its order: it is inflated once.
+            order.sort(key=lambda index: (frames[index].header.file, frames[index].number))
+        last = len(order) - processes()  # behind them, cores fall idle
+        return [
+            Job(
+                index,
+                frames[index].header.path,
+                tasks[index] if place < last else alone(tasks[index]),
+            )
+            for place, index in enumerate(order)
+        ]
 
     def read_slice(self, index: int) -> Volume:
         """Read one slice alone, as a volume of one slice."""
         frame = self._frames[index]
         self._check_codecs()
-        if frame.header.transfer_syntax not in NATIVE:
-            voxels = decode_one(frame.header.path, _alone(self._task(frame)))
+        if _needs_decoder(frame):
+            voxels = decode_one(frame.header.path, alone(self._task(frame)))
         else:
             voxels = allocate(frame.header.path, self._slice_shape(), _type(frame))
             source = _Source()
@@ -233,14 +199,28 @@ class DicomSeries:
             path=str(frame.header.path),
             syntax=frame.header.transfer_syntax,
             layout=layout,
-            fragments=self._fragments(frame),
+            fragments=() if frame.header.is_deflated else self._fragments(frame),
             lookup=(lookup.first, lookup.table.tobytes(), lookup.table.ndim == 2)
             if lookup
             else None,
             tile=frame.tile,
             dtype=_type(frame).str,
             shape=self._slice_shape(),
+            stretch=self._stretch(frame) if frame.header.is_deflated else None,
         )
+
+    def _stretch(self, frame: Frame) -> tuple[Source, int, int, int]:
+        header = frame.header
+        if header.file not in self._streams:
+            try:
+                with FileReader(header.file) as file:
+                    body = deflated_body(file)
+            except OSError as error:
+                raise UnreadableImageError(header.path, _why(error)) from error
+            self._streams[header.file] = Source.of(header.file, body, "deflate")
+        begin, end, first_bit = _bytes_of(frame)
+        offset = _pixels(frame).offset
+        return self._streams[header.file], offset + begin, offset + end, first_bit
 
     def _fragments(self, frame: Frame) -> tuple[Fragment, ...]:
         header = frame.header
@@ -269,14 +249,11 @@ class DicomSeries:
                 self._read_direct(source, frame, target)
                 return
             raw, first_bit = source.frame_bytes(frame)
-            if layout.allocated == 1 or layout.is_packed:
-                array = packed_array(raw, first_bit, layout)
-            else:
-                array = native_array(raw, layout, header.encoding.big_endian)
+            array = native_cells(raw, first_bit, layout, header.encoding.big_endian)
             if layout.is_packed:
                 layout = layout.unpacked
             voxels = finish(array, layout, layout.photometric, _lookup(frame))
-            target[...] = _cut(voxels, frame.tile)
+            target[...] = cut(voxels, frame.tile)
         except (OSError, ValueError) as error:
             raise UnreadableImageError(header.path, _why(error)) from error
 
@@ -320,8 +297,12 @@ def _swaps_bytes(frame: Frame) -> bool:
 
 
 def _needs_work(frame: Frame) -> bool:
-    header = frame.header
-    return header.is_deflated or _swaps_bytes(frame) or tags.ModalityLUTSequence in header.raw
+    return _swaps_bytes(frame) or tags.ModalityLUTSequence in frame.header.raw
+
+
+def _needs_decoder(frame: Frame) -> bool:
+    """Whether C code has to parse the frame's bytes."""
+    return frame.header.transfer_syntax not in NATIVE or frame.header.is_deflated
 
 
 def _lookup(frame: Frame) -> Lookup | None:
@@ -343,7 +324,6 @@ class _Source:
     def __init__(self) -> None:
         self._path = ""
         self._file: FileReader | None = None
-        self._inflated: bytes | None = None
 
     def open(self, path: str) -> FileReader:
         if self._path != path or self._file is None:
@@ -354,27 +334,17 @@ class _Source:
 
     def frame_bytes(self, frame: Frame) -> tuple[bytes, int]:
         """Native bytes of a frame, and the bit at which it begins (one-bit pixels only)."""
-        layout = frame.format
-        number = frame.number if frame.tile is None else 0
-        first = layout.frame_bits * number
-        begin, end = first // 8, -(-(first + layout.frame_bits) // 8)
+        begin, end, first_bit = _bytes_of(frame)
         if _swaps_bytes(frame):
             words = self._bytes(frame, begin // 2 * 2, -(-end // 2) * 2)
             swapped = np.frombuffer(words, ">u2").astype("<u2").tobytes()
-            return swapped[begin % 2 : begin % 2 + end - begin], first % 8
-        return self._bytes(frame, begin, end), first % 8
+            return swapped[begin % 2 : begin % 2 + end - begin], first_bit
+        return self._bytes(frame, begin, end), first_bit
 
     def _bytes(self, frame: Frame, begin: int, end: int) -> bytes:
         header, pixels = frame.header, _pixels(frame)
         file = self.open(header.file)
-        if header.is_deflated:
-            if self._inflated is None:
-                whole = pixels.offset + pixels.length
-                check_memory(header.path, whole)
-                self._inflated = inflate(file, deflated_body(file), whole)
-            raw = self._inflated[pixels.offset + begin : pixels.offset + end]
-        else:
-            raw = file.read(pixels.offset + begin, end - begin)
+        raw = file.read(pixels.offset + begin, end - begin)
         if len(raw) < end - begin:
             raise ValueError("the file ends before its pixel data are complete")
         return raw
@@ -382,7 +352,7 @@ class _Source:
     def close(self) -> None:
         if self._file is not None:
             self._file.__exit__()
-        self._file = self._inflated = None
+        self._file = None
         self._path = ""
 
 

@@ -29,6 +29,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it that are missing, each flushed into the one above.
+
+    mode: of folders that are made. Raises OSError, as mkdir does.
+    """
+    missing = [folder]
+    while not missing[-1].exists() and missing[-1].parent != missing[-1]:
+        missing.append(missing[-1].parent)
+    for made in reversed(missing[:-1]):
+        made.mkdir(mode=mode, exist_ok=True)
+        fsync_folder(made.parent)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by `content`, atomically and durably.
 
@@ -36,7 +49,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
@@ -57,7 +70,7 @@ def write_json(path: Path, value: Any) -> None:
 def append_line(path: Path, line: str) -> None:
     """Append one line to a private text file, flushed to the disk. Raises NotDurableError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         is_new = not path.exists()
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "ab") as stream:
@@ -79,7 +92,7 @@ def new_folder(final: Path) -> Iterator[Path]:
     """
     temporary = final.parent / f".{final.name}.{secrets.token_hex(4)}.part"
     try:
-        temporary.mkdir(parents=True)
+        make_folder(temporary)
         yield temporary
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -109,7 +122,7 @@ def publish_folder(temporary: Path, final: Path) -> None:
                     os.close(handle)
         for folder in [p for p in temporary.rglob("*") if p.is_dir()] + [temporary]:
             fsync_folder(folder)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(final.parent)
         temporary.rename(final)
         fsync_folder(final.parent)
     except OSError as error:

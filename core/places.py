@@ -8,6 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
+from core import durable
+
 HOME_VARIABLE = "SLICELOOP_HOME"
 """Environment variable that moves everything personal into one folder (a *profile*)."""
 
@@ -40,7 +42,7 @@ def _personal(kind: str) -> Path:
     else:
         dirs = platformdirs.PlatformDirs("sliceloop", appauthor=False)
         folder = Path(getattr(dirs, f"user_{kind}_dir"))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    durable.make_folder(folder, 0o700)
     return folder
 
 

@@ -72,7 +72,7 @@ def keep(
     name = f"{journal.stem}-{sequence:012d}-{now:%Y%m%dT%H%M%S}Z.db"
     temporary = folder / f".{name}.part"
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        durable.make_folder(folder, 0o700)
         for left in folder.glob(".*.part*"):  # by a process that was killed
             left.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600))

@@ -63,7 +63,7 @@ class SqliteStore:
             raise DamagedJournalError(path, "there is no such file")
         if not read_only:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                durable.make_folder(path.parent, 0o700)
                 self._lock = WriterLock(path)
                 self._lock.acquire(now)
                 if not path.exists():

@@ -156,13 +156,9 @@ class RunFolder:
         self._note.unlink(missing_ok=True)
 
     def append(self, event: str, **facts: Any) -> Event:
-        """Append an event, flushed to the disk before it returns."""
+        """Append an event, flushed to the disk before it returns. Raises NotDurableError."""
         line: Event = {"event": event, "at": time.time(), **facts}
-        file = self.path / "events.jsonl"
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        durable.append_line(self.path / "events.jsonl", json.dumps(line))
         return line
 
     @property

@@ -77,7 +77,7 @@ def _command_or_path(words: list[str]) -> int:
     first = words[0]
     if not first.startswith("-") and first not in (*COMMANDS, "demo") and Path(first).exists():
         return show([Path(word) for word in words])
-    return guarded(_application(), words)
+    return guarded(command_line(), words)
 
 
 def has_screen() -> bool:
@@ -138,7 +138,8 @@ def _demo(
     return take_shots(folder)
 
 
-def _application() -> typer.Typer:
+def command_line() -> typer.Typer:
+    """The whole command line, the demo included."""
     from core.cli.main import application
 
     root = application()

@@ -274,17 +274,46 @@ class Case:
             return False
         return prediction.slices[index].probabilities[prediction.positive] >= self.threshold
 
-    def next_suspicious(self, direction: int = 1) -> int | None:
-        """Index of the next run of suspicious slices in a direction: its first slice.
+    @property
+    def class_shown(self) -> str:
+        """The class whose probability is looked at along the series; "" without an answer.
 
-        Wraps around. None if there is no suspicious slice other than the run looked at.
+        Of more than two classes the one that was chosen for the heat map, else the finding.
+        """
+        prediction = self._prediction
+        if prediction is None:
+            return ""
+        chosen = self._display.heat_class
+        answer = next(iter(prediction.slices.values()), None)
+        many = answer is not None and len(answer.probabilities) > 2
+        known = answer is not None and chosen in answer.probabilities
+        return chosen if many and known else prediction.positive
+
+    def stands_out(self, index: int) -> bool:
+        """Whether a slice is one to look at for the class that is shown.
+
+        For the finding: from the operating threshold on. For another class there is no measured
+        threshold: where it is the likeliest.
+        """
+        prediction = self._prediction
+        if prediction is None or self.class_shown == prediction.positive:
+            return self.is_suspicious(index)
+        answer = prediction.slices.get(index)
+        if answer is None:
+            return False
+        return max(answer.probabilities, key=lambda k: answer.probabilities[k]) == self.class_shown
+
+    def next_suspicious(self, direction: int = 1) -> int | None:
+        """Index of the next run of slices that stand out in a direction: its first slice.
+
+        Wraps around. None if there is no such slice other than the run looked at.
         """
         count, here = self.navigation.count(), self.navigation.index()
         for offset in range(1, count):
             index = (here + direction * offset) % count
             before = index - 1
-            starts_run = self.is_suspicious(index) and not (
-                before >= 0 and self.is_suspicious(before)
+            starts_run = self.stands_out(index) and not (
+                before >= 0 and self.stands_out(before)
             )
             if starts_run:
                 return index

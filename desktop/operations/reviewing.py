@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from PySide6.QtCore import QTimer
+
 from core import places
 from core.errors import CoreError
 from core.events import Signal
@@ -28,6 +30,9 @@ SeenKey = tuple[str, str, Why]
 
 AUDIT_ONE_IN, LEAST_AUDIT = 9, 5
 """One audit for so many suspects, but at least so many."""
+
+REDRAW_MS = 120
+"""Rest of a threshold that is dragged, after which the queue is made anew."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,13 @@ class Reviewing:
         self._only: Why | None = None
         self._current: QueueItem | None = None
         self.view = QueueView()
+        self._followed: Reading | None = None
+        self._threshold: float | None = None
+        self._later = QTimer(singleShot=True, interval=REDRAW_MS)
+        self._later.timeout.connect(self.refresh)
         for signal in self._signals():
             signal.connect(self._redraw)
+        session.current_changed.connect(self._follow)
         session.added.connect(self._other_slices)
         session.label_set_changed.connect(self._other_slices)
 
@@ -75,10 +85,28 @@ class Reviewing:
 
     def close(self) -> None:
         """Stop listening."""
+        self._later.stop()
+        self._follow(None)
+        self._session.current_changed.disconnect(self._follow)
         for signal in self._signals():
             signal.disconnect(self._redraw)
         self._session.added.disconnect(self._other_slices)
         self._session.label_set_changed.disconnect(self._other_slices)
+
+    def _follow(self, reading: Reading | None) -> None:
+        """Hear when the operating threshold of the series now looked at is moved."""
+        if self._followed is not None:
+            self._followed.case.display_changed.disconnect(self._display_changed)
+        self._followed = reading
+        if reading is not None:
+            self._threshold = reading.case.threshold
+            reading.case.display_changed.connect(self._display_changed)
+
+    def _display_changed(self, _display: object) -> None:
+        threshold = self._followed.case.threshold if self._followed is not None else None
+        if threshold != self._threshold:  # dragged: judged anew once it rests
+            self._threshold = threshold
+            self._later.start()
 
     # ---- what is asked for
 
@@ -166,11 +194,11 @@ class Reviewing:
             self.changed.emit(view)
 
     def _drawn_up(self) -> list[QueueItem]:
-        """The whole queue: a threshold is a model's, so each model's series are judged apart."""
+        """The whole queue: a threshold is a model's or the reader's, so series are judged apart."""
         by_threshold: dict[float, list[SliceState]] = {}
         for reading in self._session:
             prediction = shown(reading)
-            threshold = prediction.threshold if prediction is not None else 0.5
+            threshold = reading.case.threshold if prediction is not None else 0.5
             states = slice_states(reading, self._left_out)
             by_threshold.setdefault(threshold, []).extend(states)
         found = [

@@ -149,13 +149,17 @@ def model(case: Case, index: int, language: str, *, stale: bool = False) -> list
         if not finding:  # the spread is of the finding; what is said here is its absence
             low, high = 1 - high, 1 - low
         words += f" ({percent(low)} – {percent(high)})"
+    extra = []
+    if case.class_shown != prediction.positive:
+        shown = class_name(case, case.class_shown, language)
+        extra = [Line(f"{shown} {percent(answer.probabilities[case.class_shown])}")]
     identity = prediction.model
     which = f"{identity.id} {identity.version}  {identity.weights_sha256[:8]}"
     if stale:
         old = say("stale: the model has changed since")
         dim = appearance.IMAGE.dim
         return [Line(words, dim, bold=True), Line(f"{old}  {which}", dim)]
-    return [Line(words, bold=True, swatch=colour), Line(which, appearance.IMAGE.dim)]
+    return [Line(words, bold=True, swatch=colour), *extra, Line(which, appearance.IMAGE.dim)]
 
 
 def not_predicted(case: Case, index: int, language: str) -> list[Line]:

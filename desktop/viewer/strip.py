@@ -138,7 +138,10 @@ class PredictionStrip(QWidget):
             said = captions.opinion(case, index, self.language)
             parts.append(f"{said[0]} {percent(said[1])}" if said else say("no answer yet"))
             answer = case.prediction.slices.get(index)
-            if answer is not None and answer.spread is not None:
+            if answer is not None and case.class_shown != case.prediction.positive:
+                name = captions.class_name(case, case.class_shown, self.language)
+                parts.append(f"{name} {percent(answer.probabilities[case.class_shown])}")
+            elif answer is not None and answer.spread is not None:
                 low, high = answer.spread
                 parts.append(say("members said {low} – {high}", low=percent(low),
                                  high=percent(high)))  # fmt: skip
@@ -241,6 +244,8 @@ class PredictionStrip(QWidget):
         case = self._case
         if case is None or case.prediction is None or not case.display.answers:
             return False
+        if case.class_shown != case.prediction.positive:
+            return False  # other classes have no operating threshold
         left, _ = self._span()
         return at.x() < left + 2 and abs(at.y() - self._look().height_of(case.threshold)) <= 8
 

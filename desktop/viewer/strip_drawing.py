@@ -13,6 +13,8 @@ from core.models.answers import SeriesPrediction
 from core.models.card import Card
 from core.reading.operating import measured_at
 from desktop import appearance
+from desktop.language import current
+from desktop.viewer.captions import class_name
 from desktop.viewer.words import percent, say
 
 TICKS, BARS_TOP, BARS_BOTTOM = 8.0, 13.0, 11.0
@@ -70,6 +72,12 @@ def draw_cells(painter: QPainter, case: Case, look: Look) -> None:
     if look.stale:
         negative = positive = theme.neutral
     prediction = case.prediction if case.display.answers else None
+    shown, threshold = case.class_shown, case.threshold
+    is_finding = prediction is None or shown == prediction.positive
+    if not is_finding:  # another class's probability: from faint to its own colour
+        threshold = 0.5
+        if not look.stale:
+            negative, positive = theme.line, _colour_of(case, shown)
     first = look.cell(0)
     gap = 1.0 if first.width() >= 5 else 0.0
     whole = look.whole
@@ -84,22 +92,29 @@ def draw_cells(painter: QPainter, case: Case, look: Look) -> None:
                 box = QRectF(area.left(), area.bottom() - 2, area.width() - gap, 2)
                 painter.fillRect(box, QColor(theme.line))
             continue
-        probability = answer.probabilities[prediction.positive]
+        probability = answer.probabilities[shown]
         column = int(area.left() * 2)
         if area.width() < 1 and strongest.get(column, -1.0) >= probability:
             continue
         strongest[column] = probability
-        colour = blend(negative, theme.neutral, positive, probability, case.threshold)
+        colour = blend(negative, theme.neutral, positive, probability, threshold)
         tall = max(area.height() * probability, 2.0)
         bar = QRectF(area.left(), area.bottom() - tall, max(area.width(), 1.0) - gap, tall)
         painter.fillRect(bar, colour)
-    _draw_spread(painter, look, prediction)
+    _draw_spread(painter, look, prediction if is_finding else None)
     _draw_ticks(painter, case, look)
-    if prediction is not None:
+    if prediction is not None and is_finding:
         _draw_threshold(painter, case, look)
     painter.setPen(QPen(QColor(theme.line), 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(whole.adjusted(-0.5, -0.5, 0.5, 0.5))
+
+
+def _colour_of(case: Case, class_id: str) -> str:
+    try:
+        return case.label_set.find(class_id).colour
+    except KeyError:  # a class that this label set does not know
+        return appearance.theme().accent
 
 
 def _draw_spread(painter: QPainter, look: Look, prediction: SeriesPrediction | None) -> None:
@@ -178,7 +193,7 @@ def draw_summary(painter: QPainter, case: Case, look: Look) -> None:
     theme = appearance.theme()
     left = look.width - SUMMARY_WIDTH + 4
     area = QRectF(left, BARS_TOP - 8, SUMMARY_WIDTH - 10, look.height - 8)
-    found = sum(case.is_suspicious(k) for k in prediction.slices)
+    found = sum(case.stands_out(k) for k in prediction.slices)
     counted = say("{found} of {all} slices", found=found, all=case.navigation.count())
     whole = prediction.series_probability
     if whole is None:
@@ -200,6 +215,9 @@ def draw_summary(painter: QPainter, case: Case, look: Look) -> None:
             lines[1] = (moved, theme.dim, False)
         if conflict:
             lines[1] = (say("⚑ slices disagree"), theme.warning, False)
+    if case.class_shown != prediction.positive:
+        name = class_name(case, case.class_shown, current())
+        lines = [(name, _colour_of(case, case.class_shown), True), (counted, theme.dim, False)]
     for row, (text, colour, bold) in enumerate(lines):
         painter.setFont(appearance.font(appearance.TEXT_PX - 1, bold=bold))
         painter.setPen(QColor(colour))

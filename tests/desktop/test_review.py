@@ -187,6 +187,26 @@ def test_one_reason_can_be_worked_through_alone(qtbot: QtBot, bench: Bench) -> N
     assert panel.list.count() == len(items)
 
 
+def test_the_queue_judges_by_the_threshold_that_the_reader_set(
+    qtbot: QtBot, bench: Bench
+) -> None:
+    reading = answered(qtbot, bench)
+    reviewing = bench.app.operations.reviewing
+
+    def thresholds() -> set[float]:
+        facts = [dict(item.facts) for item in reviewing.view.items]
+        return {item["threshold"] for item in facts if "threshold" in item}
+
+    before = thresholds()
+    prediction = reading.case.prediction
+    assert prediction is not None and thresholds() <= {prediction.threshold}
+    near = round(prediction.slices[3].probabilities[prediction.positive] + 0.001, 4)
+    reading.case.show(threshold=near)  # slice 3 is undecided there
+    qtbot.waitUntil(lambda: thresholds() == {near})
+    reading.case.show(threshold=None)
+    qtbot.waitUntil(lambda: thresholds() == before)
+
+
 def test_a_second_model_that_disagrees_is_a_reason(
     qtbot: QtBot, bench: Bench, tmp_path: Path
 ) -> None:

@@ -4,9 +4,10 @@ from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QColor, QHelpEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
+from core.models.answers import SeriesPrediction, SlicePrediction
 from desktop.viewer.strip import SIDE, PredictionStrip
 from desktop.viewer.strip_drawing import blend
-from tests.desktop.viewer.making import drag, grab, make_case, predict, settle, wheel
+from tests.desktop.viewer.making import MODEL, drag, grab, make_case, predict, settle, wheel
 
 
 @pytest.fixture
@@ -138,3 +139,25 @@ def test_nothing_is_shown_in_read_first_mode_or_without_a_case(strip, case):
     strip.set_case(None)
     settle()
     assert grab(strip).any()
+
+
+def test_among_many_classes_the_strip_follows_the_class_that_is_chosen(strip, case):
+    prediction = SeriesPrediction(MODEL, "hemorrhage", 0.5)
+    for index in range(10):
+        other = 0.8 if index in (6, 7) else 0.1
+        parts = {"hemorrhage": 0.15, "no_hemorrhage": 0.85 - other, "fracture": other}
+        prediction.slices[index] = SlicePrediction(index, parts)
+    case.expect(prediction)
+    strip.set_case(case)
+    assert case.next_suspicious() is None  # no hemorrhage anywhere
+    before = grab(strip)
+    case.show(heat_class="fracture")
+    assert case.class_shown == "fracture"
+    assert case.next_suspicious() == 6
+    assert "fracture 80 %" in strip.describe(6)
+    after = grab(strip)
+    tall, low = strip.cell(6), strip.cell(2)
+    row = int(tall.top() + tall.height() * 0.4)  # at 60 %: reached by 80 %, not by 10 %
+    assert np.ptp(after[row, int(tall.center().x())].astype(int)) > 20
+    assert np.ptp(after[row, int(low.center().x())].astype(int)) < 12
+    assert (before != after).any()

@@ -29,7 +29,8 @@ class Material:
     groups: int64 (n,), patients. neighbours: row, reach → rows around it in its series. train,
     validation: rows of them; validation may be empty. marks: what readers marked on training
     slices, if anything. scored: rows that the trained weights are asked of at the end, where they
-    are not the validation's.
+    are not the validation's. pixels_key: what the pixels are, under which caches may keep what
+    is made of them; "" where nobody knows.
     """
 
     pixels: NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Material:
     validation: Rows
     marks: Marks | None = None
     scored: Rows | None = None
+    pixels_key: str = ""
 
 
 class Learner(nn.Module):

@@ -24,6 +24,7 @@ from core.retraining.learning import Plateau, freeze, make_optimiser, set_rate, 
 from core.retraining.objective import Objective
 from core.retraining.recipe import Recipe
 from core.retraining.sampling import epoch_rows
+from core.retraining.trunk_features import learn_head
 
 _EVALUATION_BATCH = 32
 _EVALUATION_VALUES = 2**22
@@ -97,6 +98,10 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     progress = _resume(place / "last", model, averaged, optimiser)
     plateau = Plateau(how, progress.plateau)
     objective = Objective(material.targets, material.train, recipe.loss, recipe.auxiliary_weight)
+    if progress.epoch == 0 and recipe.network.feature_epochs:
+        learn_head(model.to(fabric.device), material, recipe, objective, seed)
+        averaged.load_state_dict(model.state_dict())
+        freeze(model, recipe.network)
     learner, optimiser = fabric.setup(Learner(model), optimiser)
 
     positive = (material.targets.label == material.targets.positive).numpy()[material.train]

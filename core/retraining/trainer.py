@@ -135,6 +135,7 @@ class _Run:
             train,
             validation,
             marks_of(dataset, learnt, self.recipe.preprocessing),
+            pixels_key=f"{dataset.manifest.id} {self.recipe.preprocessing.model_dump_json()}",
         )
         self._check_enough(dataset, material)
         if fold is not None:

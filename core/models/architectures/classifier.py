@@ -77,7 +77,7 @@ class Classifier(nn.Module):
 
     def classify(self, maps: Tensor) -> Tensor:
         """Logits from feature maps."""
-        logits: Tensor = self.head(self.dropout(self._pool(maps)))
+        logits: Tensor = self.head(self.dropout(self.pooled(maps)))
         return logits
 
     def grid(self, maps: Tensor) -> Tensor:
@@ -86,7 +86,8 @@ class Classifier(nn.Module):
             return cast(_OwnPool, self.trunk).grid(maps)
         return maps
 
-    def _pool(self, maps: Tensor) -> Tensor:
+    def pooled(self, maps: Tensor) -> Tensor:
+        """What the head reads of feature maps, (n, features)."""
         if hasattr(self.trunk, "pool"):
             return cast(_OwnPool, self.trunk).pool(maps)
         return maps.flatten(2).mean(dim=2)

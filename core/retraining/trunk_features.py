@@ -1,0 +1,127 @@
+"""The head learns first, from features of a trunk that stands still: computed once, then kept.
+
+Features are of prepared pixels without variation. They are kept under what the pixels are and the
+trunk's weights, so that another run on the same set from the same model starts with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core import durable, places
+from core.models.architectures.classifier import Classifier, normalise
+from core.retraining.batches import Material, Rows
+from core.retraining.learning import rate
+from core.retraining.objective import Objective
+from core.retraining.recipe import Recipe
+
+_BATCH = 256
+_VALUES = 2**22
+"""Rows of a step of the head; most values that pass the trunk at once."""
+
+
+def learn_head(
+    model: Classifier, material: Material, recipe: Recipe, objective: Objective, seed: int
+) -> None:
+    """Train the head alone for the recipe's `feature_epochs`; the trunk does not change.
+
+    The same on every process that trains together: everything follows from seed and rows.
+    """
+    epochs, how = recipe.network.feature_epochs, recipe.optimiser
+    features = trunk_features(model, material, recipe)
+    random = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    device = next(model.parameters()).device
+    model.head.requires_grad_(True)
+    model.train()
+    optimiser = torch.optim.AdamW(model.head.parameters(), weight_decay=how.weight_decay)
+    batches = -(-len(material.train) // _BATCH)
+    for step in range(epochs * batches):
+        if step % batches == 0:
+            order = random.permutation(material.train)
+        for group in optimiser.param_groups:
+            group["lr"] = how.head_learning_rate * rate(step / (epochs * batches), how)
+        rows = order[(step % batches) * _BATCH :][:_BATCH]
+        seen = torch.from_numpy(features[rows]).to(device)
+        wanted = material.targets.of(rows, recipe.label_smoothing).to(device)
+        loss = objective(model.head(model.dropout(seen)), wanted)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+
+
+def trunk_features(
+    model: Classifier, material: Material, recipe: Recipe, folder: Path | None = None
+) -> NDArray[np.float32]:
+    """What the head reads of each row, (n, features), mapped; only rows that learn are filled.
+
+    Kept in the cache if the material says what its pixels are.
+    """
+    rows = np.sort(material.train)
+    place = None
+    if material.pixels_key:
+        key = _key(model, material.pixels_key, rows)
+        place = (folder or places.cache_folder() / "features") / f"{key}.npy"
+        found = _kept(place, len(material.pixels))
+        if found is not None:
+            return found
+    made = _computed(model, material, recipe, rows)
+    if place is not None:
+        _keep(place, made)
+    return made
+
+
+def _computed(
+    model: Classifier, material: Material, recipe: Recipe, rows: Rows
+) -> NDArray[np.float32]:
+    spec, device = recipe.preprocessing, next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    at_once = max(1, min(32, _VALUES // material.pixels[0].size))
+    found: NDArray[np.float32] | None = None
+    for start in range(0, len(rows), at_once):
+        chosen = rows[start : start + at_once]
+        pixels = torch.from_numpy(material.pixels[chosen]).to(device)
+        with torch.inference_mode():
+            pooled = model.pooled(model.maps(normalise(pixels, spec.mean, spec.std)))
+        if found is None:
+            found = np.zeros((len(material.pixels), pooled.shape[1]), np.float32)
+        found[chosen] = pooled.float().cpu().numpy()
+    model.train(was_training)
+    if found is None:
+        raise ValueError("there is nothing to learn from")
+    return found
+
+
+def _key(model: Classifier, pixels: str, rows: Rows) -> str:
+    digest = hashlib.sha256(pixels.encode())
+    digest.update(rows.astype("<i8").tobytes())
+    state: dict[str, Tensor] = model.trunk.state_dict()
+    for name, tensor in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _kept(place: Path, count: int) -> NDArray[np.float32] | None:
+    try:
+        found: NDArray[np.float32] = np.load(place, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found if found.ndim == 2 and len(found) == count else None
+
+
+def _keep(place: Path, features: NDArray[np.float32]) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary: Any = place.with_name(f".{place.stem}.{os.getpid()}.npy")
+    np.save(temporary, features, allow_pickle=False)
+    temporary.replace(place)
+    durable.fsync_folder(place.parent)

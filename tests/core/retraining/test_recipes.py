@@ -1,0 +1,127 @@
+"""Every recipe that ships trains: one step at a small size, as the trainer would take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.models.architectures.classifier import Classifier
+from core.retraining import checkpoint
+from core.retraining.batches import Material
+from core.retraining.devices import make_fabric
+from core.retraining.fit import fit
+from core.retraining.objective import Targets
+from core.retraining.recipe import available, load_recipe
+from core.retraining.trunk_features import trunk_features
+
+
+class Silent:
+    def report(self, event: str, **facts: object) -> None:
+        pass
+
+    def stop_asked(self) -> bool:
+        return False
+
+    def show(self, epoch: int, images: torch.Tensor) -> None:
+        pass
+
+
+def material(shape: tuple[int, ...], key: str = "") -> Material:
+    pixels = np.random.default_rng(0).integers(0, 255, (6, *shape), dtype=np.uint8)
+    labels = torch.tensor([0, 1, 0, 1, 0, 1])
+    targets = Targets(2, 1, labels, torch.zeros(6, 0))
+    rows = np.arange(6)
+    return Material(
+        pixels, targets, rows, lambda row, reach: [row] * (2 * reach + 1), rows[:4], rows[4:],
+        pixels_key=key,
+    )  # fmt: skip
+
+
+def small(name: str, **changes: object) -> object:
+    recipe = load_recipe(name)
+    side = 32 if recipe.preprocessing.dimensions == 3 else 64
+    settings = {
+        "preprocessing.size": side,
+        "network.pretrained": False,
+        "network.feature_epochs": min(recipe.network.feature_epochs, 2),
+        "sampling.slices_per_epoch": 0,
+        "optimiser.batch_size": 4,
+        "optimiser.accumulate": 1,
+        "stopping.epochs": 1,
+        **changes,
+    }
+    return load_recipe(name, settings)
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_shipped_recipe_trains_a_step(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Writing 100 MB of a large network's state costs more than its step, and is tested elsewhere.
+    monkeypatch.setattr(checkpoint, "save", lambda *_: None)
+    recipe = small(name)
+    spec, network = recipe.preprocessing, recipe.network
+    torch.manual_seed(0)
+    options = dict(network.options)
+    if "image_size" in options:
+        options["image_size"] = spec.size
+    model = Classifier(network.family, 1, spec.channels, network.dropout, **options)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fitted = fit(
+        model,
+        material(spec.input_shape),
+        recipe,
+        make_fabric("32-true"),
+        seed=0,
+        place=tmp_path,
+        watcher=Silent(),
+    )
+    assert fitted is not None and np.isfinite(fitted.logits).all()
+    assert len(fitted.history) == 1 and np.isfinite(fitted.history[0]["train_loss"])
+    changed = [name for name, value in fitted.state.items() if not torch.equal(value, before[name])]
+    assert any(name.startswith("head") for name in changed)
+
+
+def test_the_seed_recipe_cannot_stop_before_its_thirtieth_epoch() -> None:
+    recipe = load_recipe("alzheimer-3d")
+    assert (recipe.stopping.min_epochs, recipe.folds, recipe.publish) == (30, 5, "folds")
+    assert recipe.preprocessing.input_shape == (1, 128, 128, 128)
+
+
+def test_features_of_a_trunk_are_kept_by_pixels_and_weights(tmp_path: Path) -> None:
+    recipe = small("quick-retrain")
+    shape = recipe.preprocessing.input_shape
+    model = Classifier("plain-cnn", 1, shape[0]).eval()
+    first = trunk_features(model, material(shape, "these"), recipe, tmp_path)
+    assert first.shape[0] == 6 and first[:4].any() and not first[4:].any()
+    again = trunk_features(model, material(shape, "these"), recipe, tmp_path)
+    assert isinstance(again, np.memmap) and np.array_equal(first, again)
+    assert len(list(tmp_path.iterdir())) == 1
+    trunk_features(model, material(shape, "others"), recipe, tmp_path)
+    with torch.no_grad():
+        next(model.trunk.parameters()).add_(1.0)
+    moved = trunk_features(model, material(shape, "these"), recipe, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3 and not np.array_equal(first, moved)
+
+
+def test_a_head_learns_from_features_and_the_trunk_stays(tmp_path: Path) -> None:
+    """With nothing but feature epochs that matter, training pictures are told apart."""
+    recipe = small(
+        "quick-retrain", **{"network.feature_epochs": 300, "optimiser.learning_rate": 1e-12,
+                            "optimiser.head_learning_rate": 2e-2, "network.dropout": 0.0,
+                            "optimiser.ema": 0.0},
+    )  # fmt: skip
+    data = material(recipe.preprocessing.input_shape)
+    data.pixels[1::2, :, 20:40, 20:40] = 255
+    torch.manual_seed(0)
+    model = Classifier("plain-cnn", 1, recipe.preprocessing.channels)
+    before = {name: value.clone() for name, value in model.trunk.state_dict().items()}
+    fitted = fit(
+        model, data, recipe, make_fabric("32-true"), seed=0, place=tmp_path, watcher=Silent()
+    )
+    assert fitted is not None and fitted.logits[1, 0] > fitted.logits[0, 0]
+    for name, value in before.items():
+        assert torch.allclose(fitted.state[f"trunk.{name}"], value, atol=1e-6)

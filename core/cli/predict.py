@@ -15,7 +15,7 @@ from rich.progress import Progress
 from core import durable
 from core.errors import UnsuitableInputError
 from core.imaging.opening import open_path
-from core.imaging.volume import Series
+from core.imaging.volume import Series, Volume
 from core.models import guard
 from core.models.aggregation import conflict, series_probability
 from core.models.answers import SlicePrediction
@@ -42,6 +42,7 @@ def command(  # noqa: PLR0917 - options of the command line
 ) -> None:
     """Write `predictions.json` and `slices.csv`; with --explain overlays as PNG, too.
 
+    A model of volumes gives one answer a volume, and its heat map on the voxels as NIfTI.
     Series that the model was not made for are left out, with the reason; if that is all of
     them, the command fails.
     """
@@ -82,16 +83,8 @@ def command(  # noqa: PLR0917 - options of the command line
             answered.append(facts)
             rows += _rows(series, card, ordered)
             if explain:
-                from core.models.overlays import CUT, UNIT, write_overlays
-
-                folder = out / "overlays" / f"{len(answered):03d}"
-                top = write_overlays(folder, volume, ordered, card)
-                facts["heat_maps"] = {
-                    "class": explain_class or card.positive,
-                    "top": top,
-                    "cut": CUT,
-                    "unit": UNIT,
-                }
+                written = _write_maps(out, f"{len(answered):03d}", volume, ordered, card)
+                facts["heat_maps"] = {"class": explain_class or card.positive, **written}
     if not answered:
         first = refused[0]["reasons"] if refused else ["there is no series"]
         raise UnsuitableInputError(card.id, tuple(first))
@@ -111,12 +104,37 @@ def command(  # noqa: PLR0917 - options of the command line
     durable.write_bytes(out / "slices.csv", _table(card, rows).encode())
     for item in refused:
         typer.echo(f"left out: {'; '.join(item['reasons'])}", err=True)
-    count = sum(len(item["slices"]) for item in answered)
-    called = sum(item["slices_called"] for item in answered)
-    typer.echo(
-        f"{count} slices of {len(answered)} series answered by {card.id}; "
-        f"{called} at or above the operating threshold {card.threshold:.3f}. "
-        "Not for diagnostic use."
+    typer.echo(_summary(card, answered))
+
+
+def _write_maps(
+    out: Path, name: str, volume: Volume, answers: list[SlicePrediction], card: Card
+) -> dict[str, Any]:
+    """Overlays of a series as pictures; of a model of volumes the map itself, too."""
+    from core.models.overlays import CUT, UNIT, write_overlays
+
+    top = write_overlays(out / "overlays" / name, volume, answers, card)
+    facts: dict[str, Any] = {"top": top, "cut": CUT, "unit": UNIT}
+    if answers[0].of_volume:
+        from core.models.heat_files import evidence_volume, write_evidence
+
+        facts["volume"] = f"heat-maps/{name}.nii.gz"
+        evidence = evidence_volume(answers, volume.summary.shape)
+        write_evidence(out / facts["volume"], evidence, volume.geometry)
+    return facts
+
+
+def _summary(card: Card, answered: list[dict[str, Any]]) -> str:
+    if card.preprocessing.dimensions == 3:
+        counted = f"{len(answered)} {'volume' if len(answered) == 1 else 'volumes'} answered"
+        called = sum(item["called"] for item in answered)
+    else:
+        count = sum(len(item["slices"]) for item in answered)
+        counted = f"{count} slices of {len(answered)} series answered"
+        called = sum(item["slices_called"] for item in answered)
+    return (
+        f"{counted} by {card.id}; {called} at or above the operating threshold "
+        f"{card.threshold:.3f}. Not for diagnostic use."
     )
 
 
@@ -139,7 +157,9 @@ def _series_facts(
     series: Series, card: Card, answers: list[SlicePrediction], explained: str
 ) -> dict[str, Any]:
     shares = [answer.probabilities[card.positive] for answer in answers]
-    return {
+    whole = series_probability(card, answers)
+    first = answers[0]
+    facts: dict[str, Any] = {
         "uid": series.summary.uid,
         "case_id": series.summary.case_id,
         "modality": series.summary.modality,
@@ -149,9 +169,23 @@ def _series_facts(
             for warning in series.summary.warnings
         ],
         "cautions": list(guard.cautions(card, series.summary)),
-        "series_probability": series_probability(card, answers),
-        "series_rule": card.series_rule.how,
+        "series_probability": whole,
+        "called": whole >= (card.series_threshold or card.threshold),
         "conflict": conflict(card, answers),
+    }
+    if first.of_volume:
+        return {
+            **facts,
+            "probabilities": first.probabilities,
+            "explained_class_is_predicted": first.predicts(
+                explained, card.positive, card.threshold, card.labelling
+            ),
+            **({"spread": list(first.spread)} if first.spread else {}),
+            "slices": [],
+        }
+    return {
+        **facts,
+        "series_rule": card.series_rule.how,
         "slices_called": sum(share >= card.threshold for share in shares),
         "slices": [
             {
@@ -170,6 +204,12 @@ def _series_facts(
 
 
 def _rows(series: Series, card: Card, answers: list[SlicePrediction]) -> list[list[Any]]:
+    """A row a slice; of a volume one, whose slice is empty."""
+    if answers[0].of_volume:
+        answer = answers[0]
+        shares = [f"{answer.probabilities[name]:.6f}" for name in card.classes]
+        called = int(answer.probabilities[card.positive] >= card.threshold)
+        return [[series.summary.uid, "", "", *shares, called]]
     return [
         [
             series.summary.uid,

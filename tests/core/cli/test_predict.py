@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
 from core.bench.series_maker import make_series
 from core.cli.main import run
+from core.imaging.intensity import Quantity
+from core.models.card import Accepts, Preprocessing
 from tests.core.models.making import make_model, network
 
 
@@ -48,6 +51,50 @@ def test_answers_and_heat_maps_become_files(series: Path, tmp_path: Path) -> Non
     if one["heat_maps"]["top"] > 0:
         with Image.open(out / "overlays" / "001" / "colour-bar.png") as bar:
             assert bar.size == (120, 276)
+
+
+def test_a_folder_of_volumes_gets_one_answer_each_and_maps_on_the_voxels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import SimpleITK
+
+    (tmp_path / "nii").mkdir()
+    random = np.random.default_rng(0)
+    affine: tuple[float, ...] = (1, 0, 0, 0, 0, 1, 0, -1, 0)  # coronal slices
+    for name in ("a", "b"):
+        voxels = random.normal(100, 20, (12, 20, 24)).astype(np.float32)
+        image = SimpleITK.GetImageFromArray(voxels)
+        image.SetSpacing((1.0, 1.5, 4.0))
+        image.SetOrigin((-10.0, 20.0, 30.0))
+        image.SetDirection(affine)
+        SimpleITK.WriteImage(image, str(tmp_path / "nii" / f"{name}.nii.gz"))
+    cube = Preprocessing(dimensions=3, size=32, crop="whole")
+    make_model(
+        tmp_path / "m",
+        family="resnet3d",
+        options={"widths": [4, 4, 4, 4]},
+        preprocessing=cube,
+        members=5,
+        accepts=Accepts(quantities=(Quantity.SIGNAL,)),
+    )
+    code, out = _predict(tmp_path / "nii", tmp_path / "m", "--explain", "--runtime", "torch")
+    assert code == 0
+    assert "2 volumes answered" in capsys.readouterr().out
+    found = json.loads((out / "predictions.json").read_text())
+    assert len(found["series"]) == 2
+    for number, one in enumerate(found["series"], start=1):
+        share = one["probabilities"]["hemorrhage"]
+        assert one["series_probability"] == share
+        assert one["spread"][0] <= share <= one["spread"][1]
+        assert one["spread"][0] < one["spread"][1]
+        assert one["slices"] == []
+        assert one["heat_maps"]["volume"] == f"heat-maps/{number:03d}.nii.gz"
+        evidence = SimpleITK.ReadImage(str(out / one["heat_maps"]["volume"]))
+        assert evidence.GetSize() == image.GetSize()
+        for fact in ("GetSpacing", "GetOrigin", "GetDirection"):
+            assert getattr(evidence, fact)() == pytest.approx(getattr(image, fact)(), abs=1e-5)
+    rows = (out / "slices.csv").read_text().splitlines()
+    assert len(rows) == 3
 
 
 @pytest.mark.parametrize(

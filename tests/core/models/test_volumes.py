@@ -10,9 +10,12 @@ import torch
 
 from core.imaging.geometry import Geometry, Plane
 from core.imaging.intensity import Quantity
+from core.imaging.opening import open_path
 from core.imaging.volume import Volume
 from core.models import heat
+from core.models.answers import SlicePrediction
 from core.models.card import Preprocessing
+from core.models.heat_files import evidence_volume, write_evidence
 from core.models.predictor import load_predictor
 from core.models.volumes import Axes, axes_of, prepare_volume, slice_maps
 from tests.core.models.making import make_model, volume
@@ -100,6 +103,33 @@ def test_a_3d_model_answers_for_the_volume(tmp_path: Path) -> None:
     assert len({answer.probabilities["hemorrhage"] for answer in answers}) == 1
     assert all(answer.heat_map is not None for answer in answers)
     assert answers[0].heat_map.values.shape == (1, 1)  # type: ignore[union-attr]
+
+
+def test_a_heat_map_s_file_opens_on_the_voxels_in_all_three_planes(tmp_path: Path) -> None:
+    block = _block()
+    geometry = Geometry(block.voxels.shape, _affine((2, 0, 1), (-1, 1, -1)))  # type: ignore[arg-type]
+    case = volume(block.voxels, geometry=geometry)
+    prepared = prepare_volume(case, _spec(size=40))
+    maps = slice_maps(prepared.pixels[0].astype(np.float32), prepared, "x", case.slices)
+    answers = [SlicePrediction(k, {}, one) for k, one in enumerate(maps)]
+    evidence = evidence_volume(answers, case.summary.shape)
+    write_evidence(tmp_path / "map.nii.gz", evidence, geometry)
+    # The images through the same way: an opened file's axes need not be those it was made of.
+    write_evidence(tmp_path / "images.nii.gz", block.voxels.astype(np.float32), geometry)
+    again, images = (
+        open_path(tmp_path / f"{name}.nii.gz").series[0].load() for name in ("map", "images")
+    )
+    np.testing.assert_allclose(again.geometry.affine, images.geometry.affine, atol=1e-4)
+    corner = geometry.to_patient((2, 20, 4))
+    inside = np.linalg.solve(images.geometry.affine, [*corner, 1.0])[:3].round().astype(int)
+    assert images.voxels[tuple(inside)] == 80
+    bright = np.asarray(images.voxels) > 0
+    for plane, axis in ((Plane.SLICE, 0), (Plane.ROW, 1), (Plane.COLUMN, 2)):
+        middle = int(np.argwhere(bright)[:, axis].mean())
+        shown = again.values(plane, middle)
+        there = np.take(bright, middle, axis=axis)
+        assert shown[there].min() > 100
+        assert shown[~there].mean() < 25
 
 
 def test_colour_and_grey_volumes_pass() -> None:

@@ -225,14 +225,32 @@ def passed(source: Source, begin: int, end: int, is_end: bool = False) -> Iterat
         yield Passed(source, end, end, True)
 
 
+class Inflating:
+    """A compressed stream whose beginning is asked for bit by bit."""
+
+    def __init__(self, path: Path, offset: int, kind: str) -> None:
+        self._path = path
+        self._source = Source.of(path, offset, kind)
+        self._at = 0
+
+    def more(self, most: int) -> bytes:
+        """Up to `most` bytes that follow; fewer only where the stream ends.
+
+        Raises UnreadableImageError or DecoderDiedError.
+        """
+        parts: list[bytes] = []
+        self._at += _hand_over(
+            self._path, self._source, self._at, most, lambda piece: parts.append(bytes(piece))
+        )
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 def inflated(path: Path, offset: int, kind: str, most: int) -> bytes:
     """Up to `most` bytes of a compressed stream; fewer only where it ends before.
 
     Raises UnreadableImageError or DecoderDiedError.
     """
-    parts: list[bytes] = []
-    inflate_into(path, offset, kind, most, lambda piece: parts.append(bytes(piece)))
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return Inflating(path, offset, kind).more(most)
 
 
 def inflate_into(
@@ -248,9 +266,20 @@ def inflate_into(
     take: gets pieces that are gone when it returns. Raises UnreadableImageError,
     DecoderDiedError, CancelledError.
     """
-    source = Source.of(path, offset, kind)
+    return _hand_over(path, Source.of(path, offset, kind), 0, most, take, cancelled)
+
+
+def _hand_over(
+    path: Path,
+    source: Source,
+    begin: int,
+    most: int,
+    take: Callable[[memoryview], object],
+    cancelled: Cancelled | None = None,
+) -> int:
     work = Shared(
-        Job(at, path, Piece(source, at, min(PIECE, most - at))) for at in range(0, most, PIECE)
+        Job(at, path, Piece(source, begin + at, min(PIECE, most - at)))
+        for at in range(0, most, PIECE)
     )
     found = 0
 

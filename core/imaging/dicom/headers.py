@@ -26,7 +26,7 @@ from core.imaging.dicom.walk import (
     items,
     walk,
 )
-from core.imaging.inflation import inflated
+from core.imaging.inflation import Inflating
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -466,8 +466,10 @@ def _encoding(syntax: str, first: bytes) -> Encoding:
 
 def _parse_deflated(path: Path, file: FileReader, body: int, sop_class: str) -> Header:
     size = _FIRST_INFLATED
+    stream = Inflating(path, body, "deflate")
+    data = b""
     while True:
-        data = inflated(path, body, "deflate", size)
+        data += stream.more(size - len(data))
 
         def read(offset: int, count: int, data: bytes = data) -> bytes:
             return data[offset : offset + count]
@@ -484,7 +486,7 @@ def _parse_deflated(path: Path, file: FileReader, body: int, sop_class: str) -> 
             return Header(str(path), file.size, DEFLATED, encoding, raw, pixels, sop_class)
         if size >= _LARGEST_DEFLATED_HEADER:
             raise TooLargeError(path, size, _LARGEST_DEFLATED_HEADER)
-        size *= 8
+        size = min(size * 16, _LARGEST_DEFLATED_HEADER)
 
 
 def deflated_body(file: FileReader) -> int:

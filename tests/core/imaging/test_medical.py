@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import CoreError, TooLargeError, UnreadableImageError
+from core.errors import CancelledError, CoreError, TooLargeError, UnreadableImageError
 from core.imaging.geometry import Plane
 from core.imaging.opening import open_path
 
@@ -220,6 +220,62 @@ def test_the_same_bytes_are_an_image_where_lengths_agree(tmp_path: Path) -> None
         path = tmp_path / f"v{i}"
         path.write_bytes(content)
         assert (open_path(path).series[0].load().voxels == ord("x")).all()
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bz2"])
+def test_what_parallel_packers_write_is_one_stream(tmp_path: Path, kind: str) -> None:
+    """Several members, one behind the other; and nothing may follow what the header states."""
+    import bz2
+
+    pack = gzip.compress if kind == "gzip" else bz2.compress
+    voxels = np.arange(64, dtype="<u2").tobytes()
+    head = (
+        "NRRD0004\ntype: ushort\ndimension: 3\nsizes: 4 4 4\nendian: little\n"
+        f"encoding: {'gzip' if kind == 'gzip' else 'bzip2'}\n\n"
+    ).encode()
+    path = tmp_path / "a.nrrd"
+    path.write_bytes(head + pack(voxels[:50]) + pack(voxels[50:]))
+    volume = open_path(path).series[0].load()
+    assert volume.voxels.reshape(-1).tolist() == list(range(64))
+    path.write_bytes(head + pack(voxels[:50]) + pack(voxels[50:]) + pack(b"x"))
+    with pytest.raises(UnreadableImageError, match="more than"):
+        open_path(path).series[0].load()
+
+
+def test_a_compressed_volume_is_shown_slice_by_slice_and_can_be_cancelled(tmp_path: Path) -> None:
+
+    voxels = np.random.default_rng(0).integers(0, 9, (12, 512, 512)).astype("<i2")
+    head = (
+        b"NRRD0004\ntype: short\ndimension: 3\nsizes: 512 512 12\nendian: little\n"
+        b"encoding: gzip\n\n"
+    )
+    path = tmp_path / "a.nrrd"
+    path.write_bytes(head + gzip.compress(voxels.tobytes(), 1))
+    series = open_path(path).series[0]
+    shown: list[int] = []
+    volume = series.load(on_slice=lambda _, index: shown.append(index))
+    assert (volume.voxels == voxels).all()
+    assert shown == list(range(12))
+    assert (series.read_slice(7).voxels[0] == voxels[7]).all()
+    shown.clear()
+    with pytest.raises(CancelledError):
+        series.load(on_slice=lambda _, index: shown.append(index), cancelled=lambda: bool(shown))
+    assert 0 < len(shown) < 12
+
+
+def test_nothing_is_inflated_in_this_process() -> None:
+    """zlib and bzip2 are C code that parses: they run where they may die."""
+    import ast
+
+    import core.imaging
+
+    (root,) = core.imaging.__path__
+    for path in Path(root).rglob("*.py"):
+        if path.name in ("inflation.py", "codecs.py"):  # what decoder processes run
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = node.attr if isinstance(node, ast.Attribute) else ""
+            assert not name.startswith(("decompress", "BZ2", "LZMA")), f"{path.name}: {name}"
 
 
 def test_a_bomb_is_refused_before_it_is_inflated(tmp_path: Path) -> None:

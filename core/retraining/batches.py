@@ -16,6 +16,7 @@ from core.models.architectures.classifier import Classifier, normalise
 from core.retraining.attention import Marks, explanation_loss
 from core.retraining.augmentation import draw, mixing, move, vary
 from core.retraining.objective import Objective, Targets, Wanted
+from core.retraining.prepared import Pixels
 from core.retraining.recipe import Recipe
 
 Rows = NDArray[np.int64]
@@ -25,7 +26,7 @@ Rows = NDArray[np.int64]
 class Material:
     """What a fit learns from.
 
-    pixels: uint8 (n, channels, size, size), or of volumes (n, 1, size, size, size), mapped.
+    pixels: uint8 (n, channels, size, size), or of volumes (n, 1, size, size, size).
     groups: int64 (n,), patients. neighbours: row, reach → rows around it in its series. train,
     validation: rows of them; validation may be empty. marks: what readers marked on training
     slices, if anything. scored: rows that the trained weights are asked of at the end, where they
@@ -33,7 +34,7 @@ class Material:
     is made of them; "" where nobody knows.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Pixels
     targets: Targets
     groups: Rows
     neighbours: Callable[[int, int], list[int]]

@@ -91,7 +91,7 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     and the curve goes on as if it had never been interrupted.
     """
     how, leads = recipe.optimiser, fabric.global_rank == 0
-    model = model.to(memory_format=memory_format(material.pixels.ndim))
+    model = model.to(memory_format=memory_format(len(material.pixels.shape)))
     averaged = copy.deepcopy(model).eval().requires_grad_(False).to(fabric.device)
     freeze(model, recipe.network)
     optimiser = make_optimiser(model, how)

@@ -7,6 +7,7 @@ trunk's weights, so that another run on the same set from the same model starts 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def trunk_features(
     if material.pixels_key:
         key = _key(model, material.pixels_key, rows)
         place = (folder or places.cache_folder() / "features") / f"{key}.npy"
-        found = _kept(place, len(material.pixels))
+        found = _kept(place, material.pixels.shape[0])
         if found is not None:
             return found
     made = _computed(model, material, recipe, rows)
@@ -85,7 +86,7 @@ def _computed(
     spec, device = recipe.preprocessing, next(model.parameters()).device
     was_training = model.training
     model.eval()
-    at_once = max(1, min(32, _VALUES // material.pixels[0].size))
+    at_once = max(1, min(32, _VALUES // math.prod(material.pixels.shape[1:])))
     found: NDArray[np.float32] | None = None
     for start in range(0, len(rows), at_once):
         chosen = rows[start : start + at_once]
@@ -93,7 +94,7 @@ def _computed(
         with torch.inference_mode():
             pooled = model.pooled(model.maps(normalise(pixels, spec.mean, spec.std)))
         if found is None:
-            found = np.zeros((len(material.pixels), pooled.shape[1]), np.float32)
+            found = np.zeros((material.pixels.shape[0], pooled.shape[1]), np.float32)
         found[chosen] = pooled.float().cpu().numpy()
     model.train(was_training)
     if found is None:

@@ -15,6 +15,7 @@ from core.labels.schema import LabelSet, Region
 from core.models.aggregation import conflict_between
 from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
 from core.reading.book import MeasurementBook
+from core.reading.drawings import Drawing
 from core.reading.layout import Layout
 from core.reading.slab import Slab
 
@@ -66,7 +67,8 @@ class Display:
     smooth: pixels are interpolated. annotations: texts over the image.
     answers: what the model says is shown; False is read-first mode.
     layout: how the stage is divided. slab: planes shown as one, or None for single planes.
-    cross_hair: drawn over planes. measurements, regions: drawn over the image.
+    cross_hair: drawn over planes. measurements, regions: drawn over the image. drawings: what the
+        file itself draws over the image (DICOM overlay planes) is shown.
     threshold: the operating threshold as the reader moved it; None is the model's own.
     heat_class: the class whose evidence is shown; "" is the one that stands for a finding.
     """
@@ -85,6 +87,7 @@ class Display:
     cross_hair: bool = True
     measurements: bool = True
     regions: bool = True
+    drawings: bool = True
     threshold: float | None = None
     heat_class: str = ""
 
@@ -109,6 +112,8 @@ class Case:
     prediction_changed = Signal(object)
     """Slice index that was filled, or None when the whole prediction was replaced."""
     labels_changed = Signal()
+    drawings_changed = Signal(int)
+    """Slice index whose drawing, brought along by the file, has arrived."""
     regions_changed = Signal()
     """Regions that readers drew, as the journal now has them."""
 
@@ -123,6 +128,7 @@ class Case:
         self._kept: dict[ModelIdentity, SeriesPrediction] = {}
         self._labels: dict[str, str] = {}
         self._regions: dict[str, tuple[Region, ...]] = {}
+        self._drawings: dict[int, Drawing] = {}
         self.measurements = MeasurementBook()
 
     # ---- voxels
@@ -146,6 +152,22 @@ class Case:
         """Let the voxels go to free memory; predictions and labels stay."""
         self.volume = None
         self._have = [False] * len(self._have)
+
+    # ---- what the file draws over its slices
+
+    def drawing_arrived(self, index: int, drawing: Drawing) -> None:
+        """The drawing over slice `index` was read."""
+        self._drawings[index] = drawing
+        self.drawings_changed.emit(index)
+
+    def drawing_at(self, index: int) -> Drawing | None:
+        """What the file draws over slice `index`, if that is known."""
+        return self._drawings.get(index)
+
+    @property
+    def has_drawings(self) -> bool:
+        """Whether the file draws over any slice."""
+        return bool(self._drawings)
 
     # ---- display
 

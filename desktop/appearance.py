@@ -100,6 +100,7 @@ class ImageArea:
     shadow: str = "#000000"
     cross_hair: str = "#5ec8e5"
     measure: str = "#ffd95a"
+    drawn: str = "#7fe3c0"
     warning_back: str = "#3a2c08"
 
 

@@ -109,6 +109,7 @@ class Command(Enum):
     DELETE = auto()
     CLEAR_MEASUREMENTS = auto()
     DRAWN = auto()
+    OVERLAYS = auto()
 
     ACCEPT = auto()
     REJECT = auto()

@@ -155,6 +155,14 @@ SPECS: tuple[Spec, ...] = (
         checkable=True,
     ),
     Spec(
+        Command.OVERLAYS,
+        Menu.TOOLS,
+        "Drawings that the file brings along",
+        ("Shift+O",),
+        "DICOM overlay planes: graphics and regions of other programs",
+        checkable=True,
+    ),
+    Spec(
         Command.ACCEPT,
         Menu.LABEL,
         "&Accept the model's answer",

@@ -113,6 +113,7 @@ class ReadingCommands:
             Command.DELETE: stage.delete_chosen,
             Command.CLEAR_MEASUREMENTS: self._clear_measurements,
             Command.DRAWN: stage.toggle_measurements,
+            Command.OVERLAYS: self._drawings,
         }.items():
             self._actions.bind(command, act)
         for command, tool in TOOLS.items():
@@ -149,6 +150,7 @@ class ReadingCommands:
             (Command.BESIDE, layout is Layout.BESIDE),
             (Command.CROSS_HAIR, display is not None and display.cross_hair),
             (Command.DRAWN, display is not None and display.measurements),
+            (Command.OVERLAYS, display is not None and display.drawings),
         ):
             self._actions.show_checked(command, shown)
         threshold = display.threshold if display is not None else None
@@ -299,6 +301,10 @@ class ReadingCommands:
         pen = self._stage.pen
         pen.radius = min(max(pen.radius * factor, 0.2), 60.0)
         self._hint()
+
+    def _drawings(self) -> None:
+        if not self._stage.toggle_drawings():
+            self._tell(say("The files of this series bring no drawings along."))
 
     def _clear_measurements(self) -> None:
         if self._case is not None:

@@ -228,7 +228,33 @@ class Opening:
                 self._slice_arrived(reading, volume, index)
         self._session.mark(reading, load=LoadState.LOADED)
         self._session.trim(self._settings.values.voxel_budget)
+        self._read_drawings(reading)
         self.loaded.emit(reading)
+
+    def _read_drawings(self, reading: Reading) -> None:
+        """Read what the files draw over their slices, once the slices are there."""
+        drawn = {k for item in reading.summary.warnings if item.code == "overlays"
+                 for k in item.slices}  # fmt: skip
+        overlays = getattr(reading.series, "overlays", None)  # of DICOM series alone
+        if not drawn or overlays is None or reading.case.has_drawings:
+            return
+        here = reading.case.navigation.index()
+        nearest = sorted(drawn, key=lambda k: abs(k - here))
+
+        def read(task: Task) -> None:
+            from core.reading.drawings import Drawing
+
+            for index in nearest:
+                task.check()
+                made = Drawing.of([item.mask for item in overlays(index)])
+                if made is not None:
+                    task.post((index, made))
+
+        self._jobs.submit(
+            Job(f"drawings:{reading.key}", "", read),
+            on_partial=lambda part: reading.case.drawing_arrived(*part),
+            on_failed=lambda failure: self._tell(Notice.of(failure)),
+        )
 
     def _load_failed(self, reading: Reading, failure: Failure) -> None:
         self._session.mark(reading, load=LoadState.FAILED, note=str(failure.sentence))

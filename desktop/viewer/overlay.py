@@ -12,7 +12,12 @@ from core.case import Case
 from core.imaging.geometry import Plane
 from core.models import heat
 from core.models.answers import HeatMap
+from core.reading.drawings import Drawing
+from desktop import appearance
 from desktop.viewer.grey import Pixels
+
+DRAWN = np.uint32(0xFF000000 | int(appearance.IMAGE.drawn[1:], 16))
+"""Colour of overlay planes: one that neither heat maps nor labels use."""
 
 CACHE_BYTES = 128 * 1024 * 1024
 SPOTS_KEPT = 128
@@ -69,6 +74,16 @@ def lay_over(image: Pixels, heat_map: Pixels | Spots, opacity: float) -> None:
     green = (below & np.uint32(0xFF00)) * rest >> np.uint32(8) & np.uint32(0xFF00)
     colours = spots.colours + red_blue + green
     image.reshape(-1)[spots.where] = colours | np.uint32(0xFF000000)
+
+
+def draw_onto(image: Pixels, drawing: Drawing) -> None:
+    """Draw what a file brings along over its slice into the image of that slice, in place.
+
+    In the pixels themselves: at every zoom it stays where the file says.
+    """
+    mask = drawing.mask()
+    if mask.shape == image.shape:
+        image[mask] = DRAWN
 
 
 class HeatPictures:

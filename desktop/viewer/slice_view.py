@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from core.case import Case
+from core.case import Case, Display
 from core.events import SignalInstance
 from core.imaging.geometry import Plane
 from core.reading.layout import Tool
@@ -36,7 +36,7 @@ from desktop.viewer.ink import REACH, Drawn, Ink, pick, pick_region
 from desktop.viewer.lens import draw_lens
 from desktop.viewer.marking import Marking, Pen
 from desktop.viewer.measuring import Measuring
-from desktop.viewer.overlay import HeatPictures, lay_over
+from desktop.viewer.overlay import HeatPictures, draw_onto, lay_over
 from desktop.viewer.words import say
 
 PROBE_AREA = QSizeF(320, 150)
@@ -169,6 +169,7 @@ class SliceView(Canvas):
                     (case.prediction_changed, self._answered),
                     (case.labels_changed, self._mark),
                     (case.regions_changed, self._mark),
+                    (case.drawings_changed, self._mark),
                     (case.measurements.changed, self._mark),
                 ]
             )
@@ -267,6 +268,10 @@ class SliceView(Canvas):
             empty = spots.where.size == 0
             if image is not None:
                 lay_over(image, spots, opacity)
+        if image is not None and display.drawings and self._shows_single_planes(display):
+            drawing = case.drawing_at(index)
+            if drawing is not None:
+                draw_onto(image, drawing)
         self.set_image(image)
         self.set_heat(picture if image is None else None)
         self.shows_heat = picture is not None
@@ -283,6 +288,9 @@ class SliceView(Canvas):
             left = self.area[0] - 10 - self.picker.width()
             self.picker.move(round(left), round(area.bottom() + 14))
         self.update()
+
+    def _shows_single_planes(self, display: Display) -> bool:
+        return self.plane is Plane.SLICE and display.slab is None and not self.is_projection
 
     def _show_nothing(self) -> None:
         self.set_image(None)

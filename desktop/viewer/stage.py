@@ -519,6 +519,13 @@ class Stage(QWidget):
         """Take away the measurement or region that is held; whether there was one."""
         return any(view.delete_chosen() for view in self.views if view.isVisible())
 
+    def toggle_drawings(self) -> bool:
+        """Show or hide what the file draws over its slices; whether it draws anything."""
+        if self._case is None:
+            return False
+        self._case.show(drawings=not self._case.display.drawings)
+        return self._case.has_drawings
+
     def fill_between(self) -> dict[int, tuple[Region, ...]]:
         """Regions between the slices on which they were drawn: slice index → its regions."""
         return self.single.marking.fill_between(self._case) if self._case is not None else {}

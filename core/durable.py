@@ -68,15 +68,28 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a private text file, flushed to the disk. Raises NotDurableError."""
+    """Append one line to a private text file, flushed to the disk. Raises NotDurableError.
+
+    A line that does not fit is taken away again; one that a killed process left half there is
+    ended first, so that it spoils no other.
+    """
     try:
         make_folder(path.parent)
         is_new = not path.exists()
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "ab") as stream:
-            stream.write(f"{line}\n".encode())
-            stream.flush()
-            os.fsync(stream.fileno())
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "ab+", buffering=0) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - 1, 0))
+            ended = size == 0 or stream.read(1) == b"\n"
+            content = f"{'' if ended else chr(10)}{line}\n".encode()
+            try:
+                while content:
+                    content = content[stream.write(content) or 0 :]
+                os.fsync(handle)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(handle, size)
+                raise
         if is_new:
             fsync_folder(path.parent)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -172,6 +173,15 @@ class Settings(BaseModel):
         return self.model_dump(exclude=set(OF_THIS_COMPUTER))
 
 
+_DIGEST = "sha256"
+"""Field of the file that tells a flipped byte. A file without it, such as a person's, is read."""
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class SettingsStore:
     """Reads and writes the settings file of the profile."""
 
@@ -200,6 +210,8 @@ class SettingsStore:
         try:
             content = json.loads(self._file.read_text(encoding="utf-8"))
             version = content.get("version", 1)
+            if _DIGEST in content and content.pop(_DIGEST) != _digest(content):
+                raise ValueError("they are not as they were written")
             values = Settings.model_validate(migrated(content))
         except FileNotFoundError:
             return Settings()
@@ -231,7 +243,8 @@ class SettingsStore:
 
     def _write(self, values: Settings) -> None:
         try:
-            durable.write_json(self._file, values.model_dump())
+            content = values.model_dump()
+            durable.write_json(self._file, {**content, _DIGEST: _digest(content)})
         except NotDurableError as error:
             _log.warning("Settings could not be saved: %s", error.reason)
 

@@ -7,10 +7,11 @@ changed it, when and why is never lost, and going back is another entry.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,8 @@ class Promotion(BaseModel):
     reason: str
     at: str
     action: Literal["promote", "rollback"]
+    digest: str = ""
+    """SHA-256 of this entry and the one before; "" in entries older than this field."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,11 @@ class Catalogue:
             own_id = f"{card.id}-{number}"
             number += 1
         card = card.model_copy(update={"id": own_id, "parent": parent or card.parent})
-        self._user.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".publishing-", dir=self._user))
+        try:
+            durable.make_folder(self._user)
+            temporary = Path(tempfile.mkdtemp(prefix=".publishing-", dir=self._user))
+        except OSError as error:
+            raise NotDurableError(self._user, error.strerror or str(error)) from error
         try:
             for name, _ in card.weight_files:
                 shutil.copyfile(folder / name, temporary / name)
@@ -181,7 +187,9 @@ class Catalogue:
         path = self._user / _PROMOTIONS
         try:
             content = json.loads(path.read_bytes())
-            return tuple(Promotion.model_validate(item) for item in content)
+            found = tuple(Promotion.model_validate(item) for item in content)
+            _check_chain(found)
+            return found
         except FileNotFoundError:
             return ()
         except (OSError, ValueError, ValidationError) as error:
@@ -223,7 +231,25 @@ class Catalogue:
             at=self._now().isoformat(timespec="seconds"),
             action=action,
         )
-        content = [item.model_dump() for item in (*self.promotions(), promotion)]
+        past = self.promotions()
+        promotion = promotion.model_copy(update={"digest": _digest(promotion, past)})
+        content = [item.model_dump() for item in (*past, promotion)]
         durable.write_json(self._user / _PROMOTIONS, content)
         self.changed.emit()
         return promotion
+
+
+def _digest(promotion: Promotion, past: Sequence[Promotion]) -> str:
+    facts = promotion.model_dump(exclude={"digest"})
+    before = [past[-1].model_dump()] if past else []
+    text = json.dumps([facts, *before], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_chain(promotions: Sequence[Promotion]) -> None:
+    """Raise ValueError if an entry was changed, or one is missing between two."""
+    for place, promotion in enumerate(promotions):
+        past = promotions[:place]
+        was_chained = bool(past) and bool(past[-1].digest)
+        if (promotion.digest or was_chained) and promotion.digest != _digest(promotion, past):
+            raise ValueError(f"entry {place + 1} is not as it was written")

@@ -29,7 +29,10 @@ def save(folder: Path, tensors: dict[str, Tensors], facts: dict[str, Any]) -> No
     tensors: named groups of tensors. facts: JSON values beside them. Raises NotDurableError.
     """
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    durable.make_folder(temporary)
+    try:
+        durable.make_folder(temporary)
+    except OSError as error:
+        raise NotDurableError(folder, error.strerror or str(error)) from error
     flat = {
         f"{group}/{name}": tensor.detach().cpu().contiguous()
         for group, content in tensors.items()

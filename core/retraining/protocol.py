@@ -84,7 +84,7 @@ class RunFolder:
         except FileNotFoundError:
             return []
         lines = text.split("\n")[:-1]
-        return [json.loads(line) for line in lines[after:]]
+        return [event for line in lines[after:] if (event := _event(line)) is not None]
 
     @property
     def is_running(self) -> bool:
@@ -169,6 +169,15 @@ class RunFolder:
     def finish(self, result: dict[str, Any]) -> None:
         """Write the outcome: from now on the run counts as a success."""
         durable.write_json(self.path / "result.json", result)
+
+
+def _event(line: str) -> Event | None:
+    """A line as an event; None for one that a killed trainer left half there."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "event" in found else None
 
 
 def start_training(

@@ -131,3 +131,24 @@ def test_a_folder_that_cannot_take_its_name_is_not_published(tmp_path: Path) -> 
         durable.publish_folder(draft, taken)
     assert (taken / "file").read_bytes() == b"taken"
     assert not draft.exists()
+
+
+def test_a_line_that_does_not_fit_spoils_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    durable.append_line(file, "one")
+    code = (
+        "import pathlib, resource, signal, sys; from core import durable\n"
+        "from core.errors import NotDurableError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))\n"
+        "try: durable.append_line(pathlib.Path(sys.argv[1]), 'x' * 40)\n"
+        "except NotDurableError: sys.exit(7)\n"
+    )
+    if sys.platform != "win32":
+        done = subprocess.run([sys.executable, "-c", code, str(file)], cwd=ROOT, check=False)
+        assert done.returncode == 7
+    assert file.read_text() == "one\n"
+    with file.open("a") as stream:
+        stream.write("half")  # of a process that was killed
+    durable.append_line(file, "two")
+    assert file.read_text() == "one\nhalf\ntwo\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,45 @@ def test_the_recent_list_is_short_newest_first_and_without_repeats(opened: list[
     assert len(set(recent)) == len(recent)
     expected = list(dict.fromkeys(reversed(opened)))[:RECENT_LIMIT]
     assert recent == expected
+
+
+# ----------------------------------------------------------------- bytes that flip
+
+
+def flip_bytes(folder: Path, times: int, seed: int) -> None:
+    """Law: after a flipped byte the settings are as they were, or they are said to be damaged."""
+    store = SettingsStore(folder / "settings.json")
+    store.values.reader = "Kim 김"
+    store.values.recent = ["/images/one", "/images/two"]
+    store.save()
+    whole, expected = store.file.read_bytes(), store.values.model_dump()
+    chance, told = random.Random(seed), 0
+    for _ in range(times):
+        flipped = bytearray(whole)
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        store.file.write_bytes(flipped)
+        found = SettingsStore(store.file)
+        if found.damaged:
+            told += 1
+            assert (folder / found.damaged).read_bytes() == bytes(flipped)  # nothing is lost
+        else:
+            assert found.values.model_dump() == expected
+        for file in folder.iterdir():
+            file.unlink()
+    assert told > times / 2
+
+
+def test_a_flipped_byte_is_told_or_harmless(tmp_path: Path) -> None:
+    flip_bytes(tmp_path, 100, seed=1)
+
+
+@pytest.mark.slow
+def test_a_thousand_flipped_bytes(tmp_path: Path) -> None:
+    flip_bytes(tmp_path, 1000, seed=2)
+
+
+def test_a_file_that_a_person_wrote_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"reader": "kim", "theme": "light"}')
+    store = SettingsStore(file)
+    assert (store.values.reader, store.values.theme, store.damaged) == ("kim", "light", "")

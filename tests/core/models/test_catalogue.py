@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+import random
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from core.errors import DamagedModelError, NotDurableError, UnknownModelError
 from core.models.card import CARD_FILE, WEIGHTS_FILE, read_card
 from core.models.catalogue import Catalogue
+from core.sentences import sentence
 from tests.core.models.making import make_model
 
 
@@ -105,3 +108,73 @@ def test_an_unknown_name_tells_the_known_ones(catalogue: Catalogue) -> None:
     with pytest.raises(UnknownModelError) as caught:
         catalogue.get("nothing")
     assert caught.value.known == ("base",)
+
+
+# ----------------------------------------------------------------- the list of promotions
+
+
+def flip_bytes(catalogue: Catalogue, tmp_path: Path, times: int, seed: int) -> None:
+    """Law: after a flipped byte the list is what it was, or a sentence says that it is not."""
+    for number, name in enumerate(("one", "two"), start=1):
+        reason = f"fewer false alarms {number}"
+        catalogue.promote(_publish(catalogue, tmp_path, name, number), "Kim 김", reason)
+    catalogue.rollback("hemorrhage", "Lee", "missed one")
+    file = tmp_path / "own" / "promotions.json"
+    whole, expected = file.read_bytes(), catalogue.promotions()
+    chance, told = random.Random(seed), 0
+    for _ in range(times):
+        flipped = bytearray(whole)
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        file.write_bytes(flipped)
+        try:
+            assert catalogue.promotions() == expected
+        except DamagedModelError as error:
+            told += 1
+            assert "list of promotions" in str(sentence(error))
+    assert told > times / 2
+
+
+def test_a_flipped_byte_is_told_or_harmless(catalogue: Catalogue, tmp_path: Path) -> None:
+    flip_bytes(catalogue, tmp_path, 60, seed=1)
+
+
+@pytest.mark.slow
+def test_a_thousand_flipped_bytes(catalogue: Catalogue, tmp_path: Path) -> None:
+    flip_bytes(catalogue, tmp_path, 1000, seed=2)
+
+
+def test_an_entry_that_was_changed_or_taken_out_is_found(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("one", "two", "three")):
+        catalogue.promote(_publish(catalogue, tmp_path, name, number), "kim", "better")
+    file = tmp_path / "own" / "promotions.json"
+    entries = json.loads(file.read_bytes())
+    for damaged in (entries[:1] + entries[2:], entries[1:], [entries[0] | {"by": "lee"}]):
+        file.write_text(json.dumps(damaged))
+        with pytest.raises(DamagedModelError):
+            catalogue.promotions()
+    # Entries from before there were digests are read, and chained from the next one on.
+    old = [{key: value for key, value in item.items() if key != "digest"} for item in entries]
+    file.write_text(json.dumps(old))
+    assert len(catalogue.promotions()) == 3
+    catalogue.rollback("hemorrhage", "kim", "worse")
+    content = json.loads(file.read_bytes())
+    file.write_text(json.dumps([*content[:2], content[2] | {"by": "lee"}, content[3]]))
+    with pytest.raises(DamagedModelError):
+        catalogue.promotions()
+
+
+@pytest.mark.parametrize("years", [-1 / 365, 10])
+def test_a_clock_that_jumps_changes_nothing_but_the_time_stated(
+    tmp_path: Path, years: float
+) -> None:
+    make_model(tmp_path / "shipped" / "base", "base")
+    at = [datetime(2026, 1, 2, tzinfo=UTC)]
+    catalogue = Catalogue(tmp_path / "shipped", tmp_path / "own", now=lambda: at[0])
+    catalogue.promote(_publish(catalogue, tmp_path, "one", 1), "kim", "x")
+    at[0] += timedelta(days=365 * years)
+    catalogue.promote(_publish(catalogue, tmp_path, "two", 2), "kim", "y")
+    assert catalogue.active("hemorrhage").card.id == "two"
+    assert catalogue.rollback("hemorrhage", "kim", "z").model == "one"
+    assert [p.model for p in catalogue.promotions()] == ["one", "two", "one"]

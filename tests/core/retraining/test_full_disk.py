@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +101,25 @@ def test_a_few_levels(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_forty_levels(tmp_path: Path) -> None:
     fill(tmp_path, 40)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a mount of its own needs Linux")
+def test_forty_levels_of_a_small_file_system_and_a_read_only_mount(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or os.getuid() != 0:
+        pytest.skip("needs root for a mount that only this test sees")
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-m", "tests.core.retraining.filling", str(tmp_path),
+         "40"],
+        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    if "unshare" in done.stderr:
+        pytest.skip(f"mounts are not allowed here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    if "skip" in found:
+        pytest.skip(found["skip"])
+    assert found["wrong"] == []
+    assert found["told"] == ["NotDurableError"]
+    assert all(count >= 1 for count in found["refused"].values())
+    assert found["read_only"] == len(found["refused"])

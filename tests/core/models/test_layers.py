@@ -45,38 +45,57 @@ def test_the_window_s_map_is_grad_cam_at_the_layer_that_is_found(family: str) ->
     assert layer_names(model, image)[-1] == AUTOMATIC
 
 
-@pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
-@pytest.mark.parametrize(
-    ("family", "layer"),
-    [("resnet-scratch", "trunk.blocks.5"), ("timm:vit_tiny_patch16_224", "trunk.model.blocks.10")],
-)
-def test_equals_pytorch_grad_cam(family: str, layer: str, method: str) -> None:
+def _by_library(
+    model: Classifier, image: torch.Tensor, layer: str, kind: str = "GradCAM", output: int = 1
+) -> np.ndarray:
+    """The map of pytorch-grad-cam, without the rescaling of each picture that follows it."""
     pytest.importorskip("pytorch_grad_cam")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pytorch_grad_cam
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-    model, image = _network(family)
-    kind = {"grad-cam": "GradCAM", "grad-cam++": "GradCAMPlusPlus"}[method]
-
-    # Its Grad-CAM++ adds 1e-6 to squared gradients; large ones make that nothing.
-    with torch.no_grad():
-        model.last.weight.mul_(1e5)
 
     def reshape(tokens: torch.Tensor) -> torch.Tensor:
         return model.grid(tokens) if tokens.ndim == 3 else tokens
 
     module = model.get_submodule(layer)
     with getattr(pytorch_grad_cam, kind)(model, [module], reshape_transform=reshape) as cam:
-        # Its own steps, without the rescaling of each picture that follows them.
         outputs = cam.activations_and_grads(image)
-        targets = [ClassifierOutputTarget(1)] * len(image)
-        sum(one(output) for one, output in zip(targets, outputs, strict=True)).backward()
+        targets = [ClassifierOutputTarget(output)] * len(image)
+        sum(one(given) for one, given in zip(targets, outputs, strict=True)).backward()
         activations = cam.activations_and_grads.activations[0].numpy()
         gradients = cam.activations_and_grads.gradients[0].numpy()
-        expected = cam.get_cam_image(image, module, targets, activations, gradients)
+        found = cam.get_cam_image(image, module, targets, activations, gradients)
+    return np.asarray(found)
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "grad-cam++"])
+@pytest.mark.parametrize(
+    ("family", "layer"),
+    [("resnet-scratch", "trunk.blocks.5"), ("timm:vit_tiny_patch16_224", "trunk.model.blocks.10")],
+)
+def test_equals_pytorch_grad_cam(family: str, layer: str, method: str) -> None:
+    model, image = _network(family)
+    kind = {"grad-cam": "GradCAM", "grad-cam++": "GradCAMPlusPlus"}[method]
+    # Its Grad-CAM++ adds 1e-6 to squared gradients; large ones make that nothing.
+    with torch.no_grad():
+        model.last.weight.mul_(1e5)
+    expected = _by_library(model, image, layer, kind)
     found = explain_layer(model, image, 1, layer, method).numpy()  # type: ignore[arg-type]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    "family", ["efficientnet-lite0", "resnet3d", "timm:vit_tiny_patch16_224", "torchvision:swin_t"]
+)
+def test_the_window_s_map_equals_pytorch_grad_cam(family: str) -> None:
+    model, image = _network(family)
+    expected = _by_library(model, image, AUTOMATIC)
+    with torch.no_grad():
+        maps = model.maps(image)
+    found = evidence(model, maps, 1).numpy()
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 def test_the_network_is_given_back_as_it_was() -> None:

@@ -1,4 +1,4 @@
-"""The real application in a process of its own: no torch in it, no label lost, no crash shared."""
+"""The real application in a process of its own: no torch, no socket, no label lost."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import no_network
 from tests.conftest import ROOT
 
 PATIENCE = 160.0
@@ -43,11 +44,12 @@ def models(tmp_path: Path) -> Path:
 
 
 class Running:
-    """A driver process and the lines that it says."""
+    """A driver process and the lines that it says; no socket may be opened by it or its engine."""
 
     def __init__(self, *words: object) -> None:
+        offline = [sys.executable, "-m", "tests.no_network"] if no_network.is_possible() else []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.desktop.driver", *map(str, words)],
+            [*offline, sys.executable, "-m", "tests.desktop.driver", *map(str, words)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -97,7 +99,7 @@ def test_a_label_survives_sigkill_right_after_it_is_acknowledged(
     assert second.process.wait(PATIENCE) == 0
 
 
-def test_torch_is_never_imported_by_the_window(
+def test_window_and_engine_open_no_socket_and_the_window_imports_no_torch(
     folder: Path, models: Path, run: type[Running]
 ) -> None:
     asked = run("ask", folder, models)

@@ -11,13 +11,15 @@ commands (`sliceloop info PATH [--json]`): their words are checked.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer.main
 
@@ -27,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 _FENCE = re.compile(r"```(\w*)\s*")
 _MARK = re.compile(r"<!-- test: (slow|arguments only)(?:: (.+))? -->")
-_INLINE = re.compile(r"`((?:uv |sliceloop|python -m|bash |pytest |torchrun )[^`]*)`")
+_INLINE = re.compile(r"`((?:uv |sliceloop(?=[ `])|python -m|bash |pytest |torchrun )[^`]*)`")
 _BEGINS = re.compile(r"(uv|sliceloop|pip|python3?|bash|pytest|torchrun|ruff|mypy|git) ")
 _PLACEHOLDER = re.compile(r"[A-Z][A-Z0-9_-]*…?")
 
@@ -141,7 +143,8 @@ def in_lines() -> list[Stated]:
 
 def problem(stated: Stated) -> str:
     """What is wrong with a command's words; "" if it could be typed like that."""
-    text = re.sub(r"[\[\]]", " ", stated.text) if stated.how == "inline" else stated.text
+    is_pattern = stated.how in ("inline", "arguments only")
+    text = re.sub(r"[\[\]]", " ", stated.text) if is_pattern else stated.text
     words = Stated(stated.file, stated.line, text, stated.how).words
     first, rest = words[0], words[1:]
     if first == "sliceloop":
@@ -172,8 +175,13 @@ def _python_problem(words: list[str]) -> str:
     return f"there is no {words[0]}" if gone else ""
 
 
+@functools.cache
+def _commands_of_sliceloop() -> Any:
+    return typer.main.get_command(launch.command_line())
+
+
 def _sliceloop_problem(words: list[str], *, is_pattern: bool) -> str:
-    node: Any = typer.main.get_command(launch.command_line())
+    node: Any = _commands_of_sliceloop()
     if not words or words[0] in ("--selftest", "--version", "--safe", "--worker", "--help"):
         return ""
     if words[0] == "--profile":
@@ -220,12 +228,21 @@ def _arguments_problem(command: Any, words: list[str], *, is_pattern: bool) -> s
 def _value_problem(option: Any, name: str, value: str, *, is_pattern: bool) -> str:
     if not value:
         return "" if is_pattern else f"{name} has no value"
-    choices = getattr(option.type, "choices", None)
-    if not choices or _PLACEHOLDER.fullmatch(value):
+    known = _choices(option)
+    if not known or _PLACEHOLDER.fullmatch(value):
         return ""
-    known = {str(getattr(item, "value", item)) for item in choices}
     wrong = [item for item in value.split("|") if item not in known]
     return f"{name} cannot be {wrong[0]}" if wrong else ""
+
+
+def _choices(option: Any) -> set[str]:
+    """What an option may be, if that is a closed list: of its annotation, or of click's type."""
+    kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+    if get_origin(kind) is Literal:
+        return {str(item) for item in get_args(kind)}
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return {str(item.value) for item in kind}
+    return {str(item) for item in getattr(getattr(option, "type", None), "choices", ())}
 
 
 def _number_problem(command: Any, free: int, given: set[str], *, is_pattern: bool) -> str:

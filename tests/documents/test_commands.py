@@ -20,7 +20,12 @@ from tests.documents.commands import Block, Stated, blocks, documents, in_lines,
 
 PATIENTS = 6
 BLOCKS = blocks()
-RUNNABLE = [block for block in BLOCKS if block.how == "run"]
+RUNNABLE = list(
+    {
+        tuple(item.text for item in block.commands): block for block in BLOCKS if block.how == "run"
+    }.values()
+)
+"""Blocks of which two languages have the same commands run once."""
 SLOW = [block for block in BLOCKS if block.how == "slow"]
 
 
@@ -28,7 +33,7 @@ def test_documents_hold_commands_and_each_is_tested_somehow() -> None:
     commands = [item for block in BLOCKS for item in block.commands]
     assert len(documents()) > 40 and len(commands) > 50 and len(in_lines()) > 40
     assert {item.how for item in commands} == {"run", "slow", "arguments only"}
-    assert len(RUNNABLE) + len(SLOW) >= 12
+    assert len(RUNNABLE) + len(SLOW) >= 10
 
 
 def test_each_command_could_be_typed_as_it_stands() -> None:

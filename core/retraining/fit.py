@@ -99,7 +99,7 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     plateau = Plateau(how, progress.plateau)
     objective = Objective(material.targets, material.train, recipe.loss, recipe.auxiliary_weight)
     if progress.epoch == 0 and recipe.network.feature_epochs:
-        learn_head(model.to(fabric.device), material, recipe, objective, seed)
+        learn_head(model.to(fabric.device), material, recipe, objective)
         averaged.load_state_dict(model.state_dict())
         freeze(model, recipe.network)
     learner, optimiser = fabric.setup(Learner(model), optimiser)

@@ -41,8 +41,8 @@ class Network(_Section):
     head_epochs: int = Field(0, ge=0)
     """Epochs at the start in which the head alone learns, on a trunk that stands still."""
     feature_epochs: int = Field(0, ge=0)
-    """Epochs before all others in which the head alone learns from features of the trunk: they are
-    computed once, without variation, and kept, so that all of them take seconds."""
+    """Passes before all epochs in which the head alone is fitted (L-BFGS) to features of the trunk:
+    they are computed once, without variation, and kept, so that all passes take a second."""
     frozen_norm: bool = True
     """Keep the statistics of batch norm: with few patients, those of small balanced batches
     mislead (on head CT they cost 0.09 of a fold's AUROC)."""

@@ -20,43 +20,49 @@ from torch import Tensor
 from core import durable, places
 from core.models.architectures.classifier import Classifier, normalise
 from core.retraining.batches import Material, Rows
-from core.retraining.learning import rate
-from core.retraining.objective import Objective
+from core.retraining.objective import Objective, Wanted
 from core.retraining.recipe import Recipe
 
-_BATCH = 256
 _VALUES = 2**22
-"""Rows of a step of the head; most values that pass the trunk at once."""
+"""Most values that pass the trunk at once."""
 
 
-def learn_head(
-    model: Classifier, material: Material, recipe: Recipe, objective: Objective, seed: int
-) -> None:
-    """Train the head alone for the recipe's `feature_epochs`; the trunk does not change.
+def learn_head(model: Classifier, material: Material, recipe: Recipe, objective: Objective) -> None:
+    """Fit the head to what the trunk says of the rows that teach; the trunk does not change.
 
-    The same on every process that trains together: everything follows from seed and rows.
+    The same on every process that trains together: nothing is drawn.
     """
-    epochs, how = recipe.network.feature_epochs, recipe.optimiser
     features = trunk_features(model, material, recipe)
-    random = np.random.default_rng(seed)
-    torch.manual_seed(seed)
+    seen = torch.from_numpy(np.ascontiguousarray(features[material.train]))
+    fit_head(
+        model, seen, material.targets.of(material.train, recipe.label_smoothing), objective, recipe
+    )
+
+
+def fit_head(
+    model: Classifier, features: Tensor, wanted: Wanted, objective: Objective, recipe: Recipe
+) -> None:
+    """As many passes of L-BFGS over all features as the recipe's `feature_epochs`.
+
+    features: float32 (n, features), what the head reads. The weight decay is that of the recipe,
+    on the head's weights. Source: Liu & Nocedal, Math. Programming 1989.
+    """
     device = next(model.parameters()).device
-    model.head.requires_grad_(True)
-    model.train()
-    optimiser = torch.optim.AdamW(model.head.parameters(), weight_decay=how.weight_decay)
-    batches = -(-len(material.train) // _BATCH)
-    for step in range(epochs * batches):
-        if step % batches == 0:
-            order = random.permutation(material.train)
-        for group in optimiser.param_groups:
-            group["lr"] = how.head_learning_rate * rate(step / (epochs * batches), how)
-        rows = order[(step % batches) * _BATCH :][:_BATCH]
-        seen = torch.from_numpy(features[rows]).to(device)
-        wanted = material.targets.of(rows, recipe.label_smoothing).to(device)
-        loss = objective(model.head(model.dropout(seen)), wanted)
+    features, wanted = features.to(device), wanted.to(device)
+    head = model.head.requires_grad_(True).eval()  # dropout would change the aim at each pass
+    decay = recipe.optimiser.weight_decay / 2
+    optimiser = torch.optim.LBFGS(
+        head.parameters(), max_iter=recipe.network.feature_epochs, line_search_fn="strong_wolfe"
+    )
+
+    def lost() -> Tensor:
         optimiser.zero_grad()
+        heavy = sum(w.square().sum() for w in head.parameters() if w.ndim > 1)
+        loss = objective(head(features), wanted) + decay * heavy
         torch.autograd.backward(loss)
-        optimiser.step()
+        return loss
+
+    optimiser.step(lost)  # type: ignore[no-untyped-call]
 
 
 def trunk_features(

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import metadata
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -26,19 +25,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core import places
 from core.models.card import Card
 from desktop import language, manual
 from desktop.appearance import HEADING_PX, theme
 from desktop.dialogs.models import card_html
 from desktop.language import say, say_core, say_count
+from desktop.licences import licence_text, packages
 
 WIDEST_PICTURE = 700
 """Logical pixels; larger pictures are drawn smaller."""
 
-_LICENCE_FILES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
 _ROLE = Qt.ItemDataRole.UserRole + 1
-_ROW = re.compile(r"^\| ([\w.-]+) \| ([^|]*) \| ([^|]*) \|$")
 
 
 @dataclass(frozen=True)
@@ -100,34 +97,6 @@ def html_of(page: manual.Page) -> str:
         return f'<img src="{match[1]}" width="{width}"'
 
     return re.sub(r'<img src="([^"]+)"', sized, html)
-
-
-def packages() -> list[tuple[str, str, str]]:
-    """(package, version, licence) of everything that ships, out of the list in docs."""
-    file = places.documents() / "third-party-licences.md"
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    rows = (_ROW.match(line) for line in lines)
-    return [(row[1], row[2], row[3]) for row in rows if row and row[1] != "package"]
-
-
-def licence_text(package: str) -> str:
-    """The licence files that a package brought along, one after the other; "" if none are here."""
-    try:
-        files = metadata.distribution(package).files or []
-    except metadata.PackageNotFoundError:
-        return ""
-    texts = []
-    for file in files:
-        name = file.name.upper()
-        if "dist-info" in str(file) and name.startswith(_LICENCE_FILES):
-            try:
-                texts.append(file.locate().read_text(encoding="utf-8", errors="replace"))
-            except OSError:
-                continue
-    return "\n\n".join(texts)
 
 
 class HelpWindow(QDialog):

@@ -23,9 +23,10 @@ from desktop import language, logs, manual
 from desktop.actions import Command
 from desktop.dialogs.crash_reports import CrashReportsDialog
 from desktop.dialogs.log import LogDialog
-from desktop.dialogs.manual import HelpWindow, Place, licence_text, packages
+from desktop.dialogs.manual import HelpWindow, Place
 from desktop.dialogs.profile import ProfileDialog
 from desktop.dialogs.safe_start import SafeStartDialog
+from desktop.licences import licence_text, packages
 from tests.conftest import ROOT, AllowLogs
 from tests.desktop.conftest import Bench
 from tests.desktop.test_window import opened
@@ -167,6 +168,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from desktop import start, start_guard
 from desktop.dialogs.safe_start import SafeStartDialog
+from desktop.licences import licence_text, packages
 from core.models import client
 
 client.EngineClient.start = lambda self: None
@@ -327,6 +329,20 @@ def test_cards_and_licences_can_be_read(window: HelpWindow) -> None:
     assert window.place is not None and window.place.kind == "licence"
     assert len(packages()) > 50
     assert "Permission is hereby granted" in licence_text("typer")
+
+
+def test_a_bundle_tells_the_licences_that_it_carries(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "licences"
+    (folder / "a-b").mkdir(parents=True)
+    (folder / "a-b" / "LICENSE").write_text("Text of a b")
+    (folder / "LGPL-3.0.txt").write_text("Lesser")
+    (folder / "LIST.txt").write_text("list")
+    (folder / "list.json").write_text('{"a b": ["1.0", "MIT"]}')
+    monkeypatch.setattr("core.places.shipped", lambda: tmp_path)
+    assert packages() == [("LGPL-3.0", "", ""), ("a b", "1.0", "MIT")]
+    assert licence_text("a b") == "Text of a b" and licence_text("LGPL-3.0") == "Lesser"
 
 
 @pytest.mark.parametrize("code", sorted(language.LANGUAGES))

@@ -1,0 +1,1 @@
+"""Builds the installable application: run `uv run python installer/build.py`."""

@@ -1,0 +1,3 @@
+"""scikit-learn without its example data."""
+
+datas: list[tuple[str, str]] = []

@@ -17,9 +17,10 @@ from PySide6.QtGui import (
 )
 
 from core.models.card import Card
+from core.reading.measurements import statistics
 from core.session import Reading
 from desktop import appearance
-from desktop.language import current, say, say_core, say_count
+from desktop.language import current, is_industry, say, say_core, say_count
 from desktop.operations.picturing import (
     BurntIn,
     PictureRequest,
@@ -29,12 +30,13 @@ from desktop.operations.picturing import (
 )
 from desktop.panels.bars import percent
 from desktop.panels.footer import DISCLAIMER
+from desktop.viewer import captions, units
 from desktop.viewer.words import size_words
 
 DOTS = 150
 """Resolution of the page; images keep their own pixels."""
 
-MOST_IMAGES, MOST_LINES = 4, 9
+MOST_IMAGES, MOST_LINES, MOST_MEASUREMENTS = 4, 9, 6
 INK, PALE, RULE = "#1b1f24", "#59626c", "#c9ced4"
 
 
@@ -74,7 +76,7 @@ def report_of(reading: Reading, card: Card | None, *, identity: bool) -> Report 
         identity_words(reading) if identity else (),
         request,
         _images(reading),
-        (*_series(reading), *_answers(reading), *_labels(reading)),
+        (*_series(reading), *_answers(reading), *_measured(reading), *_labels(reading)),
         _model(reading, card),
         program(),
     )
@@ -144,6 +146,24 @@ def _answers(reading: Reading) -> list[tuple[str, str]]:
         found.append((say("Warning"), say("These answers are of a model no longer in use.")))
     found += [(say("Warning"), say_core(item)) for item in prediction.cautions[:2]]
     return found
+
+
+def _measured(reading: Reading) -> list[tuple[str, str]]:
+    """What was measured, in the words that stand beside it on the image."""
+    case = reading.case
+    items = sorted(case.measurements, key=lambda item: (item.plane.value, item.index, item.number))
+    if not items:
+        return []
+    lines = []
+    for item in items[:MOST_MEASUREMENTS]:
+        known = item.kind.is_area and case.volume is not None
+        found = statistics(case.volume, item) if known and case.volume is not None else None
+        words = units.describe(case, item, found, fine=is_industry())
+        plane = say(captions.PLANE_WORDS[item.plane])
+        lines.append(f"{plane} {item.index + 1}: {'   '.join(words)}")
+    if len(items) > MOST_MEASUREMENTS:
+        lines.append(say("… and {count} more", count=len(items) - MOST_MEASUREMENTS))
+    return [(say("Measurements"), "\n".join([*lines, units.source(case.summary)]))]
 
 
 def _labels(reading: Reading) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from desktop.viewer.furniture import Line
 from desktop.viewer.words import level, number, percent, say
 
 _AXES = (("L", "R"), ("P", "A"), ("H", "F"))
-_PLANE_WORDS = {
+PLANE_WORDS = {
     Plane.SLICE: later("Slice"),
     Plane.ROW: later("Row"),
     Plane.COLUMN: later("Column"),
@@ -55,7 +55,7 @@ def study(case: Case, *, industry: bool = False) -> list[Line]:
 def place(case: Case, plane: Plane) -> Line:
     """Which slice, and where it lies."""
     index, count = case.navigation.index(plane), case.navigation.count(plane)
-    text = f"{say(_PLANE_WORDS[plane])} {index + 1} / {count}"
+    text = f"{say(PLANE_WORDS[plane])} {index + 1} / {count}"
     geometry = case.summary.geometry
     if not (geometry.has_spacing and case.summary.is_volume):
         return Line(text)

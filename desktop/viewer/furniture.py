@@ -142,8 +142,13 @@ class Painter:
         right_lift = bar_lift + self.line_height * len(content.bottom_right)
         if stacked:  # the probe stands above the texts at the left instead of upon them
             right_lift = max(bar_lift, foot) + self.line_height * len(content.bottom_right)
-        self._corner(painter, content.bottom_left, MARGIN, height - MARGIN - foot,
-                     whole - bar - 16)  # fmt: skip
+        # Only what stands beside the scale bar must leave it its room.
+        beside = min(ceil(bar_lift / self.line_height), len(content.bottom_left))
+        above = len(content.bottom_left) - beside
+        top_line = height - MARGIN - foot
+        self._corner(painter, content.bottom_left[:above], MARGIN, top_line, whole)
+        self._corner(painter, content.bottom_left[above:], MARGIN,
+                     top_line + above * self.line_height, whole - bar - 16)  # fmt: skip
         self._corner(painter, content.bottom_right, width - MARGIN, height - MARGIN - right_lift,
                      whole, True)  # fmt: skip
         letters_bottom = height - (max(foot, bar_lift) + MARGIN if clash else 0)

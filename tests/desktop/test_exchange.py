@@ -119,9 +119,12 @@ def test_the_report_says_answers_labels_and_the_model_and_names_nobody(
     qtbot.waitUntil(lambda: reading.case.label_at(3) == "hemorrhage")
     model = bench.app.operations.asking.model
     assert model is not None
+    start, end = (6 * 0.5, 0.0, 0.0), (26 * 0.5, 0.0, 0.0)  # millimetres of slice 1
+    reading.case.measurements.add(Measurement(Kind.LENGTH, Plane.SLICE, 0, (start, end)))
     report = report_of(reading, model.card, identity=False)
     assert report is not None
     words = told(report)
+    assert "Slice 1: 10.0 mm" in words and "PixelSpacing (0028,0030)" in words
     assert not any(word in words for word in PRIVATE)
     assert "4, 5" in words and "Label: Hemorrhage" in words and "plain version 1" in words
     named = report_of(reading, model.card, identity=True)
@@ -182,6 +185,9 @@ def test_what_was_open_is_open_again(
     bench.app.operations.close_series(list(bench.app.session)[2])
     kept = bench.app.operations.opening.session_now()
     assert [(item.index, item.is_current) for item in kept] == [(6, False), (9, True)]
+    # Written while the window is open, so that a crash loses nothing; then once more at its end.
+    bench.app.window.keep_session()
+    assert type(bench.app.settings)().values.session == kept
     bench.app.window.close()
     assert type(bench.app.settings)().values.session == kept
     for reading in list(bench.app.session):

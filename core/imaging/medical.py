@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import CancelledError, TooLargeError, UnreadableImageError
+from core.errors import CancelledError, CoreError, TooLargeError, UnreadableImageError
 from core.imaging.decoder_process import Task
 from core.imaging.decoding import Job, decode_in_turn
 from core.imaging.geometry import Geometry
-from core.imaging.inflation import PIECE, Source, passed
+from core.imaging.hounsfield import SAMPLE, are_hounsfield
+from core.imaging.inflation import PIECE, Source, inflated, passed
 from core.imaging.intensity import Quantity, Window
 from core.imaging.loading import allocate, check_memory, outward, single_slice
 from core.imaging.pictures import fingerprint
@@ -45,6 +46,7 @@ class VolumeFile:
     axes: 3 × 3, column k is the millimetre step (LPS) along stored axis k.
     skip: bytes of (inflated) data that come before this volume's voxels.
     total: bytes that the (inflated) data must have in all, all volumes of the file together.
+    modality: as the file states it, in DICOM's words; "" where it is silent.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class VolumeFile:
     total: int = 0
     number: int = 0
     volumes: int = 1
+    modality: str = ""
     windows: tuple[Window, ...] = ()
     warnings: tuple[ImageWarning, ...] = field(default=())
 
@@ -189,6 +192,15 @@ class MedicalVolume:
                 )
             )
         geometry = self._turn.geometry
+        quantity = Quantity.COLOUR if colour else _quantity(file)
+        if quantity is Quantity.HU and not file.modality:
+            warnings.append(
+                ImageWarning(
+                    "assumed-hounsfield",
+                    "The file does not state what its values are. They look like those of a CT "
+                    "(air near −1000) and are taken as Hounsfield units.",
+                )
+            )
         if geometry.is_sheared:
             warnings.append(
                 ImageWarning(
@@ -203,10 +215,10 @@ class MedicalVolume:
         self._summary = SeriesSummary(
             uid=f"file-{key}",
             case_id=f"volume-{key}",
-            modality="",
+            modality=file.modality,
             description=name,
             geometry=geometry,
-            quantity=Quantity.COLOUR if colour else Quantity.SIGNAL,
+            quantity=quantity,
             transfer_syntax=file.format,
             slice_ids=tuple(f"{key}#{self._turn.stored(i) + 1}" for i in range(slices)),
             warnings=tuple(warnings),
@@ -356,6 +368,52 @@ class MedicalVolume:
         finally:
             for handle in handles.values():
                 handle.close()
+
+
+def _quantity(file: VolumeFile) -> Quantity:
+    """What a grey volume's values are: as its modality says, else as they look."""
+    lowest = 0.0 if file.dtype.kind == "u" else -1e9
+    if lowest * file.slope + file.intercept > _LEAST_AIR_VALUE or file.dtype.itemsize == 1:
+        return Quantity.SIGNAL
+    if file.modality not in ("", "CT"):
+        return Quantity.SIGNAL
+    try:
+        at = file.parts[len(file.parts) // 2][0].stat()
+    except OSError:
+        return Quantity.SIGNAL
+    key = (str(file.path), at.st_size, at.st_mtime_ns)
+    if key not in _looked_at:
+        if len(_looked_at) > _MOST_LOOKED_AT:
+            _looked_at.clear()
+        _looked_at[key] = are_hounsfield(_sample(file))
+    return Quantity.HU if _looked_at[key] else Quantity.SIGNAL
+
+
+_LEAST_AIR_VALUE = -900.0
+_MOST_LOOKED_AT = 4096
+_looked_at: dict[tuple[str, int, int], bool] = {}
+"""Files whose values were looked at: all volumes of one file are of a kind."""
+
+
+def _sample(file: VolumeFile) -> Array:
+    """Some modality values: from the middle, or from the beginning of compressed data."""
+    path, offset = file.parts[len(file.parts) // 2]
+    itemsize = file.dtype.itemsize
+    try:
+        if file.compression:
+            first = file.skip - file.number * file.size_bytes
+            raw = inflated(path, offset, file.compression, first + SAMPLE)[first:]
+        else:
+            here = file.size_bytes if len(file.parts) == 1 else file.slice_bytes
+            middle = max(here - SAMPLE, 0) // 2 // itemsize * itemsize
+            with path.open("rb") as stream:
+                stream.seek(offset + file.skip + middle)
+                raw = stream.read(min(SAMPLE, here))
+    except (OSError, CoreError):
+        return np.empty(0)  # reading it will say why
+    stored = np.frombuffer(raw[: len(raw) // itemsize * itemsize], file.dtype)
+    values: Array = stored.astype(np.float64) * file.slope + file.intercept
+    return values
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,12 +126,16 @@ def read_metaimage(path: Path) -> list[VolumeFile]:  # noqa: PLR0915 - one heade
             total=each * volumes,
             number=number,
             volumes=volumes,
+            modality=_MODALITIES.get(fields.get("Modality", "").upper(), ""),
             warnings=tuple(warnings),
         )
         for number in range(min(volumes, 4096))
     ]
     check_length(found[0])
     return found
+
+
+_MODALITIES = {"MET_MOD_CT": "CT", "MET_MOD_MR": "MR", "MET_MOD_NM": "NM", "MET_MOD_US": "US"}
 
 
 def _header(path: Path, start: bytes) -> tuple[dict[str, str], int, list[str]]:

@@ -5,8 +5,10 @@ Source: the NIfTI-1 standard's header file (nifti1.h); NIfTI's RAS becomes LPS h
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UnreadableImageError
+from core.imaging.hounsfield import sidecar_modality
 from core.imaging.inflation import inflated
 from core.imaging.intensity import Window, WindowFunction
 from core.imaging.medical import VolumeFile, check_length, checked_sizes
+from core.imaging.volume import ImageWarning
 
 Matrix = NDArray[np.float64]
 
@@ -176,6 +180,8 @@ def _volumes(path: Path, f: _Fields, packed: bool) -> list[VolumeFile]:
     if math.isfinite(f.high) and math.isfinite(f.low) and f.high > f.low:
         middle, width = (f.high + f.low) / 2, f.high - f.low
         windows = (Window(middle, width, "Header", WindowFunction.LINEAR_EXACT),)
+    modality = sidecar_modality(path)
+    warnings = tuple(_two_places(f, sizes))
     volumes = sizes[3]
     each = math.prod(sizes[:3]) * components * dtype.itemsize
     lead = offset if packed else 0
@@ -203,7 +209,9 @@ def _volumes(path: Path, f: _Fields, packed: bool) -> list[VolumeFile]:
             total=lead + each * volumes,
             number=number,
             volumes=volumes,
+            modality=modality,
             windows=windows,
+            warnings=warnings,
         )
         for number in range(min(volumes, 4096))
     ]
@@ -216,6 +224,21 @@ def _is_little(path: Path, packed: bool) -> bool:
         start = stream.read(1 << 16)
     start = inflated_start(path) if packed else start
     return struct.unpack_from("<i", start)[0] in (348, 540)
+
+
+def header_beside(image: Path) -> Path | None:
+    """The NIfTI header that an .img file belongs to, by its own name; None if there is none."""
+    if image.suffix.lower() != ".img":
+        return None
+    for ending in (".hdr", ".HDR"):
+        header = image.with_suffix(ending)
+        try:
+            with header.open("rb") as stream:
+                if looks_like_nifti(stream.read(1024)):
+                    return header
+        except OSError:
+            continue
+    return None
 
 
 def _partner(path: Path) -> Path:
@@ -231,32 +254,70 @@ def _partner(path: Path) -> Path:
     )
 
 
+def _two_places(f: _Fields, sizes: list[int]) -> Iterator[ImageWarning]:
+    """A warning where the header's two placements put the volume's corners at different places."""
+    places = [_by_sform(f), _by_qform(f)]
+    if any(place is None for place in places):
+        return
+    ends = np.array([size - 1 for size in sizes[:3]], float)
+    corners = ends * np.array(list(itertools.product((0, 1), repeat=3)), float)
+    there = [corners @ place[0].T + place[1] for place in places if place is not None]
+    apart = float(np.linalg.norm(there[0] - there[1], axis=1).max())
+    pixel = float(np.abs(np.array(f.pixdim[1:4])).max()) * _UNITS.get(f.units & 7, 1.0)
+    if apart > max(0.5 * pixel, 0.1):
+        yield ImageWarning(
+            "contradicting-tags",
+            f"The header places the volume in two ways (sform and qform) that lie up to "
+            f"{apart:.1f} mm apart: the sform is used.",
+        )
+
+
+def _by_sform(f: _Fields) -> tuple[Matrix, Matrix] | None:
+    if f.sform <= 0:
+        return None
+    rows = np.array(f.rows, float).reshape(3, 4) * _UNITS.get(f.units & 7, 1.0)
+    if not np.isfinite(rows).all() or not _usable(rows[:, :3]):
+        return None
+    return _TO_LPS @ rows[:, :3], _TO_LPS @ rows[:, 3]
+
+
 def _placement(f: _Fields) -> tuple[Matrix, Matrix, bool, bool]:
     """Axes and origin in LPS millimetres, whether spacing and orientation are stated."""
+    by_sform = _by_sform(f)
+    if by_sform is not None:
+        return *by_sform, True, True
+    by_qform = _by_qform(f)
+    steps, has_spacing = _steps(f)
+    if by_qform is not None:
+        return *by_qform, has_spacing, True
+    return np.diag(steps), np.zeros(3), has_spacing, False
+
+
+def _steps(f: _Fields) -> tuple[Matrix, bool]:
+    """Millimetres between voxels, 1 where none are stated; and whether all are."""
     scale = _UNITS.get(f.units & 7, 1.0)
-    if f.sform > 0:
-        rows = np.array(f.rows, float).reshape(3, 4) * scale
-        if np.isfinite(rows).all() and _usable(rows[:, :3]):
-            return _TO_LPS @ rows[:, :3], _TO_LPS @ rows[:, 3], True, True
     steps = np.array([abs(v) for v in f.pixdim[1:4]], float)
     has_spacing = bool(np.isfinite(steps).all() and (steps > 0).all())
-    steps = np.where(np.isfinite(steps) & (steps > 0), steps, 1.0) * scale
-    if f.qform > 0 and np.isfinite(f.quaternion).all():
-        b, c, d, x, y, z = f.quaternion
-        a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
-        rotation = np.array(
-            [
-                [a * a + b * b - c * c - d * d, 2 * b * c - 2 * a * d, 2 * b * d + 2 * a * c],
-                [2 * b * c + 2 * a * d, a * a + c * c - b * b - d * d, 2 * c * d - 2 * a * b],
-                [2 * b * d - 2 * a * c, 2 * c * d + 2 * a * b, a * a + d * d - b * b - c * c],
-            ]
-        )
-        facing = -1.0 if f.pixdim[0] < 0 else 1.0
-        axes = rotation * (steps * np.array([1.0, 1.0, facing]))
-        if _usable(axes):
-            origin = np.array([x, y, z]) * scale
-            return _TO_LPS @ axes, _TO_LPS @ origin, has_spacing, True
-    return np.diag(steps), np.zeros(3), has_spacing, False
+    return np.where(np.isfinite(steps) & (steps > 0), steps, 1.0) * scale, has_spacing
+
+
+def _by_qform(f: _Fields) -> tuple[Matrix, Matrix] | None:
+    if f.qform <= 0 or not np.isfinite(f.quaternion).all():
+        return None
+    b, c, d, x, y, z = f.quaternion
+    a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
+    rotation = np.array(
+        [
+            [a * a + b * b - c * c - d * d, 2 * b * c - 2 * a * d, 2 * b * d + 2 * a * c],
+            [2 * b * c + 2 * a * d, a * a + c * c - b * b - d * d, 2 * c * d - 2 * a * b],
+            [2 * b * d - 2 * a * c, 2 * c * d + 2 * a * b, a * a + d * d - b * b - c * c],
+        ]
+    )
+    facing = -1.0 if f.pixdim[0] < 0 else 1.0
+    axes = rotation * (_steps(f)[0] * np.array([1.0, 1.0, facing]))
+    if not _usable(axes):
+        return None
+    return _TO_LPS @ axes, _TO_LPS @ (np.array([x, y, z]) * _UNITS.get(f.units & 7, 1.0))
 
 
 def _usable(axes: Matrix) -> bool:

@@ -18,7 +18,13 @@ from core.imaging.dicom.series import find_series, reason_of
 from core.imaging.loading import LookAhead
 from core.imaging.medical import MedicalVolume, VolumeFile
 from core.imaging.metaimage import looks_like_metaimage, read_metaimage
-from core.imaging.nifti import inflated_start, looks_like_gzip, looks_like_nifti, read_nifti
+from core.imaging.nifti import (
+    header_beside,
+    inflated_start,
+    looks_like_gzip,
+    looks_like_nifti,
+    read_nifti,
+)
 from core.imaging.nrrd import looks_like_nrrd, read_nrrd
 from core.imaging.picture_headers import kind_of
 from core.imaging.pictures import find_pictures, natural_key
@@ -49,7 +55,7 @@ def open_path(
     if _starts_as_zip(path):
         return _open_zip(path, progress, cancelled)
     found = _Found()
-    found.look_at(str(path))
+    found.look_at(str(header_beside(path) or path))
     if found.headers and found.headers[0].is_directory:
         return _open_directory(found.headers[0], progress, cancelled)
     opened = found.opened()

@@ -290,3 +290,35 @@ def test_a_text_that_is_no_nifti(tmp_path: Path) -> None:
     path = tmp_path / "report.nii"
     path.write_text("This is a letter.\n" * 50)
     assert isinstance(refused(path), UnreadableImageError)
+
+
+def test_two_placements_that_differ_are_said(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    voxels = np.zeros((4, 5, 6), np.int16)
+    placed, other = np.diag([2.0, 2, 3, 1]), np.diag([2.0, 2, 3, 1])
+    other[:3, 3] = (0, 0, 12)
+    for name, qform, is_odd in (("same", placed, False), ("apart", other, True)):
+        image = nibabel.Nifti1Image(voxels, placed)
+        image.set_sform(placed, 1)
+        image.set_qform(qform, 1)
+        nibabel.save(image, tmp_path / f"{name}.nii")
+        (series,) = open_path(tmp_path / f"{name}.nii").series
+        said = [w.message for w in series.summary.warnings if w.code == "contradicting-tags"]
+        assert bool(said) is is_odd
+        if is_odd:
+            assert "12.0 mm apart" in said[0]
+        assert np.allclose(series.summary.geometry.spacing, (3, 2, 2))
+
+
+def test_either_half_of_a_pair_opens_it(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    voxels = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    nibabel.save(nibabel.Nifti1Pair(voxels, np.eye(4)), tmp_path / "a.img")
+    by_header, by_image = (
+        open_path(tmp_path / name).series[0].load() for name in ("a.hdr", "a.img")
+    )
+    assert (by_header.voxels == by_image.voxels).all()
+    assert by_header.summary.case_id == by_image.summary.case_id
+    with pytest.raises(UnreadableImageError):
+        (tmp_path / "b.img").write_bytes(bytes(500))
+        open_path(tmp_path / "b.img")

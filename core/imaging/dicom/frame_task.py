@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import UnreadableImageError
 from core.imaging.decoding import processes
-from core.imaging.dicom import codecs
-from core.imaging.dicom.encapsulated import Fragment
+from core.imaging.dicom import codecs, tags
+from core.imaging.dicom.encapsulated import Fragment, frame_fragments
 from core.imaging.dicom.frames import PixelFormat
-from core.imaging.dicom.headers import FileReader
+from core.imaging.dicom.headers import FileReader, Header
 from core.imaging.dicom.pixels import Lookup, finish, native_array, packed_array
+from core.imaging.dicom.walk import MalformedError
 from core.imaging.inflation import Source
 
 Array = NDArray[np.generic]
@@ -77,3 +79,46 @@ def cut(voxels: Array, tile: tuple[int, int, int, int] | None) -> Array:
         return voxels
     row, column, rows, columns = tile
     return voxels[row : row + rows, column : column + columns]
+
+
+@dataclass(frozen=True)
+class CellTask:
+    """The pixel cells of one encapsulated frame with all their bits, unused ones included."""
+
+    path: str
+    syntax: str
+    layout: PixelFormat
+    fragments: tuple[Fragment, ...]
+
+    @property
+    def dtype(self) -> str:
+        """Unsigned, as wide as a cell."""
+        return np.dtype(f"u{self.layout.allocated // 8}").str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, columns)."""
+        return self.layout.rows, self.layout.columns
+
+    def run(self) -> Array:
+        """Read the fragments and decode them. Called in a decoder process."""
+        with FileReader(self.path) as file:
+            data = b"".join(file.read(offset, length) for offset, length in self.fragments)
+        array, _ = codecs.decode(self.syntax, data, self.layout)
+        return np.ascontiguousarray(array.reshape(self.shape)).astype(self.dtype)
+
+
+def fragments_by_frame(header: Header, frames: int) -> list[tuple[Fragment, ...]]:
+    """The fragments of each frame of a file. Raises UnreadableImageError."""
+    try:
+        with FileReader(header.path) as file:
+            return frame_fragments(
+                file.read,
+                header.offset_table,
+                header.raw.get(tags.ExtendedOffsetTable, b""),
+                header.fragments,
+                frames,
+            )
+    except (MalformedError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnreadableImageError(header.path, (why or "it cannot be read").lower()) from error

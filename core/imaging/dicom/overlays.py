@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UnreadableImageError
+from core.imaging.decoding import decode_one
 from core.imaging.dicom import tags
+from core.imaging.dicom.codecs import DECODABLE
+from core.imaging.dicom.frame_task import CellTask, fragments_by_frame
 from core.imaging.dicom.frames import Frame, PixelFormat
 from core.imaging.dicom.headers import (
     NATIVE,
@@ -25,6 +28,7 @@ from core.imaging.dicom.headers import (
 )
 from core.imaging.dicom.walk import UNDEFINED, MalformedError, Read, walk
 from core.imaging.inflation import inflated
+from core.imaging.loading import check_frame
 
 Mask = NDArray[np.bool_]
 
@@ -69,8 +73,8 @@ def has_overlays(header: Header) -> bool:
 def overlays_of(frame: Frame) -> tuple[Overlay, ...]:
     """The overlay planes of one slice, lowest group first; () if there are none.
 
-    A plane that is damaged or incomplete is left out. Planes in unused bits of the pixels are
-    found in native pixel data only. Raises UnreadableImageError where the file cannot be read.
+    A plane that is damaged or incomplete is left out. Raises UnreadableImageError where the file
+    cannot be read.
     """
     header = frame.header
     if not has_overlays(header):
@@ -171,8 +175,7 @@ def _embedded(frame: Frame, bit: int, rows: int, columns: int, read: Read | None
     layout, pixels = frame.format, frame.header.pixels
     used = range(layout.high_bit - layout.stored + 1, layout.high_bit + 1)
     if (
-        read is None
-        or pixels is None
+        pixels is None
         or layout.allocated not in (8, 16)
         or layout.samples != 1
         or (rows, columns) != (layout.rows, layout.columns)
@@ -180,6 +183,9 @@ def _embedded(frame: Frame, bit: int, rows: int, columns: int, read: Read | None
         or bit in used
     ):
         return None
+    if read is None:
+        decoded = _decoded(frame)
+        return None if decoded is None else (decoded >> bit & 1).astype(bool)
     size = layout.frame_bits // 8
     number = frame.number if frame.tile is None else 0
     raw = read(pixels.offset + number * size, size)
@@ -188,6 +194,27 @@ def _embedded(frame: Frame, bit: int, rows: int, columns: int, read: Read | None
     order = ">" if frame.header.encoding.big_endian else "<"
     cells = np.frombuffer(raw, f"{order}u{layout.allocated // 8}")
     return (cells >> bit & 1).astype(bool)
+
+
+def _decoded(frame: Frame) -> NDArray[np.uint16] | None:
+    """The cells of an encapsulated frame; None where its codec is missing, or keeps less.
+
+    Only codecs that keep whole cells keep such planes: the standard allows none in encapsulated
+    pixels, and archives that compressed old images left them there.
+    """
+    header, layout = frame.header, frame.format
+    if header.transfer_syntax not in DECODABLE:
+        return None
+    alone = frame.frames == 1 or frame.tile is not None
+    fragments = header.fragments
+    if not alone:
+        fragments = fragments_by_frame(header, frame.frames)[frame.number]
+    check_frame(header.path, layout.rows, layout.columns, layout.allocated // 8)
+    try:
+        task = CellTask(str(header.path), header.transfer_syntax, layout, fragments)
+        return decode_one(header.path, task).astype(np.uint16)
+    except UnreadableImageError:
+        return None  # the image itself will say what is wrong
 
 
 def _laid(plane: Mask, layout: PixelFormat, top: int, left: int) -> Mask:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from core.errors import MissingCodecError, UnreadableImageError
 from core.imaging.decoding import Job, decode_all, decode_one, processes
 from core.imaging.dicom import codecs, tags
-from core.imaging.dicom.encapsulated import Fragment, frame_fragments
-from core.imaging.dicom.frame_task import FrameTask, alone, cut, native_cells
+from core.imaging.dicom.encapsulated import Fragment
+from core.imaging.dicom.frame_task import FrameTask, alone, cut, fragments_by_frame, native_cells
 from core.imaging.dicom.frames import Frame
 from core.imaging.dicom.headers import NATIVE, FileReader, deflated_body
 from core.imaging.dicom.overlays import Overlay, overlays_of
@@ -33,7 +33,7 @@ from core.imaging.dicom.pixels import (
     voxel_type,
 )
 from core.imaging.dicom.series import DicomStack, rescale
-from core.imaging.dicom.walk import UNDEFINED, MalformedError, PixelElement
+from core.imaging.dicom.walk import UNDEFINED, PixelElement
 from core.imaging.inflation import Source
 from core.imaging.loading import (
     SLOW_READ,
@@ -227,17 +227,7 @@ class DicomSeries:
         if frame.frames == 1 or frame.tile is not None:
             return header.fragments
         if header.path not in self._per_file:
-            try:
-                with FileReader(header.path) as file:
-                    self._per_file[header.path] = frame_fragments(
-                        file.read,
-                        header.offset_table,
-                        header.raw.get(tags.ExtendedOffsetTable, b""),
-                        header.fragments,
-                        frame.frames,
-                    )
-            except (MalformedError, OSError) as error:
-                raise UnreadableImageError(header.path, _why(error)) from error
+            self._per_file[header.path] = fragments_by_frame(header, frame.frames)
         return self._per_file[header.path][frame.number]
 
     # ---- native

@@ -6,10 +6,12 @@ import struct
 import subprocess
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 
 from core.imaging.dicom.overlays import Overlay
 from core.imaging.dicom.reader import DicomSeries
@@ -124,7 +126,8 @@ def test_each_frame_has_its_own_overlay(tmp_path: Path) -> None:
         assert (overlay.mask == masks[i]).all()
 
 
-def test_an_overlay_in_unused_bits_is_no_part_of_the_voxels(tmp_path: Path) -> None:
+@pytest.mark.parametrize("syntax", ["native", "deflated", "RLE", "JPEG lossless"])
+def test_an_overlay_in_unused_bits_is_no_part_of_the_voxels(tmp_path: Path, syntax: str) -> None:
     pixels = np.arange(24, dtype=np.uint16).reshape(4, 6)
     drawn = np.eye(4, 6, dtype=bool)
     one = ct_slice(pixels | (drawn.astype(np.uint16) << 13), BitsStored=12, HighBit=11)
@@ -137,6 +140,18 @@ def test_an_overlay_in_unused_bits_is_no_part_of_the_voxels(tmp_path: Path) -> N
         (0x0102, "US", 13),
     ):
         one.add_new((0x6000, element), vr, value)
+    if syntax == "deflated":
+        one.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    elif syntax == "RLE":
+        one.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
+    elif syntax == "JPEG lossless":
+        coded = imagecodecs.ljpeg_encode(
+            np.frombuffer(one.PixelData, "<u2").reshape(4, 6), bitspersample=16
+        )
+        one.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.70"
+        one.PixelData = encapsulate([coded])
+        one["PixelData"].VR = "OB"
+        one["PixelData"].is_undefined_length = True
     series = only(save(one, tmp_path / "a"))
     assert (series.load().voxels[0] == pixels).all()
     (overlay,) = series.overlays(0)

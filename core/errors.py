@@ -120,6 +120,14 @@ class NotEnoughMemoryError(CoreError):
 
 
 @dataclass(eq=False)
+class DeviceUnavailableError(CoreError):
+    """A device was named that this computer does not have. there: those that it has."""
+
+    device: str
+    there: tuple[str, ...]
+
+
+@dataclass(eq=False)
 class UnsuitableInputError(CoreError):
     """The model's card does not allow this input, and the caller did not override it."""
 

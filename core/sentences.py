@@ -94,6 +94,11 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         "",
         "Close other programs, or choose a smaller model.",
     ),
+    e.DeviceUnavailableError: lambda x: Sentence(
+        f"This computer has no device “{x.device}” for models",
+        "",
+        f"Choose one of: {', '.join(x.there)}.",
+    ),
     e.EngineDiedError: lambda x: Sentence(
         f"The model process {x.how}",
         "",

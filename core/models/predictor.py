@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.errors import DamagedModelError
+from core.errors import DamagedModelError, DeviceUnavailableError
 from core.imaging.intensity import Quantity
 from core.imaging.volume import Cancelled, Volume
 from core.models import context
@@ -45,14 +45,21 @@ class SliceSet(Protocol):
 
 
 def best_device(wanted: str = "auto") -> torch.device:
-    """The device to compute on: what was asked for, or CUDA, MPS, CPU, whichever is there."""
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
+    """The device to compute on: what was asked for, or CUDA, MPS, CPU, whichever is there.
+
+    wanted: "auto", "cpu", "mps", "cuda" or one of several, "cuda:1".
+    Raises DeviceUnavailableError for what this computer does not have.
+    """
+    there = ["cpu"]
     if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there = ["cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count())), *there]
+    if wanted == "auto":
+        return torch.device(there[0])
+    if wanted not in there:
+        raise DeviceUnavailableError(wanted, ("auto", *there))
+    return torch.device(wanted)
 
 
 class Predictor:

@@ -26,8 +26,8 @@ def series(tmp_path: Path) -> Path:
 
 def _predict(series: Path, model: Path, *words: str) -> tuple[int, Path]:
     out = model.parent / "out"
-    common = ["predict", str(series), "--model", str(model), "--out", str(out), "--device", "cpu"]
-    return run([*common, *words]), out
+    common = ["predict", str(series), "--model", str(model), "--out", str(out)]
+    return run([*common, *(() if "--device" in words else ("--device", "cpu")), *words]), out
 
 
 def test_answers_and_heat_maps_become_files(series: Path, tmp_path: Path) -> None:
@@ -103,6 +103,14 @@ def test_a_folder_of_volumes_gets_one_answer_each_and_maps_on_the_voxels(
 def test_wrong_words_are_wrong_usage(series: Path, tmp_path: Path, words: tuple[str, str]) -> None:
     make_model(tmp_path / "m")
     assert _predict(series, tmp_path / "m", *words)[0] == 2
+
+
+def test_a_device_that_is_not_there_is_a_sentence(
+    series: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_model(tmp_path / "m")
+    assert _predict(series, tmp_path / "m", "--device", "tpu")[0] == 1
+    assert "no device “tpu”" in capsys.readouterr().err
 
 
 def test_a_precision_that_was_not_checked_is_refused(

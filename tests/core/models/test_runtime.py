@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import DamagedModelError, NotEnoughMemoryError
+from core.errors import DamagedModelError, DeviceUnavailableError, NotEnoughMemoryError
 from core.models import runtime
 from core.models.card import Agreement, Calibration, Preprocessing, read_card, write_card
 from core.models.member import Member, is_out_of_memory
-from core.models.predictor import Predictor, load_predictor
+from core.models.predictor import Predictor, best_device, load_predictor
 from core.models.runtime import OpenVinoRuntime, TorchRuntime, make_runtime, seeded_input
+from core.sentences import sentence
 from tests.core.models.making import head_like, make_model, network, volume
 
 CUBE = Preprocessing(dimensions=3, size=32, crop="whole")
@@ -166,6 +167,44 @@ def test_one_that_does_not_fit_at_all_is_told(tmp_path: Path) -> None:
     assert device.look(seeded_input(device.card, 1, 2)).logits.shape == (2, 1)
     assert "CPU" in device.notes[-1]
     assert full.sizes == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"), [(2, False, "cuda"), (0, True, "mps"), (0, False, "cpu")]
+)
+def test_the_best_device_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool, best: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert str(best_device()) == best
+    assert str(best_device("cpu")) == "cpu"
+    for wanted in ("cuda:7", "tpu", *(() if cuda else ("cuda",)), *(() if mps else ("mps",))):
+        with pytest.raises(DeviceUnavailableError) as told:
+            best_device(wanted)
+        assert best in told.value.there
+        assert wanted in str(sentence(told.value))
+
+
+def test_a_device_without_memory_for_a_volume_hands_over_to_the_processor(tmp_path: Path) -> None:
+    card = make_model(
+        tmp_path / "m", family="resnet3d", options={"widths": [4, 4, 4, 4]}, preprocessing=CUBE
+    )
+    predictor = load_predictor(tmp_path / "m", "cpu")
+    (member,) = predictor.members
+    assert isinstance(member.runtime, TorchRuntime)
+    expected = predictor.predict_volume(volume(head_like(4, 32)))
+    before = [answer.probabilities["hemorrhage"] for answer in expected]
+    member.runtime, member._on_cpu = _Full(member.runtime, 0), False  # a full graphics card
+    after = [
+        a.probabilities["hemorrhage"] for a in predictor.predict_volume(volume(head_like(4, 32)))
+    ]
+    assert after == pytest.approx(before, abs=1e-6)
+    assert predictor.notes == (
+        "The memory of the graphics card ran out: the CPU answers from now on.",
+    )
+    assert card.preprocessing.dimensions == 3
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ _TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 @dataclass(frozen=True)
 class _Fields:
+    order: Literal["<", ">"]
     dim: tuple[int, ...]
     datatype: int
     bits: int
@@ -108,13 +109,14 @@ def read_nifti(path: Path) -> list[VolumeFile]:
 def _fields(start: bytes) -> _Fields:
     second = start[4:8] in (b"n+2\0", b"ni2\0")
     size = 540 if second else 348
-    order = "<" if struct.unpack_from("<i", start)[0] == size else ">"
+    order: Literal["<", ">"] = "<" if struct.unpack_from("<i", start)[0] == size else ">"
 
     def get(layout: str, at: int) -> tuple[float, ...]:
         return struct.unpack_from(order + layout, start, at)
 
     if second:
         return _Fields(
+            order=order,
             dim=tuple(int(v) for v in get("8q", 16)),
             datatype=int(get("h", 12)[0]),
             bits=int(get("h", 14)[0]),
@@ -132,6 +134,7 @@ def _fields(start: bytes) -> _Fields:
             magic=start[4:8],
         )
     return _Fields(
+        order=order,
         dim=tuple(int(v) for v in get("8h", 40)),
         datatype=int(get("h", 70)[0]),
         bits=int(get("h", 72)[0]),
@@ -188,7 +191,6 @@ def _volumes(path: Path, f: _Fields, packed: bool) -> list[VolumeFile]:
     name = path.name
     for ending in (".gz", ".nii", ".hdr", ".img"):
         name = name[: -len(ending)] if name.lower().endswith(ending) else name
-    order: Literal["<", ">"] = "<" if _is_little(path, packed) else ">"
     found = [
         VolumeFile(
             path=path,
@@ -196,7 +198,7 @@ def _volumes(path: Path, f: _Fields, packed: bool) -> list[VolumeFile]:
             format="NIfTI",
             parts=((data, 0 if packed else offset),),
             compression="gzip" if packed else "",
-            dtype=dtype.newbyteorder(order),
+            dtype=dtype.newbyteorder(f.order),
             sizes=(sizes[0], sizes[1], sizes[2]),
             components=components,
             axes=axes,
@@ -217,13 +219,6 @@ def _volumes(path: Path, f: _Fields, packed: bool) -> list[VolumeFile]:
     ]
     check_length(found[0])
     return found
-
-
-def _is_little(path: Path, packed: bool) -> bool:
-    with path.open("rb") as stream:
-        start = stream.read(1 << 16)
-    start = inflated_start(path) if packed else start
-    return struct.unpack_from("<i", start)[0] in (348, 540)
 
 
 def header_beside(image: Path) -> Path | None:

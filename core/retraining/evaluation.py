@@ -127,7 +127,7 @@ def evaluate_rows(
     if not labelled.any():
         part = f"the {split} part" if split else "it"
         raise UnusableDatasetError(
-            dataset.folder, f"{part} holds no labelled {dataset.unit}", "Choose another --split."
+            dataset.folder, f"{part} holds no labelled case", "Choose another --split."
         )
     chosen = rows[labelled]
     keys = dataset.keys()
@@ -145,7 +145,7 @@ def evaluate_rows(
         seed=seed,
     )
     skipped = int((~labelled).sum())
-    told = [f"{skipped} unlabelled {dataset.unit}s were left out."] if skipped else []
+    told = [f"{skipped} unlabelled cases were left out."] if skipped else []
     return found.model_copy(
         update={
             "split": split,

@@ -34,8 +34,10 @@ _CERTAIN_CONFOUND, _CERTAIN_GROUPS = 0.9, 10
 """From this AUROC, with so many groups of each kind, chance is no explanation: a hard stop."""
 CERTAIN = "certain-confound"
 """Code of a caution that stops a training unless a person passes it over."""
+_VALUES = 20
+"""Most values of a column beside the image that are looked at."""
 _EXAMPLES = 5
-_RULES = 4
+_RULES = 5
 """Version of the rules in this file and in `fingerprints`; a kept result of others is void."""
 
 
@@ -230,7 +232,7 @@ def _sizes(dataset: Dataset) -> list[Caution]:
             if not (dataset.labels[rows] == index).any()
         ]
         if absent:
-            message = f"The {part} part holds no {dataset.unit} labelled {', '.join(absent)}."
+            message = f"The {part} part holds no case labelled {', '.join(absent)}."
             found.append(Caution(f"class-missing-{part}", message))
     positive = dataset.positive_index
     tested = dataset.part("test")
@@ -241,7 +243,7 @@ def _sizes(dataset: Dataset) -> list[Caution]:
             found.append(Caution("few-test-findings", message))
     unlabelled = int((dataset.labels < 0).sum())
     if unlabelled:
-        message = f"{unlabelled} {dataset.unit}s carry no label; they serve only as neighbours."
+        message = f"{unlabelled} cases carry no label; slices among them serve as neighbours."
         found.append(Caution("unlabelled", message))
     return found
 
@@ -277,6 +279,29 @@ def _confounds(dataset: Dataset) -> list[Caution]:
                     f"(AUROC {area:.2f}): a model may learn it instead of the image."
                 )
                 found.append(Caution(CERTAIN if certain else "confound", message))
+        found += _by_subgroup(dataset, labelled, index)
+    return found
+
+
+def _by_subgroup(dataset: Dataset, labelled: NDArray[np.bool_], index: int) -> list[Caution]:
+    """Columns that a person named, such as the scanner, of which one value tells the label.
+
+    A caution, never a stop: such a column may well be a part of the label by its meaning.
+    """
+    found = []
+    truth, groups = dataset.labels[labelled] == index, dataset.groups[labelled]
+    for name, values in dataset.subgroups.items():
+        for value in np.unique(values)[:_VALUES]:
+            area, _ = _group_auroc(truth, (values[labelled] == value) * 1.0, groups)
+            area = max(area, 1 - area)
+            if area >= _CONFOUND:
+                message = (
+                    f"“{name}” being “{value or 'unknown'}” alone tells "
+                    f"{dataset.manifest.classes[index]} apart (AUROC {area:.2f}): a model may "
+                    "learn what goes with it instead of the finding."
+                )
+                found.append(Caution("confound", message))
+                break
     return found
 
 

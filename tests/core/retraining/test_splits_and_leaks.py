@@ -201,6 +201,23 @@ def test_a_size_that_gives_the_label_away_is_told(tmp_path: Path) -> None:
     assert not any("number of columns" in message for message in told)
 
 
+def test_a_column_that_gives_the_label_away_is_told_and_does_not_stop(tmp_path: Path) -> None:
+    """A scanner that only the ill were put into; another column that says nothing stays silent."""
+    rows = []
+    for index in range(40):
+        Image.fromarray(picture(index)).save(tmp_path / f"{index}.png")
+        scanner = "new" if index % 2 and index > 4 else "old"
+        rows.append(
+            {"file": f"{index}.png", "patient": index, "bleed": index % 2, "scanner": scanner,
+             "site": "north" if index < 20 else "south"}
+        )  # fmt: skip
+    table = write_table(tmp_path / "t.csv", rows)
+    build_from_table(request(table, tmp_path / "set", subgroups=("scanner", "site")))
+    found = check_or_raise(Dataset.open(tmp_path / "set"))
+    told = [caution.message for caution in found if caution.code == "confound"]
+    assert len(told) == 1 and "scanner" in told[0]
+
+
 def test_small_parts_are_told(tmp_path: Path) -> None:
     codes = {caution.code for caution in examine(small_dataset(tmp_path)).cautions}
     assert "few-test-findings" in codes

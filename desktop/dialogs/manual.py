@@ -32,7 +32,7 @@ from desktop.dialogs.models import card_html
 from desktop.language import say, say_core, say_count
 from desktop.licences import licence_text, packages
 
-WIDEST_PICTURE = 700
+WIDEST_PICTURE = 760
 """Logical pixels; larger pictures are drawn smaller."""
 
 _ROLE = Qt.ItemDataRole.UserRole + 1
@@ -79,7 +79,7 @@ def _sheet() -> str:
         f"h2 {{ font-size: {HEADING_PX + 2}px; color: {c.text}; margin-top: 18px; }}"
         f"h3 {{ font-size: {HEADING_PX}px; color: {c.text}; }}"
         "p, li { margin-top: 4px; margin-bottom: 8px; line-height: 140%; }"
-        f"code {{ background-color: {c.raised}; color: {c.text}; }}"
+        f"code {{ background-color: {c.hover}; color: {c.text}; }}"
         f"a {{ color: {c.accent}; }}"
         f"th {{ color: {c.dim}; text-align: left; }}"
         "td, th { padding: 4px 12px 4px 0; }"
@@ -96,7 +96,9 @@ def html_of(page: manual.Page) -> str:
         width = min(size.width(), WIDEST_PICTURE) if size.isValid() else WIDEST_PICTURE
         return f'<img src="{match[1]}" width="{width}"'
 
-    return re.sub(r'<img src="([^"]+)"', sized, html)
+    html = re.sub(r'<img src="([^"]+)"', sized, html)
+    # A line's height is a multiple of what stands in it: of a picture, too, within a paragraph.
+    return re.sub(r"<p>(<img [^>]*>)</p>", r'<div style="margin-bottom: 10px">\1</div>', html)
 
 
 class HelpWindow(QDialog):
@@ -126,6 +128,7 @@ class HelpWindow(QDialog):
         self.search.returnPressed.connect(self._first_hit)
         self.contents = QTreeWidget(self)
         self.contents.setHeaderHidden(True)
+        self.contents.setIndentation(14)
         self.contents.setAccessibleName(say("Contents"))
         self.contents.currentItemChanged.connect(self._chosen)
         self.contents.itemActivated.connect(self._chosen)

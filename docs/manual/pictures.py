@@ -1,12 +1,13 @@
 """Makes the manual's pictures: the real window on the synthetic sample, in each language.
 
-python docs/manual/pictures.py    writes docs/manual/images/<language>/*.png
+python docs/manual/pictures.py    writes docs/manual/images/<language>/*.jpg
 
 Needs no screen. The comparison page needs a training; its picture is that of `sliceloop demo`.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -19,7 +20,8 @@ sys.path.insert(0, str(ROOT))
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PIL import Image  # noqa: E402 - after the path is set
-from PySide6.QtCore import QEventLoop, QTimer  # noqa: E402
+from PySide6.QtCore import QBuffer, QEventLoop, QIODevice, QTimer  # noqa: E402
+from PySide6.QtGui import QPixmap  # noqa: E402
 from PySide6.QtWidgets import QWidget  # noqa: E402
 
 from core import places  # noqa: E402
@@ -38,8 +40,11 @@ from desktop.operations.planning import RetrainPlan  # noqa: E402
 from desktop.start import make_qt  # noqa: E402
 from desktop.tour import own_profile  # noqa: E402
 
-WIDTH, COLOURS = 860, 80
+WIDTH, QUALITY = 760, 70
 """Of a picture that is kept: small enough for a manual that travels with the program."""
+
+PATIENTS = 5
+"""Of the sample; the one of which the model is surest is shown."""
 
 PATIENCE_S = 600
 
@@ -79,17 +84,25 @@ class Photographer:
         self.wait(lambda: bool(done))
         self._app.looks_changed.disconnect(worn)
 
-    def shoot(self, name: str, dialog: Callable[[], QWidget] | None = None) -> None:
-        """The window, or a dialog made for it, in each language."""
+    def shoot(
+        self,
+        name: str,
+        dialog: Callable[[], QWidget] | None = None,
+        toggle: Command | None = None,
+    ) -> None:
+        """The window, or a dialog made for it, in each language; with a command given meanwhile."""
         for code in language.LANGUAGES:
             self.wear(language=code)
+            if toggle is not None:
+                self.press(toggle)
             shown = dialog() if dialog is not None else self._app.window
             shown.show()
             self._settle()
-            file = HERE / "images" / code / f"{name}.png"
+            file = HERE / "images" / code / f"{name}.jpg"
             file.parent.mkdir(parents=True, exist_ok=True)
-            shown.grab().save(str(file), "PNG")
-            _make_small(file)
+            _keep(shown.grab(), file)
+            if toggle is not None:
+                self.press(toggle)
             if dialog is not None:
                 shown.close()
                 shown.deleteLater()
@@ -113,29 +126,23 @@ class Photographer:
         app = self._app
         app.operations.opening.open_paths([sample], remember=False)
         self.wait(lambda: app.session.current is not None)
+        for reading in app.session:
+            app.operations.opening.show(reading)
+            self.wait(lambda: self.reading.load_state is LoadState.LOADED)
+            self.wait(lambda: self.reading.answer_state is AnswerState.DONE)
+        best = max(app.session, key=lambda reading: _strongest(reading)[0])
+        app.operations.opening.show(best)
         self.wait(lambda: self.reading.load_state is LoadState.LOADED)
-        self.wait(lambda: self.reading.answer_state is AnswerState.DONE)
-        case = self.reading.case
-        prediction = case.prediction
-        if prediction is None:
-            raise LookupError("the model did not answer")
+        case = best.case
+        case.navigation.go(4)
         self.shoot("open")
-        strongest = max(
-            prediction.slices,
-            key=lambda index: prediction.slices[index].probabilities[prediction.positive],
-        )
-        case.navigation.go(strongest)
+        case.navigation.go(_strongest(best)[1])
         self.shoot("strip")
         case.show(heat_map=True)
         self.shoot("heat-map")
         case.show(heat_map=False)
-        self.press(Command.GRID)
-        self.shoot("planes")
-        self.press(Command.GRID)
-        self.press(Command.BESIDE)
-        self._settle()
-        self.shoot("side-by-side")
-        self.press(Command.BESIDE)
+        self.shoot("planes", toggle=Command.GRID)
+        self.shoot("side-by-side", toggle=Command.BESIDE)
         self._label(reference)
         self.shoot("label")
         self._measure()
@@ -198,19 +205,35 @@ class Photographer:
         self.wait(self._saved)
 
 
-def _make_small(file: Path) -> None:
-    with Image.open(file) as picture:
-        full = picture.convert("RGB")
-    width = min(WIDTH, full.width)
-    full = full.resize((width, round(full.height * width / full.width)), Image.Resampling.LANCZOS)
-    full.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+def _strongest(reading: Reading) -> tuple[float, int]:
+    """The highest probability of a finding in a series, and its slice."""
+    prediction = reading.case.prediction
+    if prediction is None:
+        return 0.0, 0
+    found = [
+        (answer.probabilities[prediction.positive], index)
+        for index, answer in prediction.slices.items()
+    ]
+    return max(found)
+
+
+def _keep(picture: QPixmap, file: Path) -> None:
+    """Smaller, and as JPEG: the noise of CT makes any PNG large."""
+    content = QBuffer()
+    content.open(QIODevice.OpenModeFlag.WriteOnly)
+    picture.save(content, "PNG")
+    with Image.open(io.BytesIO(content.data().data())) as full:
+        width = min(WIDTH, full.width)
+        size = (width, round(full.height * width / full.width))
+        small = full.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+    small.save(file, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
 
 
 def main() -> int:
     """Make them all."""
     make_qt()
     with own_profile():
-        sample = make_sample(places.cache_folder() / "sample", patients=3)
+        sample = make_sample(places.cache_folder() / "sample", patients=PATIENTS)
         app = Application()
         app.window.resize(1280, 820)
         app.start()

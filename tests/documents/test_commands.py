@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 from tests.core.imaging.dicom.make import write_series
 from tests.documents.commands import Block, Stated, blocks, documents, in_lines, problem
 
-PATIENTS = 6
+PATIENTS = 5
 BLOCKS = blocks()
 RUNNABLE = list(
     {
@@ -68,7 +68,8 @@ def prepare(folder: Path, block: Block) -> None:
     words = {word for item in block.commands for word in item.words}
     text = " ".join(item.text for item in block.commands)
     makes_set = "dataset export" in text or "dataset build" in text
-    if "FOLDER" in words or "dataset export" in text or ("set" in words and not makes_set):
+    needs_labels = "dataset export" in text or "labels verify" in text
+    if "FOLDER" in words or needs_labels or ("set" in words and not makes_set):
         for number in range(PATIENTS):
             write_series(
                 folder / "FOLDER" / str(number),
@@ -77,7 +78,7 @@ def prepare(folder: Path, block: Block) -> None:
                 SeriesInstanceUID=f"1.2.3.{number}",
                 StudyInstanceUID=f"1.2.4.{number}",
             )
-    if "dataset export" in text or ("set" in words and not makes_set):
+    if needs_labels or ("set" in words and not makes_set):
         for number in range(PATIENTS):
             where = ["labels", "give", f"FOLDER/{number}", "--set", "hemorrhage"]
             assert run([*where, "--slices", "1-2", "--class", "hemorrhage"]) == 0

@@ -172,6 +172,8 @@ def _palette(colours: Theme) -> QPalette:
         (role.Link, colours.accent),
         (role.Light, colours.hover),
         (role.Mid, colours.line),
+        (role.Midlight, colours.hover),
+        (role.Shadow, colours.line),  # else black edges around the arrows of lists
         (role.Dark, colours.line),
     ):
         palette.setColor(which, QColor(value))

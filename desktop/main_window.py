@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from desktop.operations.foretelling import WhatIfView
     from desktop.operations.reviewing import QueueView
 
-LEFT, MIDDLE, RIGHT = 245, 840, 315
+LEFT, MIDDLE, RIGHT = 245, 825, 330
 """Widths of the three columns at first, logical pixels."""
 
 KEEP_SESSION_MS = 10_000
@@ -159,6 +159,7 @@ class MainWindow(QMainWindow):
     def _make_panels(self, outer: QWidget) -> None:
         from desktop.panels.banner import Banner
         from desktop.panels.comparison import ComparisonPage
+        from desktop.panels.drawn import DrawnList
         from desktop.panels.empty import EmptyPage
         from desktop.panels.findings import FindingsPanel
         from desktop.panels.footer import Footer
@@ -176,6 +177,12 @@ class MainWindow(QMainWindow):
         self.bar = ViewerBar(self.actions_, outer)
         self.banner = Banner(outer)
         self.findings = FindingsPanel(outer)
+        self.drawn = DrawnList(outer)
+        lists = self.findings.labels.lists
+        place = lists.addTab(self.drawn, say("Drawn"))
+        self.drawn.counted.connect(
+            lambda count: lists.setTabText(place, say("Drawn ({count})", count=count))
+        )
         self.review = ReviewPanel(self._session, outer)
         self.what_if = WhatIfPanel(self._session, outer)
         self.training = TrainingPanel(outer)
@@ -208,7 +215,7 @@ class MainWindow(QMainWindow):
         self.columns = QSplitter(Qt.Orientation.Horizontal, outer)
         self.columns.setChildrenCollapsible(False)
         self.columns.setHandleWidth(1)
-        for widget, least in ((self.studies, 190), (middle, 380), (self.tabs, 280)):
+        for widget, least in ((self.studies, 190), (middle, 380), (self.tabs, 318)):
             widget.setMinimumWidth(least)
             self.columns.addWidget(widget)
         self.columns.setStretchFactor(1, 1)
@@ -271,6 +278,7 @@ class MainWindow(QMainWindow):
         case = reading.case if reading is not None else None
         self.stage.set_case(case)
         self.findings.show_reading(reading)
+        self.drawn.show_case(case)
         if reading is not None and case is not None:
             self._heard_case = [
                 (case.navigation.moved, self._moved),
@@ -468,6 +476,7 @@ class MainWindow(QMainWindow):
     def disconnect_core(self) -> None:
         """Stop listening to core objects, which may outlive the window."""
         self.stage.set_case(None)
+        self.drawn.show_case(None)
         self.studies.disconnect_session()
         for signal, slot in self._heard + self._heard_case:
             with contextlib.suppress(ValueError):

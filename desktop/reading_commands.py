@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu
 
 from core.case import Case
 from core.events import SignalInstance
+from core.imaging.geometry import Plane
 from core.labels.schema import Attention
 from core.models.answers import SeriesPrediction
 from core.models.heat import COLOUR_MAPS
@@ -22,7 +23,9 @@ from desktop.language import say
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
+from desktop.panels.drawn import Row
 from desktop.panels.studies import series_title
+from desktop.viewer.slice_view import Chosen
 
 TOOLS = {
     Command.TOOL_WINDOW: Tool.WINDOW,
@@ -62,6 +65,8 @@ class ReadingCommands:
         )
         self.beside_menu.aboutToShow.connect(self._fill_beside)
         self._stage.regions_drawn.connect(self._regions_drawn)
+        window.drawn.region_taken.connect(self._regions_drawn)
+        window.drawn.chosen.connect(self._go_to_drawn)
         self._stage.tool_changed.connect(self._tool_changed)
         window.findings.threshold_wanted.connect(self._stage.strip.move_threshold)
         self._stage.set_industry(operations.settings.values.industry)
@@ -301,6 +306,19 @@ class ReadingCommands:
         pen = self._stage.pen
         pen.radius = min(max(pen.radius * factor, 0.2), 60.0)
         self._hint()
+
+    def _go_to_drawn(self, row: Row) -> None:
+        """Show where something was drawn, and take hold of it."""
+        case, stage = self._case, self._stage
+        if case is None:
+            return
+        if row.plane is not Plane.SLICE and case.display.layout not in (Layout.PLANES, Layout.GRID):
+            self._planes(Layout.PLANES)
+        case.navigation.go(row.index, row.plane)
+        for view in stage.views:
+            if view.plane is row.plane and view.isVisible():
+                number = row.measurement.number if row.measurement is not None else row.place
+                view.choose(Chosen(number, row.measurement is not None))
 
     def _drawings(self) -> None:
         if not self._stage.toggle_drawings():

@@ -57,6 +57,7 @@ class KeysDialog(QDialog):
         inner = QWidget(self)
         inner.setLayout(columns)
         area = QScrollArea(self)
+        area.setAccessibleName(say("Keys and mouse"))
         area.setWidget(inner)
         area.setWidgetResizable(True)
         buttons = QDialogButtonBox(self)

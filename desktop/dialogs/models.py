@@ -62,6 +62,7 @@ class ModelsDialog(QDialog):
         heading = QLabel(say("Models for: {task}", task=task_name), self)
         heading.setProperty("role", "heading")
         self.table = QTableWidget(0, len(_HEADINGS), self)
+        self.table.setAccessibleName(say("Models"))
         self.table.setHorizontalHeaderLabels([say(word) for word in _HEADINGS])
         self.table.verticalHeader().hide()
         self.table.setShowGrid(False)

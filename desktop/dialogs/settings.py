@@ -67,6 +67,7 @@ class SettingsDialog(QDialog):
         self.groups.setFixedWidth(170)
         self.groups.currentRowChanged.connect(self._go_to)
         self.area = QScrollArea(self)
+        self.area.setAccessibleName(say("Settings"))
         self.area.setWidgetResizable(True)
         self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setWidget(self._pages())

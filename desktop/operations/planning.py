@@ -20,6 +20,10 @@ OVERHEAD = 25.0
 """Seconds for starting, preparing pixels and writing the model."""
 
 
+OFFERED_FIRST = ("correction", "recommended")
+"""Recipes that fit whoever has only labelled; the first is offered until another is chosen."""
+
+
 @dataclass(frozen=True)
 class RecipeChoice:
     """A recipe to choose. seconds: estimated time on this computer, None if unknown."""
@@ -110,7 +114,10 @@ def _patient(event: LabelEvent) -> str:
 
 
 def _choices(task: str, slices: int, speed: float) -> Iterable[RecipeChoice]:
-    for name in recipes.available():
+    """Recipes for a task, those made for corrections and for any task before all others."""
+    known = recipes.available()
+    ready = [name for name in OFFERED_FIRST if name in known]
+    for name in [*ready, *(name for name in known if name not in ready)]:
         try:
             found = recipes.load_recipe(name)
         except CoreError:

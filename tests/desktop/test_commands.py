@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, 
 from pytestqt.qtbot import QtBot
 
 from core.imaging.opening import open_path
+from core.labels.sets import load_label_set
 from core.session import AnswerState, LoadState
 from desktop.command_names import Command
 from desktop.command_table import SPECS
@@ -180,3 +181,11 @@ def test_a_tilt_is_corrected_as_a_series_of_its_own(
     bench.app.window.actions_[Command.CORRECT_TILT].trigger()  # is told that there is none
     qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
     assert session.current is straight and quiet == []
+
+
+def test_the_recipe_for_corrections_is_offered_first() -> None:
+    from desktop.operations.planning import OFFERED_FIRST, make_plan
+
+    plan = make_plan(load_label_set("hemorrhage"), (), None, [])
+    assert plan.recipes[0].name == OFFERED_FIRST[0]
+    assert len({choice.name for choice in plan.recipes}) == len(plan.recipes)

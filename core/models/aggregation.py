@@ -82,12 +82,12 @@ def conflict(card: Card, answers: Sequence[SlicePrediction]) -> str:
     if called:
         sentence = (
             f"Slices and series disagree: at or above the threshold: {len(called)} of "
-            f"{len(answers)} slices ({slices}); the series ({whole:.0%}) is below its own."
+            f"{len(answers)} slices ({slices}); the series ({100 * whole:.0f} %) is below its own."
         )
     else:
         sentence = (
-            f"Slices and series disagree: the series ({whole:.0%}) is at or above its threshold, "
-            "and no single slice is."
+            f"Slices and series disagree: the series ({100 * whole:.0f} %) is at or above its "
+            "threshold, and no single slice is."
         )
     return sentence
 
@@ -109,11 +109,11 @@ def conflict_between(
     if called:
         sentence = (
             f"The model of slices calls {len(called)} of {len(slices)} slices, the model of "
-            f"volumes ({whole:.0%}) does not call the volume."
+            f"volumes ({100 * whole:.0f} %) does not call the volume."
         )
     else:
         sentence = (
-            f"The model of volumes ({whole:.0%}) calls the volume, the model of slices none of "
-            "its slices."
+            f"The model of volumes ({100 * whole:.0f} %) calls the volume, the model of slices "
+            "none of its slices."
         )
     return sentence

@@ -21,13 +21,12 @@ from core.errors import BadTableError
 from core.imaging.opening import open_path
 from core.imaging.volume import SeriesSummary
 from core.labels.history import History
-from core.labels.journal import Journal
+from core.labels.journal import Journal, existing_events
 from core.labels.labelling import Labelling
 from core.labels.queue import QueueRules, SliceState, of_slice, work_queue
 from core.labels.reader import default_reader
 from core.labels.schema import LabelEvent, LabelSet, ModelOpinion
 from core.labels.sets import available_label_sets, load_label_set
-from core.labels.store import default_place
 from core.retraining.sources import Sources
 
 SESSION = "command line"
@@ -184,12 +183,7 @@ def queue(
     """What to look at next, from what a model says and what people said."""
     content = _read(predictions)
     label_set = _set_of_class(content.positive, set_id)
-    place = default_place()
-    events: tuple[LabelEvent, ...] = ()
-    if not isinstance(place, Path) or place.exists():
-        with Journal(place, read_only=True) as journal:
-            events = journal.events()
-    history = History(events)
+    history = History(existing_events() or ())
     states: list[SliceState] = []
     for series in content.series:
         current = history.current(series.case_id)

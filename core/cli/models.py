@@ -15,9 +15,8 @@ from rich.table import Table
 
 from core.cli.text import printable
 from core.errors import BrokenLineageError
-from core.labels.journal import Journal
+from core.labels.journal import existing_events
 from core.labels.schema import LabelEvent
-from core.labels.store import default_place
 from core.models.card import Preprocessing
 from core.models.catalogue import Catalogue, CatalogueEntry
 from core.retraining.lineage import trace
@@ -113,11 +112,8 @@ def lineage(
 
 def _journal_events() -> dict[int, LabelEvent] | None:
     """The entries of this computer's journal by number, its chain recomputed; None without one."""
-    place = default_place()
-    if isinstance(place, Path) and not place.is_file():
-        return None
-    with Journal(place, read_only=True) as journal:
-        return {event.sequence: event for event in journal.events()}
+    events = existing_events()
+    return None if events is None else {event.sequence: event for event in events}
 
 
 @app.command()

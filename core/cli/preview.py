@@ -13,7 +13,7 @@ from core.cli.dataset import progress_bar
 from core.cli.text import printable
 from core.errors import CoreError, NoLabelsError, UnknownModelError
 from core.labels.history import History
-from core.labels.journal import Journal
+from core.labels.journal import existing_events
 from core.labels.sets import load_label_set
 from core.labels.store import default_place
 from core.models.catalogue import Catalogue
@@ -27,18 +27,17 @@ def preview(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Foretell by refitting the last layer of the active model; nothing is trained or changed."""
-    place = default_place()
-    if isinstance(place, Path) and not place.is_file():
-        raise NoLabelsError(place)
+    events = existing_events()
+    if events is None:
+        raise NoLabelsError(_where())
     active = Catalogue().active(task)
     if active is None:
         raise UnknownModelError(f"the active one for {task}")
-    with Journal(place, read_only=True) as journal:
-        standing = History(journal.events()).standing()
+    standing = History(events).standing()
     label_set = load_label_set(task)
     standing = tuple(event for event in standing if event.draft.label_set == task)
     if not standing:
-        raise NoLabelsError(Path(str(place)))
+        raise NoLabelsError(_where())
     codes = Codes()
     _make_missing(missing(active.card, (e.draft.case_id for e in standing), codes), active.folder)
     foreteller = Foreteller(active.card)
@@ -72,3 +71,9 @@ def _make_missing(wanted: list[Missing], model: Path) -> None:
 
     with progress_bar("Computing features") as progress:
         keep_features(model, known, progress=progress, failed=failed)
+
+
+def _where() -> Path:
+    """The journal's place without a password."""
+    place = default_place()
+    return place if isinstance(place, Path) else Path("SLICELOOP_STORE")

@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from core.errors import (
     DamagedJournalError,
     NewerJournalError,
+    NoLabelsError,
     NotDurableError,
     StoreUnreachableError,
 )
@@ -359,3 +360,18 @@ def _checked(path: Path, row: Any) -> LabelEvent:
     except (ValueError, TypeError, AttributeError) as error:
         raise DamagedJournalError(path, "it cannot be read", sequence) from error
     return event
+
+
+def existing_events() -> tuple[LabelEvent, ...] | None:
+    """All entries of the default journal, its chain checked; None where there is none yet.
+
+    Raises what opening it to read raises.
+    """
+    place = default_place()
+    if isinstance(place, Path) and not place.exists():
+        return None
+    try:
+        with Journal(place, read_only=True) as journal:
+            return journal.events()
+    except NoLabelsError:
+        return None

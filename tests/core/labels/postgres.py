@@ -26,6 +26,7 @@ class Server:
     control: list[str]
     home: Path
     is_made: bool = False
+    made: int = 0
 
     def url(self) -> str:
         """The address of a database in which nobody has labelled yet."""
@@ -39,6 +40,15 @@ class Server:
         with self.connect(address) as connection:
             connection.execute("DROP SCHEMA IF EXISTS sliceloop CASCADE")
         return address
+
+    def another(self) -> str:
+        """The address of a database that nobody has seen yet, as of another reading room."""
+        import psycopg
+
+        self.made += 1
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE room{self.made}")
+        return f"postgresql+psycopg://reader:{self.password}@127.0.0.1:{self.port}/room{self.made}"
 
     def crash(self) -> None:
         """End the server without a chance to flush anything, and start it again."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -66,13 +64,6 @@ def do(labelling: Labelling, step: tuple[object, ...]) -> tuple[LabelEvent, ...]
     return result
 
 
-@pytest.fixture
-def journals(tmp_path: Path) -> Iterator[Iterator[Path]]:
-    """Fresh journal files, one an example."""
-    with TemporaryDirectory(dir=tmp_path) as folder:
-        yield (Path(folder) / f"{number}.db" for number in itertools.count())
-
-
 class Expected:
     """What one reader expects: each step keeps a picture of the case, undo goes back to it."""
 
@@ -111,7 +102,7 @@ class Expected:
             self.state[case_id] = source[case_id].pop()
 
 
-def check_one_reader(path: Path, sequence: list[tuple[object, ...]]) -> None:
+def check_one_reader(path: Path | str, sequence: list[tuple[object, ...]]) -> None:
     expected = Expected()
     with Journal(path) as journal:
         labelling = Labelling(journal, "kim")
@@ -126,7 +117,7 @@ def check_one_reader(path: Path, sequence: list[tuple[object, ...]]) -> None:
     check_replay(path, events, labelling)
 
 
-def check_replay(path: Path, events: tuple[LabelEvent, ...], labelling: Labelling) -> None:
+def check_replay(path: Path | str, events: tuple[LabelEvent, ...], labelling: Labelling) -> None:
     """The same state three ways: on screen, by replay, and by the last word on each slice."""
     on_screen = {
         (case.case_id, slice_id): class_id
@@ -146,7 +137,7 @@ def check_replay(path: Path, events: tuple[LabelEvent, ...], labelling: Labellin
     assert {key: class_id for key, class_id in last_word.items() if class_id} == on_screen
 
 
-def check_two_readers(path: Path, sequence: list[tuple[object, ...]]) -> None:
+def check_two_readers(path: Path | str, sequence: list[tuple[object, ...]]) -> None:
     with Journal(path) as journal:
         labelling = Labelling(journal, "kim")
         for step in sequence:
@@ -167,36 +158,38 @@ def check_two_readers(path: Path, sequence: list[tuple[object, ...]]) -> None:
 @FEW
 @given(sequence=st.lists(steps, max_size=20))
 def test_one_reader_sees_what_they_expect(
-    journals: Iterator[Path], sequence: list[tuple[object, ...]]
+    stores: Iterator[Path | str], sequence: list[tuple[object, ...]]
 ) -> None:
-    check_one_reader(next(journals), sequence)
+    check_one_reader(next(stores), sequence)
 
 
 @FEW
 @given(sequence=st.lists(st.one_of(steps, second_reader), max_size=20))
 def test_two_readers_never_undo_each_other(
-    journals: Iterator[Path], sequence: list[tuple[object, ...]]
+    stores: Iterator[Path | str], sequence: list[tuple[object, ...]]
 ) -> None:
-    check_two_readers(next(journals), sequence)
+    check_two_readers(next(stores), sequence)
 
 
 @FEW
 @given(sequence=st.lists(st.one_of(steps, second_reader, adjudication), max_size=20))
 def test_replay_holds_with_adjudication(
-    journals: Iterator[Path], sequence: list[tuple[object, ...]]
+    stores: Iterator[Path | str], sequence: list[tuple[object, ...]]
 ) -> None:
-    check_two_readers(next(journals), sequence)
+    check_two_readers(next(stores), sequence)
 
 
 @pytest.mark.slow
 @MANY
 @given(sequence=st.lists(st.one_of(steps, second_reader, adjudication), max_size=30))
-def test_a_thousand_sequences(journals: Iterator[Path], sequence: list[tuple[object, ...]]) -> None:
-    check_two_readers(next(journals), sequence)
+def test_a_thousand_sequences(
+    stores: Iterator[Path | str], sequence: list[tuple[object, ...]]
+) -> None:
+    check_two_readers(next(stores), sequence)
 
 
-def test_history_passes_over_what_it_has_seen(tmp_path: Path) -> None:
-    with Journal(tmp_path / "labels.db") as journal:
+def test_history_passes_over_what_it_has_seen(store: Path | str) -> None:
+    with Journal(store) as journal:
         labelling = Labelling(journal, "kim")
         labelling.label_series(SERIES, "hemorrhage", label_set=HEMORRHAGE)
         labelling.undo()
@@ -208,8 +201,8 @@ def test_history_passes_over_what_it_has_seen(tmp_path: Path) -> None:
     assert len(history.events(SERIES.case_id)) == len(events) == 2 * len(SERIES.slice_ids)
 
 
-def test_an_undo_of_what_somebody_else_said_changes_nothing(tmp_path: Path) -> None:
-    with Journal(tmp_path / "labels.db") as journal:
+def test_an_undo_of_what_somebody_else_said_changes_nothing(store: Path | str) -> None:
+    with Journal(store) as journal:
         labelling = Labelling(journal, "kim")
         (said,) = labelling.label(SERIES, 0, "hemorrhage", label_set=HEMORRHAGE)
         forged = said.draft.__class__(

@@ -56,14 +56,14 @@ def run_child(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 # ----------------------------------------------------------------- entries
 
 
-def test_what_was_appended_is_found_again(path: Path) -> None:
+def test_what_was_appended_is_found_again(store: Path | str) -> None:
     clock = Clock()
-    with Journal(path, clock=clock) as journal:
+    with Journal(store, clock=clock) as journal:
         first = journal.append(draft(3, opinion=OPINION, reason="clot"), reader="kim")
         clock.move(minutes=1)
         second = journal.append(draft(4, None, action=Action.CLEAR), reader="lee", session="s")
         assert journal.events() == (first, second)
-    with Journal(path) as journal:
+    with Journal(store) as journal:
         assert journal.events() == (first, second)
         assert journal.events(after=1) == (second,)
         assert journal.events("case-1") == (first, second)
@@ -76,8 +76,8 @@ def test_what_was_appended_is_found_again(path: Path) -> None:
     assert first.program.startswith("sliceloop")
 
 
-def test_one_step_is_one_batch(path: Path) -> None:
-    with Journal(path) as journal:
+def test_one_step_is_one_batch(store: Path | str) -> None:
+    with Journal(store) as journal:
         journal.append(draft(0), reader="kim")
         step = journal.append_many([draft(index) for index in range(5)], reader="kim")
         assert [event.sequence for event in step] == [2, 3, 4, 5, 6]
@@ -87,8 +87,8 @@ def test_one_step_is_one_batch(path: Path) -> None:
         assert journal.verify().head == step[-1].digest == journal.head().head
 
 
-def test_an_event_names_its_reader_and_its_case(path: Path) -> None:
-    with Journal(path) as journal:
+def test_an_event_names_its_reader_and_its_case(store: Path | str) -> None:
+    with Journal(store) as journal:
         with pytest.raises(ValueError, match="reader"):
             journal.append(draft(), reader=" ")
         for case_id in ("", "a\0b", "\ud800"):
@@ -172,16 +172,16 @@ def test_a_region_has_an_area(box: tuple[float, float, float, float]) -> None:
 
 
 @pytest.mark.parametrize("jump", [{"days": -1}, {"days": 3653}, {"hours": -1}])
-def test_order_does_not_depend_on_the_clock(path: Path, jump: dict[str, float]) -> None:
+def test_order_does_not_depend_on_the_clock(store: Path | str, jump: dict[str, float]) -> None:
     clock = Clock()
-    with Journal(path, clock=clock) as journal:
+    with Journal(store, clock=clock) as journal:
         before = journal.append(draft(0), reader="kim")
         clock.move(**jump)
         after = journal.append(draft(1), reader="kim")
         assert journal.events() == (before, after)
-    with Journal(path, clock=clock) as journal:
+    with Journal(store, clock=clock) as journal:
         assert [event.sequence for event in journal.events()] == [1, 2]
-        assert len(backups.found(path)) == 1
+        assert not isinstance(store, Path) or len(backups.found(store)) == 1
 
 
 # ----------------------------------------------------------------- one writer
@@ -283,8 +283,8 @@ def test_two_writers_that_pass_the_lock_by_lose_nothing(path: Path, tmp_path: Pa
             assert (readers.count("kim"), readers.count("lee")) == (40, 40)
 
 
-def test_threads_take_turns(path: Path) -> None:
-    with Journal(path) as journal:
+def test_threads_take_turns(store: Path | str) -> None:
+    with Journal(store) as journal:
         threads = [
             threading.Thread(
                 target=lambda: [journal.append(draft(i), reader="kim") for i in range(10)]

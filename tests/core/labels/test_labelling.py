@@ -21,8 +21,8 @@ BOX = Region((10, 20, 30, 40), Attention.NOT_HERE, "hemorrhage")
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    with Journal(tmp_path / "labels.db") as journal:
+def journal(store: Path | str) -> Iterator[Journal]:
+    with Journal(store) as journal:
         yield journal
 
 

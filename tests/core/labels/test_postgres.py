@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -304,3 +308,30 @@ def test_a_crash_of_the_server_loses_no_acknowledged_label(server: Server, url: 
 @pytest.mark.slow
 def test_sigkill_of_a_workstation_loses_no_acknowledged_label(url: str) -> None:
     kill(url, times=60, seed=5)
+
+
+LAWS = ("test_history.py", "test_labelling.py", "test_labelling_command.py", "test_journal.py")
+"""Suites whose laws hold on any store."""
+
+OF_FILES = (
+    "not moved and not could_not_be_saved and not second_writer and not another_process and not "
+    "dead_process and not share and not reading_never and not reader_cannot and not pass_the_lock "
+    "and not full_disk and not carries_no_patient and not filling_disk and not read_only and not "
+    "folder_in_the_way and not flushed and not newer_schema and not migration and not backups "
+    "and not owner and not keeps_its_journal and not thousand"
+)
+"""What is about a file, its lock, its disk or its backups is not asked of a server, nor a thousand
+databases."""
+
+
+@pytest.mark.slow
+def test_the_laws_of_labelling_hold_on_a_shared_store() -> None:
+    folder = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow",
+         "-k", OF_FILES, *(str(folder / name) for name in LAWS)],
+        cwd=folder.parents[2], capture_output=True, text=True, timeout=1500, check=False,
+        env={**os.environ, "SLICELOOP_TEST_STORE": "postgresql"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "passed" in done.stdout

@@ -73,6 +73,9 @@ def command(
             found.cross_validation.auroc, found.cross_validation.auroc_ci95
         )
         typer.echo(f"  {found.cross_validation.groups} groups cross-validated {pooled_auroc}")
+    alone = [area for area in found.members if area is not None]
+    if alone:
+        typer.echo(f"  {len(alone)} members alone {min(alone):.3f} to {max(alone):.3f}")
     typer.echo(f"Accuracy     {interval_text(found.accuracy, found.accuracy_ci95)}")
     typer.echo(f"Sensitivity  {interval_text(found.sensitivity, found.sensitivity_ci95)}")
     typer.echo(f"Specificity  {interval_text(found.specificity, found.specificity_ci95)}")

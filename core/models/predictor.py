@@ -217,10 +217,19 @@ class Predictor:
         progress: Callable[[int, int], None] | None = None,
     ) -> Probabilities:
         """Probabilities (n, classes) for rows of a training set; members vote softly."""
-        said = self._logits_of_members(dataset, rows, progress)
-        votes = [calibrated(self.card, said[:, member]) for member in range(said.shape[1])]
-        shares: Probabilities = np.mean(votes, axis=0)
+        shares: Probabilities = self.votes(dataset, rows, progress).mean(axis=0)
         return shares
+
+    def votes(
+        self,
+        dataset: SliceSet,
+        rows: NDArray[np.int64],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Probabilities:
+        """What each member says of rows of a training set, (members, n, classes)."""
+        said = self._logits_of_members(dataset, rows, progress)
+        each = [calibrated(self.card, said[:, member]) for member in range(said.shape[1])]
+        return np.stack(each)
 
     def logits_of(
         self,

@@ -152,6 +152,8 @@ class Evaluation(_Frozen):
     log_loss: float
     per_class: dict[str, ClassFigures]
     patients: PatientFigures | None
+    members: tuple[float | None, ...] = ()
+    """AUROC of each member by itself, of a model whose members vote."""
     cross_validation: CrossValidationFigures | None = None
     looking: LookingFigures | None = None
     subgroups: dict[str, dict[str, SubgroupFigures]] = Field(default_factory=dict)

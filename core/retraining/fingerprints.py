@@ -15,7 +15,7 @@ picture saved again at half size reaches 0.998 and 0.92.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,10 @@ _FLAT = 1e-3
 """Pictures whose contrast is below this part of their largest value have no fingerprint."""
 _LEAST_TOLD = 0.05
 _BLOCK = 2048
+_AXES = 24
+"""Main axes along which thumbnails are compared first."""
+_APART = 2 * (1 - THUMBNAIL_CORRELATION) + 1e-4
+"""Square of the distance of two thumbnails of unit length that correlate just enough."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +67,40 @@ class Fingerprints:
         wider = _resized(grey, THUMBNAIL, THUMBNAIL + 1)
         self._hashes.append(np.packbits(np.diff(wider, axis=1) > 0))
 
-    def candidates(self, sides: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-        """Pairs of rows on different sides that pass the first two looks."""
+    def candidates(self, sides: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Pairs of rows on different sides that pass the first two looks, in rising order.
+
+        Thumbnails are compared along their main axes first, in the order of the first: what is
+        farther apart there than the limit allows is farther apart altogether.
+        """
         if not self._thumbnails:
-            return
+            return []
         thumbnails, hashes = np.stack(self._thumbnails), np.stack(self._hashes)
-        count = len(thumbnails)
-        for start in range(0, count, _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            for other in range(start, count, _BLOCK):
-                columns = slice(other, other + _BLOCK)
-                alike = thumbnails[rows] @ thumbnails[columns].T >= THUMBNAIL_CORRELATION
-                alike &= sides[rows, None] != sides[None, columns]
-                for one, two in np.argwhere(alike) + np.array([start, other]):
-                    if one < two and _distance(hashes[one], hashes[two]) <= HASH_DISTANCE:
-                        yield int(one), int(two)
+        told = np.flatnonzero(thumbnails.any(axis=1))
+        coarse = thumbnails[told] @ _main_axes(thumbnails[told])
+        order = np.argsort(coarse[:, 0], kind="stable")
+        coarse, rows = coarse[order], told[order]
+        lengths = np.square(coarse).sum(axis=1)
+        found = []
+        for start in range(0, len(rows), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            end = np.searchsorted(coarse[:, 0], coarse[block, 0][-1] + np.sqrt(_APART))
+            for other in range(start, int(end), _BLOCK):
+                against = slice(other, min(other + _BLOCK, int(end)))
+                near = coarse[block] @ coarse[against].T
+                near *= -2
+                near += lengths[block, None]
+                near += lengths[None, against]
+                alike = (near <= _APART) & (sides[rows[block], None] != sides[rows[against]])
+                for first, second in np.argwhere(alike) + np.array([start, other]):
+                    one, two = sorted((int(rows[first]), int(rows[second])))
+                    if (
+                        first < second
+                        and thumbnails[one] @ thumbnails[two] >= THUMBNAIL_CORRELATION
+                        and _distance(hashes[one], hashes[two]) <= HASH_DISTANCE
+                    ):
+                        found.append((one, two))
+        return sorted(found)
 
     def duplicates(
         self, sides: NDArray[np.int64], plane: Callable[[int], NDArray[Any]]
@@ -141,6 +164,14 @@ def fine_detail(plane: NDArray[Any]) -> Detail:
     share = ndimage.gaussian_filter(told.astype(np.float32), 2.0)
     coarse = ndimage.gaussian_filter(small * told, 2.0) / np.maximum(share, 1e-3)
     return Detail(small - coarse, told)
+
+
+def _main_axes(thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(pixels, axes), of unit length and at right angles: where thumbnails differ most."""
+    step = max(1, len(thumbnails) // 4096)
+    some = thumbnails[::step].astype(np.float64)
+    axes = np.linalg.eigh(some.T @ some)[1][:, ::-1][:, :_AXES]
+    return np.ascontiguousarray(axes, np.float32)
 
 
 def substantial_links(

@@ -61,7 +61,7 @@ def _first_page(found: Evaluation, title: str) -> Figure:
     figure = _page()
     figure.text(0.08, 0.955, title, fontsize=16, weight="bold", color=_INK)
     part = f"{found.split} part, " if found.split else ""
-    told = f"{part}{found.n:,} slices of {found.groups:,} patients or groups; 95 % intervals"
+    told = f"{part}{found.n:,} {found.unit}s of {found.groups:,} patients or groups; 95 % intervals"
     figure.text(0.08, 0.935, told, fontsize=9, color=_DIM)
     grid = figure.add_gridspec(3, 2, height_ratios=(1.05, 1, 1))
     table = figure.add_subplot(grid[0, :])
@@ -78,7 +78,7 @@ def _first_page(found: Evaluation, title: str) -> Figure:
 def _second_page(found: Evaluation, limits: Sequence[str]) -> Figure:
     figure = _page()
     tables: list[_Table] = [
-        (("class", "slices", "precision", "recall", "F1", "AUROC"), _by_class(found)),
+        (("class", f"{found.unit}s", "precision", "recall", "F1", "AUROC"), _by_class(found)),
         *((_subgroup_header(name), _by_value(values)) for name, values in found.subgroups.items()),
     ]
     provenance = [
@@ -153,9 +153,9 @@ def _case_page(found: Evaluation, cases: Mapping[str, bytes], start: int) -> Fig
 def _figures(found: Evaluation) -> list[tuple[str, str]]:
     by_patient = found.patients
     rows = [
-        ("AUROC by slice", interval_text(found.auroc, found.auroc_ci95)),
+        (f"AUROC by {found.unit}", interval_text(found.auroc, found.auroc_ci95)),
         (
-            "AUROC by patient (highest slice)",
+            f"AUROC by patient (highest {found.unit})",
             "–" if by_patient is None else interval_text(by_patient.auroc, by_patient.auroc_ci95),
         ),
         ("accuracy", interval_text(found.accuracy, found.accuracy_ci95)),

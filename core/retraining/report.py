@@ -144,7 +144,7 @@ def evaluation_page(
     part = f"{found.split} part, " if found.split else ""
     body = [
         f"<h1>{escape(title)}</h1>",
-        f"<p class=sub>{part}{found.n:,} slices of {found.groups:,} patients or groups; "
+        f"<p class=sub>{part}{found.n:,} {found.unit}s of {found.groups:,} patients or groups; "
         f"intervals are 95 %, over {found.resamples:,} resamples of whole groups</p>",
         _tiles(found),
         *(f"<p class=note>{escape(note)}</p>" for note in found.notes),
@@ -202,7 +202,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def _tiles(found: Evaluation) -> str:
-    tiles = [("AUROC by slice", found.auroc, found.auroc_ci95)]
+    tiles = [(f"AUROC by {found.unit}", found.auroc, found.auroc_ci95)]
     if found.patients is not None:
         tiles.append(("AUROC by patient", found.patients.auroc, found.patients.auroc_ci95))
     tiles += [
@@ -247,6 +247,9 @@ def _rates_table(found: Evaluation) -> str:
             ),
             ("Patients: specificity", number(p.specificity)),
         ]
+    if found.members:
+        alone = ", ".join(number(area) for area in found.members)
+        rows.append((f"AUROC of each of {len(found.members)} members alone", alone))
     rows += looking_rows(found)
     shown = [row for row in rows if row[1] != "–"]
     return f"<h2>Figures{at}</h2>{table(('', 'value (95 % interval)'), shown)}"
@@ -282,7 +285,7 @@ def _class_table(found: Evaluation) -> str:
         )
         for name, item in found.per_class.items()
     ]
-    header = ("Class", "slices", "precision", "recall", "F1", "AUROC")
+    header = ("Class", f"{found.unit}s", "precision", "recall", "F1", "AUROC")
     return f"<h2>By class</h2>{table(header, rows)}"
 
 
@@ -301,7 +304,15 @@ def _subgroup_tables(found: Evaluation) -> str:
             )
             for value, item in values.items()
         ]
-        header = (name, "slices", "groups", "findings", "AUROC", "sensitivity", "specificity")
+        header = (
+            name,
+            f"{found.unit}s",
+            "groups",
+            "findings",
+            "AUROC",
+            "sensitivity",
+            "specificity",
+        )
         parts.append(f"<h2>By {escape(name)}</h2>{table(header, rows)}")
     return "".join(parts)
 

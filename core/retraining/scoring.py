@@ -16,6 +16,7 @@ from core.models.catalogue import Catalogue
 from core.retraining.dataset import Dataset
 from core.retraining.evaluation import align, evaluate_rows
 from core.retraining.figures import CrossValidationFigures, Evaluation, ModelFacts
+from core.retraining.statistics import auroc
 
 OUT_OF_FOLD_FILE = "out_of_fold.json"
 
@@ -32,18 +33,22 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What a model says of rows of a set: probabilities (n, classes) in the set's classes."""
+    """What a model says of rows of a set: probabilities (n, classes) in the set's classes.
+
+    members: what each member of an ensemble says by itself; empty of a single network.
+    """
 
     subject: Subject
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     split: str
     notes: tuple[str, ...] = ()
+    members: tuple[NDArray[np.float64], ...] = ()
 
     def evaluate(self, dataset: Dataset, resamples: int, seed: int = 0) -> Evaluation:
         """Figures at the card's own threshold."""
         card = self.subject.card
-        return evaluate_rows(
+        found = evaluate_rows(
             dataset,
             self.rows,
             self.probabilities,
@@ -54,6 +59,13 @@ class Scores:
             resamples=resamples,
             seed=seed,
         )
+        index = dataset.positive_index
+        if not self.members or index is None:
+            return found
+        truth = dataset.labels[self.rows] == index
+        alone = tuple(auroc(truth, vote[:, index]) for vote in self.members)
+        known = tuple(None if np.isnan(area) else area for area in alone)
+        return found.model_copy(update={"members": known})
 
 
 def find_subject(model_or_run: str) -> Subject:
@@ -96,9 +108,11 @@ def score(
         raise UnsuitableInputError(card.id, (reason,))
     from core.models.predictor import load_predictor
 
-    raw = load_predictor(subject.model, device).predict_dataset(dataset, rows, progress)
-    probabilities, notes = align(raw, card.classes, card.positive, dataset)
-    return Scores(subject, rows, probabilities, split, notes)
+    votes = load_predictor(subject.model, device).votes(dataset, rows, progress)
+    probabilities, notes = align(votes.mean(axis=0), card.classes, card.positive, dataset)
+    alone = [align(vote, card.classes, card.positive, dataset)[0] for vote in votes]
+    members = tuple(alone) if len(alone) > 1 else ()
+    return Scores(subject, rows, probabilities, split, notes, members)
 
 
 def cross_validated(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core.errors import ConfoundError, LeakError
+from core.retraining import fingerprints
 from core.retraining.building import build_from_table
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, fine_detail, substantial_links
@@ -111,6 +112,24 @@ def test_a_picture_saved_again_is_found_and_another_of_the_same_shape_is_not() -
     assert {(item.first, item.second) for item in found} == {(3, 12), (5, 13)}
     assert fine_detail(pictures[0]).similarity(fine_detail(pictures[1])) < 0.3
     assert fine_detail(pictures[0]).similarity(fine_detail(pictures[0])) == pytest.approx(1)
+
+
+def test_looking_along_main_axes_first_finds_the_same_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every pair that correlates enough is found, over several blocks; and no other."""
+    monkeypatch.setattr(fingerprints, "_BLOCK", 64)
+    random = np.random.default_rng(0)
+    shapes = random.normal(size=(300, 256)).astype(np.float32)
+    shapes[200:] = shapes[:100] + 0.1 * random.normal(size=(100, 256))
+    shapes -= shapes.mean(axis=1, keepdims=True)
+    shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
+    shapes[[5, 205]] = 0  # flat
+    prints, sides = Fingerprints(), np.arange(300) % 7
+    prints._thumbnails, prints._hashes = list(shapes), [np.zeros(32, np.uint8)] * 300
+    alike = shapes @ shapes.T >= fingerprints.THUMBNAIL_CORRELATION
+    wanted = [(i, j) for i, j in np.argwhere(alike) if i < j and sides[i] != sides[j]]
+    assert len(wanted) > 50 and prints.candidates(sides) == wanted
 
 
 def test_flat_pictures_are_nobodys_duplicates() -> None:

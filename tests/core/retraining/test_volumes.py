@@ -22,6 +22,7 @@ from core.retraining.building import TableRequest, build_from_table
 from core.retraining.dataset import Dataset
 from core.retraining.leaks import examine
 from core.retraining.protocol import RunFolder, TrainingRequest
+from core.retraining.scoring import find_subject, score
 from core.retraining.series import geometry_of, label_of, letters_of
 from core.retraining.trainer import train_in_folder
 from tests.core.retraining.making import small_dataset, write_table
@@ -209,6 +210,10 @@ def test_folds_become_one_model_that_votes(tmp_path: Path, data: Path) -> None:
     predictor = load_predictor(run.model, "cpu")
     [answer, *_] = predictor.predict_volume(volumes.volume(0), explain=False)
     assert answer.spread is not None and answer.spread[0] <= answer.probabilities["mass"]
+    asked = score(find_subject(str(run.path)), volumes, "validation")
+    figures = asked.evaluate(volumes, 100)
+    assert len(figures.members) == 3 and len(asked.members) == 3
+    assert np.allclose(np.mean(asked.members, axis=0), asked.probabilities)
     # A member's own answer for what its fold held out is the one that was scored.
     held = next(line for line in lines if line["fold"] == 1)
     said = predictor.members[1].look(row_pixels(volumes, held["row"], card.preprocessing)[None])

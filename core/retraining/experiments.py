@@ -20,6 +20,7 @@ from core.retraining.figures import Evaluation
 from core.retraining.picturing import explained
 from core.retraining.plots import interval_text
 from core.retraining.protocol import RunFolder
+from core.retraining.recipe import flat
 from core.retraining.report import (
     case_figure,
     csv_text,
@@ -175,22 +176,12 @@ def _with_first(
 
 def _changed(first: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
     """Recipe fields that differ, by dotted name."""
-    one, two = _flat(first), _flat(other)
+    one, two = flat(first), flat(other)
     return tuple(
         f"{name}: {two.get(name, '–')}"
         for name in sorted(one.keys() | two.keys())
         if one.get(name) != two.get(name) and name.split(".")[0] not in _DULL
     )
-
-
-def _flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in recipe.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found
 
 
 def _history(result: Mapping[str, Any] | None) -> tuple[tuple[float, float], ...]:

@@ -79,7 +79,10 @@ def _second_page(found: Evaluation, limits: Sequence[str]) -> Figure:
     figure = _page()
     tables: list[_Table] = [
         (("class", f"{found.unit}s", "precision", "recall", "F1", "AUROC"), _by_class(found)),
-        *((_subgroup_header(name), _by_value(values)) for name, values in found.subgroups.items()),
+        *(
+            (_subgroup_header(name, found.unit), _by_value(values))
+            for name, values in found.subgroups.items()
+        ),
     ]
     provenance = [
         ("model", f"{found.model.id} {found.model.version}"),
@@ -112,8 +115,8 @@ def _by_class(found: Evaluation) -> list[Sequence[str]]:
     ]
 
 
-def _subgroup_header(name: str) -> Sequence[str]:
-    return (name, "slices", "groups", "AUROC", "sensitivity", "specificity")
+def _subgroup_header(name: str, unit: str) -> Sequence[str]:
+    return (name, f"{unit}s", "groups", "AUROC", "sensitivity", "specificity")
 
 
 def _by_value(values: Mapping[str, SubgroupFigures]) -> list[Sequence[str]]:

@@ -7,6 +7,7 @@ with the nearest right name; each field says its meaning and unit.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -298,6 +299,17 @@ def parse_recipe(name: str, content: dict[str, Any]) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise BadRecipeError(name, tuple(_problem(item) for item in error.errors())) from error
+
+
+def flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A recipe's fields by dotted name, such as stopping.epochs."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
 
 
 def reference() -> str:

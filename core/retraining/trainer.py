@@ -43,7 +43,7 @@ from core.retraining.objective import Targets, targets_of
 from core.retraining.prepared import prepared_pixels
 from core.retraining.protocol import Event, RunFolder, TrainingRequest
 from core.retraining.publishing import Outcome, write_model, write_out_of_fold
-from core.retraining.recipe import Recipe, load_recipe, parse_recipe
+from core.retraining.recipe import Recipe, flat, load_recipe, parse_recipe
 from core.retraining.tracking import Tracking
 from core.sentences import sentence
 
@@ -97,6 +97,7 @@ class _Run:
     def go(self, fold: int | None = None) -> int:
         """Train what was asked, or one fold of it."""
         with Tracking(self.folder.logs, writes=is_first_process()) as self._tracking:
+            self._tracking.settings(flat(json.loads(self.recipe.model_dump_json())))
             return self._go(fold)
 
     def _go(self, fold: int | None) -> int:

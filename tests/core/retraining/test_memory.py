@@ -14,7 +14,7 @@ from core.retraining.manifest import Provenance
 from core.retraining.prepared import PreparedFile
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, Target
 
-SLICES, PATIENTS, SIDE = 100_000, 1000, 48
+SLICES, PATIENTS, SIDE = 100_000, 1000, 32
 ALLOWED = 2 * 1024**3
 
 _CHILD = """
@@ -31,7 +31,7 @@ def train(name, data):
     settings = {
         "network.family": "plain-cnn", "network.pretrained": False, "network.frozen_stages": 0,
         "network.frozen_norm": False, "preprocessing.size": 64, "stopping.epochs": 2,
-        "sampling.slices_per_epoch": 4096,
+        "sampling.slices_per_epoch": 2048,
     }
     run.create(TrainingRequest(recipe="recommended", data=Path(data), settings=settings))
     assert train_in_folder(run.path) == 0
@@ -46,10 +46,10 @@ print(peak() - before)
 def made(folder: Path, slices: int) -> Path:
     """Grainy pictures, a bright spot where the finding is; 100 slices a patient."""
     random = np.random.default_rng(0)
-    parts = {f"p{k}": ("train", "train", "validation", "test")[k % 4] for k in range(PATIENTS)}
+    parts = {f"p{k}": {1: "validation", 2: "test"}.get(k % 40, "train") for k in range(PATIENTS)}
     with SnapshotWriter(folder, Target(("no_spot", "spot"), "spot")) as writer:
         for number in range(slices):
-            patient = number * PATIENTS // SLICES if slices == SLICES else number * 8 // slices
+            patient = number * (PATIENTS if slices == SLICES else 8) // slices
             pixels = random.integers(0, 160, (SIDE, SIDE), dtype=np.uint8)
             label = number % 2
             if label:

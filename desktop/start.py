@@ -9,8 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
+from core import places
 from core.settings import SettingsStore
 from desktop import appearance, language
 from desktop.main_window import MainWindow
@@ -24,6 +26,7 @@ def make_qt() -> QApplication:
     qt.setApplicationName("Sliceloop")
     qt.setApplicationDisplayName("Sliceloop")
     qt.setDesktopFileName("sliceloop")
+    qt.setWindowIcon(QIcon(str(places.resources() / "icons" / "sliceloop-128.png")))
     appearance.apply(qt)
     return qt
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 
 from core.errors import MissingSystemLibraryError
+from core.workers import is_bundle
 
 ALWAYS = {
     "libstdc++.so.6": "libstdc++6",
@@ -65,8 +66,9 @@ def missing(libraries: dict[str, str]) -> dict[str, str]:
 def ensure(find: Callable[[dict[str, str]], dict[str, str]] = missing) -> None:
     """See to it that Qt can be imported and, where there is an X screen, draw on it.
 
-    On Linux, what is missing is installed if this is root on a system with apt-get (a fresh
-    container): one sentence on standard error says so. Elsewhere nothing is touched.
+    On Linux, what is missing is installed if this is the source tree, run by root on a system
+    with apt-get (a fresh container): one sentence on standard error says so. Elsewhere, and in
+    an installed bundle always, nothing is touched.
 
     find: what looks for libraries; another one in tests.
     Raises MissingSystemLibraryError, which knows the command that helps.
@@ -80,7 +82,7 @@ def ensure(find: Callable[[dict[str, str]], dict[str, str]] = missing) -> None:
     if not lacking:
         return
     apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
+    if apt is None or os.geteuid() != 0 or is_bundle():
         raise MissingSystemLibraryError(
             tuple(lacking), tuple(lacking.values()) if apt is not None else ()
         )

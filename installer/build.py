@@ -91,15 +91,22 @@ def _freeze(python: Path) -> None:
     words = ["--distpath", str(DIST), "--workpath", str(BUILD / "work"), "--noconfirm"]
     # Qt is imported to be looked at: no screen is needed for that.
     quiet = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    subprocess.run(
-        [
-            *(str(python), "-m", "PyInstaller", "--log-level", "WARN", *words),
-            str(ROOT / "installer" / "sliceloop.spec"),
-        ],
-        cwd=ROOT,
-        env=quiet,
-        check=True,
-    )
+    log = BUILD / "freeze.log"
+    with log.open("wb") as stream:
+        done = subprocess.run(
+            [
+                *(str(python), "-m", "PyInstaller", *words),
+                str(ROOT / "installer" / "sliceloop.spec"),
+            ],
+            cwd=ROOT,
+            env=quiet,
+            stdout=stream,
+            stderr=stream,
+            check=False,
+        )
+    if done.returncode != 0:
+        sys.stderr.write(log.read_text("utf-8", errors="replace")[-3000:])
+        raise subprocess.CalledProcessError(done.returncode, ["PyInstaller"])
     print(f"build: frozen in {time.monotonic() - began:.0f} s")
 
 

@@ -8,13 +8,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from installer.owners import WITHIN, Owner, Owners, bootloader, python, sources_of
+from installer.owners import LGPL, WITHIN, Owner, Owners, bootloader, python, sources_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ROOT / "installer" / "licences"
 OURS = ("core", "desktop", "resources", "weights", "licences", "sliceloop-")
 
-LGPL = ("pyside6-essentials", "shiboken6")
 RELINKING = """Qt and PySide6 (LGPL-3.0-only)
 
 Sliceloop uses Qt and PySide6 under the GNU Lesser General Public License, version 3. They are

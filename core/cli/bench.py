@@ -73,7 +73,7 @@ def _print(results: dict[str, Any]) -> None:
     for part in results.values():
         for item in part.get("checks", []):
             verdict = "met" if item["met"] else "not met"
-            console.print(f"{item['name']}: {item['value']:.1e} (≤ {item['goal']:g}, {verdict})")
+            console.print(f"{item['name']}: {item['value']:.2g} (≤ {item['goal']:g}, {verdict})")
         if part.get("note"):
             console.print(part["note"])
         memory = part.get("memory")

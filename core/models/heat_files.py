@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.imaging.geometry import Geometry
+from core.imaging.nifti_writing import write_nifti
 from core.models import heat
 from core.models.answers import SlicePrediction
 
@@ -31,14 +31,5 @@ def write_evidence(path: Path, evidence: NDArray[np.float32], geometry: Geometry
 
     Cut in any plane it lies on the images. path: ends in .nii.gz.
     """
-    import SimpleITK
-
-    image: Any = SimpleITK.GetImageFromArray(evidence)
-    affine, spacing = geometry.affine, geometry.spacing
-    # Index order (slice, row, column) is SimpleITK's (x, y, z) turned round; both are LPS.
-    image.SetSpacing([float(spacing[axis]) for axis in (2, 1, 0)])
-    image.SetOrigin([float(value) for value in affine[:3, 3]])
-    steps = np.stack([affine[:3, axis] / spacing[axis] for axis in (2, 1, 0)], axis=1)
-    image.SetDirection([float(value) for value in steps.ravel()])
     path.parent.mkdir(parents=True, exist_ok=True)
-    SimpleITK.WriteImage(image, str(path), useCompression=True)
+    write_nifti(path, evidence, geometry.affine)

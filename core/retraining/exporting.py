@@ -19,6 +19,7 @@ from PIL import Image
 
 from core import durable
 from core.imaging.intensity import Quantity, Window, apply_window, automatic_window
+from core.imaging.nifti_writing import along_the_patient, write_nifti
 from core.imaging.volume import Progress
 from core.labels.schema import Attention
 from core.retraining.dataset import Dataset
@@ -186,8 +187,6 @@ def _places(dataset: Dataset, row: int, picture: Image.Image) -> list[dict[str, 
 
 def _nifti(dataset: Dataset, folder: Path, _window: Window | None, progress: Progress) -> int:
     """One volume a series; unknown spacing counts as 1 mm, and the datalist says so."""
-    import SimpleITK
-
     (folder / "volumes").mkdir()
     (folder / "masks").mkdir()
     datalist: dict[str, Any] = {
@@ -201,17 +200,14 @@ def _nifti(dataset: Dataset, folder: Path, _window: Window | None, progress: Pro
         for piece, stack in enumerate(_same_size(dataset, rows)):
             name = f"{code}.nii.gz" if len(stack) == len(rows) else f"{code}-{piece + 1}.nii.gz"
             voxels = np.stack([dataset.plane(int(row)) for row in stack])
-            image: Any = SimpleITK.GetImageFromArray(voxels, isVector=voxels.ndim == 4)
-            spacing = dataset.spacing[stack[0]]
-            known = bool(np.isfinite(spacing).all())
-            if known:
-                image.SetSpacing([float(value) for value in spacing[::-1]])
-            SimpleITK.WriteImage(image, str(folder / "volumes" / name), useCompression=True)
+            stated = dataset.spacing[stack[0]]
+            known = bool(np.isfinite(stated).all())
+            between, down, across = (float(value) for value in stated) if known else (1.0,) * 3
+            affine = along_the_patient((between, down, across))
+            write_nifti(folder / "volumes" / name, voxels, affine)
             mask = _masks(dataset, stack)
             if mask is not None:
-                marked: Any = SimpleITK.GetImageFromArray(mask)
-                marked.CopyInformation(image)
-                SimpleITK.WriteImage(marked, str(folder / "masks" / name), useCompression=True)
+                write_nifti(folder / "masks" / name, mask, affine)
             labels = [int(label) for label in dataset.labels[stack]]
             given = [label for label in labels if label >= 0]
             datalist[_MONAI_PARTS[str(dataset.splits[stack[0]])]].append(

@@ -51,7 +51,7 @@ def write_nifti(path: Path, voxels: NDArray[np.generic], affine: NDArray[np.floa
     # No name and no time in the gzip header: the same volume gives the same bytes.
     with path.open("wb") as plain, gzip.GzipFile("", "wb", 6, plain, mtime=0) as stream:
         stream.write(header + bytes(_OFFSET - _HEADER))
-        stream.write(memoryview(little).cast("B"))
+        stream.write(little.tobytes())
 
 
 def _header(shape: tuple[int, ...], datatype: int, affine: NDArray[np.float64]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,13 @@ def test_a_thousand_scrolls_and_a_hundred_openings_leave_memory_where_it_was() -
 
     memory = json.loads(run("memory"))
     assert abs(memory["grown_bytes"]) <= bench_start.ALLOWED_BYTES
+
+
+@pytest.mark.slow
+def test_the_first_answer_is_timed_from_outside_and_the_window_stays_free_of_torch(
+    tmp_path: Path,
+) -> None:
+    taken, torch_free = bench_start._start("answer", tmp_path, str(bench_start._series(tmp_path)))
+    assert set(taken) == {bench_start.ANSWERED} and torch_free
+    bare, has_no_torch = bench_start._start("torch", tmp_path)
+    assert set(bare) == {bench_start.ANSWERED} and not has_no_torch

@@ -116,3 +116,16 @@ def test_the_preflight_imports_no_qt() -> None:
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == "[]"
+
+
+@linux
+def test_an_installed_bundle_installs_nothing_even_for_root(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    apt = _apt(tmp_path, f"touch {tmp_path}/was-run")
+    monkeypatch.setattr(system_libraries.shutil, "which", lambda name: apt)
+    with pytest.raises(MissingSystemLibraryError, match=""):
+        system_libraries.ensure(lacking)
+    assert not (tmp_path / "was-run").exists()

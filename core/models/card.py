@@ -46,9 +46,14 @@ class Preprocessing(_Frozen):
     """Then divided by; one number, or one a channel."""
     dimensions: Literal[2, 3] = 2
     """2: a slice with its neighbours; 3: the volume as a cube of `size` in each direction."""
+    depth: bool = False
+    """Volumes that are shape masks: how deep a voxel lies below the surface, instead of its grey
+    level, so that thickness survives resampling."""
 
     @model_validator(mode="after")
     def _one_a_channel(self) -> Preprocessing:
+        if self.depth and self.dimensions != 3:
+            raise ValueError("depth is of volumes")
         for values in (self.mean, self.std):
             if isinstance(values, tuple) and len(values) != self.channels:
                 raise ValueError(f"mean and std need one number, or {self.channels}")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from core.imaging.geometry import Geometry, Plane
+from core.imaging.intensity import Quantity, apply_window, automatic_window
 from core.imaging.volume import Volume
 from core.models.answers import HeatMap
 from core.models.card import Preprocessing
@@ -27,6 +28,11 @@ Span = tuple[float, float]
 _AIR = 20
 """Grey level up to which a voxel is background, as in `core.models.preprocessing`."""
 _MARGIN = 1.05
+_HALF = 127
+"""Grey level above which a voxel belongs to a shape."""
+_LEVELS = 12
+_LOOKED_AT = 2_000_000
+"""Voxels that an automatic window is told from."""
 _LOOK = 96
 """Voxels of the longest side at which the foreground is looked for."""
 
@@ -80,17 +86,33 @@ def axes_of(geometry: Geometry) -> Axes:
 
 def prepare_volume(volume: Volume, spec: Preprocessing) -> PreparedVolume:
     """Window, crop and resample a volume to a cube of `spec.size`; antialiased, 8 bit."""
-    grey = np.stack(
-        [
-            _one_channel(to_grey(volume.values(Plane.SLICE, k), volume.summary.quantity, spec))
-            for k in range(volume.slices)
-        ]
-    )
+    grey = _greys(volume, spec)
+    if spec.depth:
+        grey = _depth(grey, volume.geometry)
     spans = _spans(grey, volume.geometry, spec)
     cube = _resample(grey, spans, spec.size)
     axes = axes_of(volume.geometry)
     turned = np.ascontiguousarray(axes.to_patient(cube))
     return PreparedVolume(cast(Cube, turned)[None], spans, axes)
+
+
+def _greys(volume: Volume, spec: Preprocessing) -> Cube:
+    """Grey levels of all slices; of signal without units by one window for the whole volume."""
+    planes = [volume.values(Plane.SLICE, k) for k in range(volume.slices)]
+    quantity = volume.summary.quantity
+    if quantity is not Quantity.SIGNAL:
+        return np.stack([_one_channel(to_grey(plane, quantity, spec)) for plane in planes])
+    step = max(1, round((volume.voxels.size / _LOOKED_AT) ** (1 / 3)))
+    some = [plane[::step, ::step].ravel() for plane in planes[::step]]
+    window = automatic_window(np.concatenate(some))
+    return np.stack([np.rint(apply_window(p, window) * 255).astype(np.uint8) for p in planes])
+
+
+def _depth(mask: Cube, geometry: Geometry) -> Cube:
+    """How deep each voxel of a shape lies, `_LEVELS` grey levels a voxel of the finest axis."""
+    spacing = np.asarray(geometry.spacing if geometry.has_spacing else (1.0, 1.0, 1.0))
+    deep = ndimage.distance_transform_edt(mask > _HALF, sampling=spacing / spacing.min())
+    return cast(Cube, np.minimum(np.rint(deep * _LEVELS), 255).astype(np.uint8))
 
 
 def _one_channel(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,37 @@ class Outcome:
 
     members: one fit, or several that vote. scored, logits: rows that they were judged on, and
     (members, n, outputs); out of fold, one of each row. fold_of: (n,) which fold held a row out.
+    curves: the fits whose epochs were validated: the folds, or the members.
     """
 
     members: tuple[Fitted, ...]
     scored: Rows
     logits: NDArray[np.float64]
     fold_of: Rows | None = None
+    curves: tuple[Fitted, ...] = ()
+
+    def history(self) -> list[dict[str, Any]]:
+        """One line an epoch; of several fits the means of their figures, of those that got so far.
+
+        Figures that nothing told, such as a validation of nobody, stay None.
+        """
+        fits = [fit.history for fit in self.curves or self.members]
+        if len(fits) == 1:
+            return fits[0]
+        longest = max(fits, key=len)
+        lines = [[fit[place] for fit in fits if place < len(fit)] for place in range(len(longest))]
+        return [
+            {
+                name: value if name in ("epoch", "of") else _mean([line[name] for line in here])
+                for name, value in here[0].items()
+            }
+            for here in lines
+        ]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def write_out_of_fold(folder: Path, dataset: Dataset, outcome: Outcome) -> None:

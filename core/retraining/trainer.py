@@ -159,7 +159,7 @@ class _Run:
             "weights_sha256": card.weights_sha256,
             "dataset": dataset.manifest.id,
             "metrics": [json.loads(metric.model_dump_json()) for metric in card.metrics],
-            "history": outcome.members[0].history,
+            "history": outcome.history(),
             "seconds": round(time.perf_counter() - started, 1),
             "foretold": None if told is None else asdict(told),
         }
@@ -194,10 +194,11 @@ class _Run:
         if is_first_process():
             told = Outcome(members, rows, logits, fold_of)
             write_out_of_fold(self.folder.path, dataset, told)
+        curves = members
         if self.recipe.publish == "final":
             everything = replace(material, train=rows, validation=rows[:0])
             members = self._alike(everything, "final", {"fold": "final"}) or ()
-        return Outcome(members, rows, logits, fold_of) if members else None
+        return Outcome(members, rows, logits, fold_of, curves) if members else None
 
     def _alike(
         self, material: Material, name: str, facts: dict[str, Any]

@@ -138,3 +138,26 @@ def test_colour_and_grey_volumes_pass() -> None:
     found = prepare_volume(volume(voxels, Quantity.COLOUR), _spec(size=32))
     assert found.pixels.max() > 100
     assert torch.from_numpy(found.pixels).shape == (1, 32, 32, 32)
+
+
+def test_signal_has_one_window_for_the_whole_volume() -> None:
+    """A slice of noise beside a head must not be drawn out to full contrast."""
+    random = np.random.default_rng(0)
+    voxels = random.integers(0, 20, (16, 32, 32)).astype(np.int16)
+    voxels[4:12, 8:24, 8:24] += 900
+    cube = prepare_volume(volume(voxels, Quantity.SIGNAL), _spec()).pixels[0]
+    assert cube[:6].max() < 20 and cube[14:18, 14:18, 14:18].min() > 200
+
+
+def test_depth_tells_thickness_and_survives_resampling() -> None:
+    """A thick and a thin plate, of one grey level each, differ after an eighth of the voxels."""
+    voxels = np.zeros((64, 64, 64), np.uint8)
+    voxels[8:24, 4:60, 4:60] = 255
+    voxels[40:44, 4:60, 4:60] = 255
+    spec = Preprocessing(dimensions=3, size=32, crop="whole", depth=True)
+    cube = prepare_volume(volume(voxels, Quantity.GREY), spec).pixels[0]
+    assert cube[8, 16, 16] == pytest.approx(8 * 12, abs=12)
+    assert 12 <= cube[20:22, 16, 16].max() <= 24
+    assert cube[0, 16, 16] == cube[28, 16, 16] == 0
+    with pytest.raises(ValueError, match="depth is of volumes"):
+        Preprocessing(depth=True)

@@ -236,3 +236,6 @@ def test_who_scores_a_fold_does_not_choose_its_weights(tmp_path: Path, data: Pat
     assert len(lines) == 32 and {line["fold"] for line in lines} == {0, 1, 2, 3}
     told = [event for event in run.events() if event["event"] == "epoch"]
     assert all(event["validation_auroc"] is not None for event in told)
+    first = [event["validation_auroc"] for event in told if event["epoch"] == 1]
+    assert len(first) == 4
+    assert run.result["history"][0]["validation_auroc"] == pytest.approx(np.mean(first))

@@ -25,7 +25,7 @@ from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.panels.drawn import Row
 from desktop.panels.studies import series_title
-from desktop.viewer.slice_view import Chosen
+from desktop.viewer.holding import Chosen
 
 TOOLS = {
     Command.TOOL_WINDOW: Tool.WINDOW,

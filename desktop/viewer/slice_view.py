@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -25,14 +24,14 @@ from core.reading.layout import Tool
 from desktop.viewer import captions, cross_hair
 from desktop.viewer.banners import Banners
 from desktop.viewer.camera import PlaneFrame, Viewpoint
-from desktop.viewer.canvas import Canvas
 from desktop.viewer.class_picker import ClassPicker
 from desktop.viewer.colour_bar import ColourBar
 from desktop.viewer.composing import Content, Looks, compose
 from desktop.viewer.furniture import Furniture, Line, Painter
 from desktop.viewer.gestures import CURSORS, Gestures
 from desktop.viewer.grey import GreyRenderer
-from desktop.viewer.ink import REACH, Drawn, Ink, pick, pick_region
+from desktop.viewer.holding import Chosen, Holding
+from desktop.viewer.ink import REACH, Drawn, Ink
 from desktop.viewer.lens import draw_lens
 from desktop.viewer.marking import Marking, Pen
 from desktop.viewer.measuring import Measuring
@@ -43,19 +42,7 @@ PROBE_AREA = QSizeF(320, 150)
 """Lower right corner that is drawn anew when only the mouse moves."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What a reader has taken hold of: a measurement by its number, or a region by its place.
-
-    grip: the point of the measurement under the mouse, None for its line.
-    """
-
-    number: int
-    is_measurement: bool
-    grip: int | None = None
-
-
-class SliceView(Canvas):
+class SliceView(Holding):
     """Shows one index plane of a `Case` true to its pixel spacing.
 
     It owns nothing: slice and window belong to the case, zoom and pan to the viewpoint, which
@@ -388,52 +375,6 @@ class SliceView(Canvas):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._mark()
-
-    # ---- what a reader has drawn
-
-    def find(self, at: QPointF) -> Chosen | None:
-        """The measurement or region at a position."""
-        case = self._case
-        found = pick(at, self._drawn)
-        if found is not None:
-            return Chosen(found[0].number, True, found[1])
-        if case is not None and self.plane is Plane.SLICE and case.display.regions:
-            regions = case.regions_at(case.navigation.index())
-            place = pick_region(at, regions, self.to_screen)
-            return Chosen(place, False) if place is not None else None
-        return None
-
-    def choose(self, chosen: Chosen | None) -> None:
-        """Take hold of a measurement or region, or of none."""
-        self._chosen = chosen
-        self.update()
-
-    def choose_measurement(self, number: int) -> None:
-        """Take hold of the measurement of a number."""
-        self.choose(Chosen(number, True))
-
-    def delete_chosen(self) -> bool:
-        """Take away what is held; whether there was something."""
-        chosen, case = self._chosen, self._case
-        self._chosen = None
-        if chosen is None or case is None:
-            return False
-        if chosen.is_measurement:
-            case.measurements.remove(chosen.number)
-        else:
-            self.marking.remove(case, chosen.number)
-        return True
-
-    @property
-    def is_drawing(self) -> bool:
-        """Whether a measurement or region is in the making."""
-        return self.measuring.draft is not None or self.marking.draft is not None
-
-    def stop_drawing(self) -> None:
-        """Give up what is in the making."""
-        self.measuring.forget()
-        self.marking.forget()
-        self.update()
 
     # ---- events
 

@@ -16,23 +16,13 @@ from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 from core.case import Case
 from core.companion import Companion, second_opinion
 from core.imaging.geometry import Plane
-from core.imaging.intensity import (
-    CT_PRESETS,
-    PERCENTILES,
-    Quantity,
-    Window,
-    WindowFunction,
-    automatic_window,
-    percentile_window,
-)
-from core.imaging.volume import measured_values
 from core.labels.schema import Region
 from core.models.answers import SeriesPrediction
 from core.models.card import Card
 from core.reading.layout import Layout, Tool
-from core.reading.slab import Projection, Slab
 from desktop.viewer.beside import BesideView
 from desktop.viewer.camera import Viewpoint
+from desktop.viewer.level_verbs import LevelVerbs
 from desktop.viewer.marking import Pen
 from desktop.viewer.overlay import HeatPictures
 from desktop.viewer.planes import PlanesView, can_be_cut
@@ -44,16 +34,7 @@ CINE_MILLISECONDS = 80
 """Between two slices of cine: 12.5 a second."""
 
 
-def starting_window(quantity: Quantity, header: tuple[Window, ...] = ()) -> Window:
-    """The window that a series opens with: the header's, else one that fits what it is."""
-    if header:
-        return header[0]
-    if quantity is Quantity.HU:
-        return CT_PRESETS[0]
-    return Window(127.5, 255.0, "", WindowFunction.LINEAR_EXACT)
-
-
-class Stage(QWidget):
+class Stage(QWidget, LevelVerbs):
     """Shows the open case in one of the layouts, and the strip under it."""
 
     context_menu_requested = Signal(QPoint)
@@ -84,12 +65,9 @@ class Stage(QWidget):
         column.setSpacing(0)
         column.addWidget(self._images, 1)
         column.addWidget(self.strip)
-        self._case: Case | None = None
-        self._industry = False
         self._heat: HeatPictures | None = None
         self._tool = Tool.WINDOW
         self._asked: tuple[object, int] | None = None
-        self._presets: tuple[Window, ...] = CT_PRESETS
         self._cine = QTimer(self, interval=CINE_MILLISECONDS)
         self._cine.timeout.connect(self._next_picture)
         self.single.maximise_requested.connect(self.toggle_three_panels)
@@ -103,11 +81,6 @@ class Stage(QWidget):
         self.destroyed.connect(self._forget)
 
     # ---- the case
-
-    @property
-    def case(self) -> Case | None:
-        """The case that is shown."""
-        return self._case
 
     @property
     def view(self) -> SliceView:
@@ -237,10 +210,6 @@ class Stage(QWidget):
             view.industry = industry
             view.refresh()
 
-    def set_presets(self, windows: tuple[Window, ...]) -> None:
-        """Windows on keys 1–5 for Hounsfield units."""
-        self._presets = windows
-
     def set_cine_rate(self, slices_a_second: float) -> None:
         """How fast cine goes."""
         self._cine.setInterval(round(1000 / slices_a_second))
@@ -301,63 +270,6 @@ class Stage(QWidget):
         if plane is not Plane.SLICE or case.has(following):  # else wait for it to arrive
             case.navigation.go(following, plane)
 
-    # ---- grey levels
-
-    def presets(self) -> tuple[Window, ...]:
-        """The windows on keys 1–5 for this case."""
-        if self._case is None:
-            return ()
-        if self._industry:
-            return self._percentiles(self._case)
-        if self._case.summary.quantity is Quantity.HU:
-            return self._presets
-        return self._case.summary.windows[:5]
-
-    @staticmethod
-    def _percentiles(case: Case) -> tuple[Window, ...]:
-        """Windows between percentiles of the slice now shown: grey values have no unit here."""
-        index, volume = case.navigation.index(), case.volume
-        if volume is None or volume.is_colour or not case.has(index):
-            return ()
-        values = volume.values(Plane.SLICE, index)
-        return tuple(
-            percentile_window(values, low, high, f"{low:g}–{high:g} %") for low, high in PERCENTILES
-        )
-
-    def preset(self, key: int) -> bool:
-        """Take preset 1–5; whether this case has it."""
-        found = self.presets()
-        if self._case is None or not 1 <= key <= len(found):
-            return False
-        self._case.show(window=found[key - 1])
-        return True
-
-    def automatic_window(self) -> None:
-        """Fit the window to the slice now shown, without its 0.1 % tails."""
-        case = self._case
-        if case is None or case.volume is None or case.volume.is_colour:
-            return
-        index = case.navigation.index()
-        if case.has(index):
-            case.show(window=automatic_window(measured_values(case.volume, index)))
-
-    def header_window(self) -> None:
-        """Take the next of the header's windows; the starting window if it states none."""
-        case = self._case
-        if case is None:
-            return
-        windows = case.summary.windows
-        if windows and case.display.window in windows:
-            following = windows[(windows.index(case.display.window) + 1) % len(windows)]
-            case.show(window=following)
-        else:
-            case.show(window=starting_window(case.summary.quantity, windows))
-
-    def invert(self) -> None:
-        """Swap black and white."""
-        if self._case is not None:
-            self._case.show(inverted=not self._case.display.inverted)
-
     # ---- the camera
 
     def rotate(self, quarter_turns: int = 1) -> None:
@@ -406,17 +318,7 @@ class Stage(QWidget):
         if self._case is not None:
             self._case.show(inverted=False, slab=None)
 
-    # ---- what is laid over the image
-
-    def toggle_annotations(self) -> None:
-        """Show or hide the texts over the image."""
-        if self._case is not None:
-            self._case.show(annotations=not self._case.display.annotations)
-
-    def toggle_heat_map(self) -> None:
-        """Show or hide the heat map over the image."""
-        if self._case is not None:
-            self._case.show(heat_map=not self._case.display.heat_map)
+    # ---- layouts
 
     def _toggle(self, layout: Layout) -> None:
         if self._case is not None:
@@ -433,11 +335,6 @@ class Stage(QWidget):
             return False
         self._toggle(layout)
         return True
-
-    def toggle_cross_hair(self) -> None:
-        """Show or hide the cross-hair of the planes."""
-        if self._case is not None:
-            self._case.show(cross_hair=not self._case.display.cross_hair)
 
     # ---- side by side
 
@@ -462,39 +359,6 @@ class Stage(QWidget):
             self._case.show(layout=Layout.SINGLE)
         self.beside.show_pair(None, None)
 
-    # ---- slabs
-
-    def cycle_slab(self) -> None:
-        """Single planes, then the highest, lowest and mean values of a slab, then single again."""
-        if self._case is None:
-            return
-        slab = self._case.display.slab
-        kinds = list(Projection)
-        if slab is None:
-            self._case.show(slab=Slab(kinds[0]))
-        elif slab.projection is kinds[-1]:
-            self._case.show(slab=None)
-        else:
-            following = kinds[kinds.index(slab.projection) + 1]
-            self._case.show(slab=Slab(following, slab.thickness))
-
-    def set_slab(self, projection: Projection | None) -> None:
-        """Show slabs of one kind, or single planes."""
-        if self._case is not None:
-            slab = self._case.display.slab
-            thickness = slab.thickness if slab is not None else Slab(Projection.MEAN).thickness
-            self._case.show(slab=Slab(projection, thickness) if projection is not None else None)
-
-    def change_slab(self, factor: float) -> None:
-        """Make the slab thicker or thinner."""
-        if self._case is not None and self._case.display.slab is not None:
-            self._case.show(slab=self._case.display.slab.changed(factor))
-
-    def toggle_smooth(self) -> None:
-        """Interpolate between pixels, or show each as a square."""
-        if self._case is not None:
-            self._case.show(smooth=not self._case.display.smooth)
-
     # ---- tools and pictures
 
     @property
@@ -509,22 +373,9 @@ class Stage(QWidget):
             view.tool = tool
         self.tool_changed.emit(tool)
 
-    def toggle_measurements(self) -> None:
-        """Show or hide measurements and regions."""
-        if self._case is not None:
-            shown = not self._case.display.measurements
-            self._case.show(measurements=shown, regions=shown)
-
     def delete_chosen(self) -> bool:
         """Take away the measurement or region that is held; whether there was one."""
         return any(view.delete_chosen() for view in self.views if view.isVisible())
-
-    def toggle_drawings(self) -> bool:
-        """Show or hide what the file draws over its slices; whether it draws anything."""
-        if self._case is None:
-            return False
-        self._case.show(drawings=not self._case.display.drawings)
-        return self._case.has_drawings
 
     def fill_between(self) -> dict[int, tuple[Region, ...]]:
         """Regions between the slices on which they were drawn: slice index → its regions."""

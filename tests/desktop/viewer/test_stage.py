@@ -8,7 +8,8 @@ from core.imaging.volume import ImageWarning
 from core.models.answers import HeatMap
 from core.reading.layout import Tool
 from desktop import appearance
-from desktop.viewer.stage import Stage, starting_window
+from desktop.viewer.level_verbs import starting_window
+from desktop.viewer.stage import Stage
 from tests.desktop.viewer.making import (
     drag,
     grab,

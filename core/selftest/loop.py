@@ -41,8 +41,8 @@ PATIENTS, SLICES, SIDE = 9, 10, 96
 RECIPE = "correction"
 EPOCHS = 2
 SHORTENED: dict[str, object] = {"stopping.epochs": EPOCHS, "sampling.slices_per_epoch": 32}
-PATIENCE = 240.0
-"""Seconds after which a step counts as failed, on a busy computer."""
+PATIENCE = 900.0
+"""Seconds after which a step counts as failed, on the busiest computer."""
 
 READER = "Selftest"
 

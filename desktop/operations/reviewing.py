@@ -8,6 +8,7 @@ reader commits are hidden from the queue as well.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -69,6 +70,7 @@ class Reviewing:
         self._only: Why | None = None
         self._current: QueueItem | None = None
         self.view = QueueView()
+        self._known: dict[str, tuple[tuple[object, ...], list[QueueItem]]] = {}
         self._followed: Reading | None = None
         self._threshold: float | None = None
         self._later = QTimer(singleShot=True, interval=REDRAW_MS)
@@ -195,23 +197,50 @@ class Reviewing:
 
     def _drawn_up(self) -> list[QueueItem]:
         """The whole queue: a threshold is a model's or the reader's, so series are judged apart."""
-        by_threshold: dict[float, list[SliceState]] = {}
-        for reading in self._session:
-            prediction = shown(reading)
-            threshold = reading.case.threshold if prediction is not None else 0.5
-            states = slice_states(reading, self._left_out)
-            by_threshold.setdefault(threshold, []).extend(states)
-        found = [
-            item
-            for threshold, states in by_threshold.items()
-            for item in work_queue(states, QueueRules(threshold=threshold, seed=self._seed))
-        ]
-        suspects = [item for item in found if item.why is not Why.RANDOM_AUDIT]
-        order = list(Why)
-        suspects.sort(key=lambda item: (order.index(item.why), -item.score))
-        audit = [item for item in found if item.why is Why.RANDOM_AUDIT]
+        every = [item for reading in self._session for item in self._of(reading)]
+        self._known = {k: known for k, known in self._known.items() if k in self._open()}
+        suspects = [item for item in every if item.why is not Why.RANDOM_AUDIT]
+        order = {why: place for place, why in enumerate(Why)}
+        suspects.sort(key=lambda item: (order[item.why], -item.score))
+        audit = [item for item in every if item.why is Why.RANDOM_AUDIT]
         audit.sort(key=lambda item: -item.score)
-        return suspects + audit[: max(len(suspects) // AUDIT_ONE_IN, LEAST_AUDIT)]
+        return suspects + audit[: _audits(len(suspects))]
+
+    def _open(self) -> set[str]:
+        return {reading.key for reading in self._session}
+
+    def _of(self, reading: Reading) -> list[QueueItem]:
+        """The items of one series, all its audits included; made anew where something changed.
+
+        A label changes one series; to judge all others again would hold up the next key.
+        """
+        case, prediction = reading.case, shown(reading)
+        threshold = case.threshold if prediction is not None else 0.5
+        rests_on = (
+            prediction, threshold, case.display.answers, case.labels, case.kept, case.label_set,
+            self._left_out,
+        )  # fmt: skip
+        known = self._known.get(reading.key)
+        if known is None or not _same(known[0], rests_on):
+            rules = QueueRules(threshold=threshold, seed=self._seed, audit_share=1.0)
+            known = (rests_on, work_queue(slice_states(reading, self._left_out), rules))
+            self._known[reading.key] = known
+        return known[1]
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """Whether two lists of facts are the same objects, or equal where they are small values."""
+    return all(
+        a is b or (isinstance(a, float | bool | tuple) and a == b)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _audits(suspects: int) -> int:
+    """How many slices are drawn for audit beside so many suspects."""
+    share = QueueRules().audit_share
+    most = max(suspects // AUDIT_ONE_IN, LEAST_AUDIT)
+    return most if not suspects else min(most, math.ceil(suspects * share / (1 - share)))
 
 
 def _key(item: QueueItem) -> SeenKey:

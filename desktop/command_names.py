@@ -120,6 +120,8 @@ class Command(Enum):
     NEXT_LABELLED = auto()
     PREVIOUS_LABELLED = auto()
     READER_NAME = auto()
+    BLIND = auto()
+    ADJUDICATE = auto()
     NEXT_REVIEW = auto()
     PREVIOUS_REVIEW = auto()
     REVIEW_PANEL = auto()

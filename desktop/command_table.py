@@ -213,6 +213,22 @@ SPECS: tuple[Spec, ...] = (
         _FREE,
         separator=True,
     ),
+    Spec(
+        Command.BLIND,
+        Menu.LABEL,
+        "&Blind reading: others' labels stay hidden",
+        (),
+        "Every label then says that it was given blind",
+        _FREE,
+        checkable=True,
+    ),
+    Spec(
+        Command.ADJUDICATE,
+        Menu.LABEL,
+        "&Settle this slice…",
+        (),
+        "Decides between readers, with a reason; later labels do not overrule it",
+    ),
     Spec(Command.ASK_MODEL, Menu.MODEL, "&Ask the model", ("A",)),
     Spec(
         Command.ASK_ON_OPEN,

@@ -58,6 +58,7 @@ class LabelCommands:
             Command.PREVIOUS_REVIEW: partial(self._review, -1),
             Command.REVIEW_PANEL: self.show_review,
             Command.READER_NAME: self.ask_reader,
+            Command.ADJUDICATE: self.ask_settle,
         }.items():
             self._actions.bind(command, act)
         findings, review = self._window.findings, self._window.review
@@ -72,6 +73,8 @@ class LabelCommands:
         review.again_wanted.connect(self._do.reviewing.begin_again)
         review.reason_wanted.connect(self._choose_reason)
         review.item_wanted.connect(self._go_to_item)
+        self._actions.show_checked(Command.BLIND, self._do.labels.is_blind)
+        self._actions.bind_check(Command.BLIND, self._do.labels.read_blind)
 
     @property
     def _reading(self) -> Reading | None:
@@ -186,6 +189,24 @@ class LabelCommands:
             self._do.settings.values.reader = name.strip()
             self._do.settings.save()
             self._do.labels.sign_in(name.strip())
+
+    def ask_settle(self) -> None:
+        """Ask how the slice looked at is settled between readers, and why."""
+        reading = self._do.session.current
+        if reading is None:
+            return
+        classes = self._do.session.label_set.classes
+        names = [item.name(current()) for item in classes]
+        title = say("Settle slice {number}", number=reading.case.navigation.index() + 1)
+        name, sure = QInputDialog.getItem(
+            self._window, title, say("Between all readers it counts as:"), names, 0, False
+        )
+        if not sure:
+            return
+        reason, sure = QInputDialog.getText(self._window, title, say("Why? It is kept."))
+        if sure and reason.strip():
+            chosen = classes[names.index(name)].id
+            self._do.labels.adjudicate(reading, chosen, reason.strip())
 
     def _fill_classes(self, label_set: LabelSet) -> None:
         """Menu items and keys for the classes of the label set in force."""

@@ -186,6 +186,8 @@ class Foretelling:
                 return replace(seen, state=WhatIf.FAILED, problem=str(sentence(error)))
             if found is None:
                 return replace(seen, state=WhatIf.NO_FEATURES)
+            if labelling.is_blind:  # whether it would be right tells what others said
+                found = replace(found, flips=tuple(replace(f, is_right=None) for f in found.flips))
             flips = _rows(found.flips, standing, opened, codes)
             return replace(seen, preview=found, flips=flips)
 

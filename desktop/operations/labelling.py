@@ -147,6 +147,33 @@ class LabelOperations:
 
         self._write(None, work)
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether what others said is hidden."""
+        return self._labelling is not None and self._labelling.is_blind
+
+    def read_blind(self, wanted: bool) -> None:
+        """Hide what others said, or show it again; each label says whether it was given blind."""
+
+        def work() -> None:
+            if self._labelling is not None:
+                self._labelling.read_blind(wanted)
+
+        self._submit(work, self._refresh_all, lambda failure: self._tell(Notice.of(failure)))
+
+    def adjudicate(self, reading: Reading, class_id: str, reason: str) -> None:
+        """Settle the slice looked at between readers, with a reason."""
+        at = reading.case.navigation.index(Plane.SLICE)
+        label_set, summary = self._session.label_set, reading.summary
+        opinion = opinion_of(reading, at)
+
+        def work(labelling: Labelling) -> None:
+            labelling.adjudicate(
+                summary, at, class_id, label_set=label_set, reason=reason, opinion=opinion
+            )
+
+        self._write(reading, work)
+
     def label(self, reading: Reading, class_id: str | None, index: int | None = None) -> None:
         """Give a slice (default: the one looked at) a class, or None to take it away."""
         at = reading.case.navigation.index(Plane.SLICE) if index is None else index

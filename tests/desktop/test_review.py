@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from core import places
 from core.imaging.geometry import Plane
+from core.labels.agreement import pairwise, readings
+from core.labels.history import History
 from core.labels.queue import QueueItem, Why
 from core.labels.schema import Attention, Region
 from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
@@ -187,9 +189,7 @@ def test_one_reason_can_be_worked_through_alone(qtbot: QtBot, bench: Bench) -> N
     assert panel.list.count() == len(items)
 
 
-def test_the_queue_judges_by_the_threshold_that_the_reader_set(
-    qtbot: QtBot, bench: Bench
-) -> None:
+def test_the_queue_judges_by_the_threshold_that_the_reader_set(qtbot: QtBot, bench: Bench) -> None:
     reading = answered(qtbot, bench)
     reviewing = bench.app.operations.reviewing
 
@@ -384,3 +384,34 @@ def test_suspects_of_an_earlier_training_are_there_at_the_start(
         for row in range(bench.app.window.review.list.count())
     ]
     assert words[0].startswith("Slice 5")
+
+
+def test_a_second_reader_reads_blind_and_a_third_settles(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = answered(qtbot, bench)
+    labels, actions = bench.app.operations.labels, bench.app.window.actions_
+    labels.sign_in("first")
+    labels.label(reading, "hemorrhage", 6)
+    settle(qtbot, bench)
+    labels.sign_in("second")
+    actions[Command.BLIND].trigger()
+    qtbot.waitUntil(lambda: labels.is_blind and reading.case.label_at(6) is None)
+    press(qtbot, bench, Qt.Key.Key_2, CTRL)  # no hemorrhage, on slice 7
+    settle(qtbot, bench)
+    assert reading.case.label_at(6) == "no_hemorrhage"
+    assert labels.history(reading)[0].reader == "second"
+    actions[Command.BLIND].trigger()
+    qtbot.waitUntil(lambda: not labels.is_blind)
+    (found,) = pairwise(readings(History(labels.labelling.journal.events())))
+    assert (found.readers, found.slices, found.observed) == (("first", "second"), 1, 0.0)
+    labels.sign_in("third")
+    monkeypatch.setattr(QInputDialog, "getItem", lambda *_: ("Hemorrhage", True))
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("seen on the next slice", True))
+    actions[Command.ADJUDICATE].trigger()
+    settle(qtbot, bench)
+    assert reading.case.label_at(6) == "hemorrhage"
+    labels.sign_in("second")
+    labels.label(reading, "no_hemorrhage", 6)
+    settle(qtbot, bench)
+    assert reading.case.label_at(6) == "hemorrhage"  # what was settled stands

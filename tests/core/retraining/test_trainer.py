@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from core.errors import BadRecipeError, RunError
 from core.models.card import WEIGHTS_FILE, read_card
 from core.models.predictor import load_predictor
 from core.models.verification import verify_model
+from core.retraining import foretold
 from core.retraining.dataset import Dataset
 from core.retraining.folding import grouped_folds
 from core.retraining.protocol import Event, RunFolder, TrainingRequest, start_training
@@ -176,9 +178,16 @@ def test_a_base_model_brings_its_network_and_is_named_as_parent(tmp_path: Path, 
     second = _run(
         tmp_path, data, "second", _recipe(tmp_path), base_model=first.model, settings=changes
     )
+    keys = Dataset.open(data).keys()
+    foretold.remember(read_card(first.model).weights_sha256, dict.fromkeys(keys, (False, True)))
     assert train_in_folder(second.path) == 0
     card = read_card(second.model)
     assert card.parent == "first"
+    # What a preview had foretold of the base model is counted against what came of it.
+    told = foretold.measured(second.path)
+    assert told is not None and told == foretold.record()
+    assert told.slices == told.foretold == int((Dataset.open(data).splits != "test").sum())
+    assert second.result["foretold"] == asdict(told)
     one, two = (load_file(run.model / WEIGHTS_FILE) for run in (first, second))
     assert one["trunk.layers.0.0.weight"].equal(two["trunk.layers.0.0.weight"])
     assert two["head.weight"].shape[0] == 1

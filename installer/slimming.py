@@ -12,7 +12,6 @@ from installer import elf
 from installer.owners import SYSTEM
 from installer.sizes import size_of
 
-_KEPT = tuple(SYSTEM)
 _OURS = re.compile(r"libpython\d|.*\.(cpython|abi3)[-.]")
 """Python's library and compiled modules, which lie beside the system's libraries."""
 
@@ -33,7 +32,7 @@ def drop_system_libraries(bundle: Path) -> list[str]:
             if not path.exists():
                 path.unlink()
             continue
-        if elf.is_elf(path) and not path.name.startswith(_KEPT):
+        if elf.is_elf(path) and re.split(r"[-.]", path.name)[0] not in SYSTEM:
             path.unlink()
             gone.append(path.name)
     return gone

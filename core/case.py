@@ -334,9 +334,7 @@ class Case:
         for offset in range(1, count):
             index = (here + direction * offset) % count
             before = index - 1
-            starts_run = self.stands_out(index) and not (
-                before >= 0 and self.stands_out(before)
-            )
+            starts_run = self.stands_out(index) and not (before >= 0 and self.stands_out(before))
             if starts_run:
                 return index
         return None

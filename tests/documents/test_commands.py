@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from core.cli.main import run
+from core.imaging import decoding
 from desktop import launch
 from tests.conftest import ROOT
 from tests.core.imaging.dicom.make import write_series
@@ -109,6 +110,7 @@ def test_fast_commands_run(
     monkeypatch.chdir(folder)
     prepare(folder, block)
     capsys.readouterr()
+    decoding.shut_down()  # decoders stay in the folder in which they were started
     for item in block.commands:
         words = item.words
         if words[0] != "sliceloop":
@@ -118,6 +120,7 @@ def test_fast_commands_run(
         told = capsys.readouterr()
         assert code == 0, f"{item.place}: {item.text}\n{told.err}"
         assert "Traceback" not in told.err
+    decoding.shut_down()
 
 
 @pytest.mark.slow

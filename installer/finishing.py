@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from installer import elf, notices, packages, sizes, slimming
+from installer import contents, elf, notices, packages, sizes, slimming
+from installer.owners import missing_modules
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -58,6 +59,9 @@ def main() -> int:
     report.say("", "Licences", "", listing)
     problems = found.problems()
     report.say(*(f"licences: {line}" for line in problems))
+    for name in missing_modules(ROOT, contents.OWN_PACKAGES, BUILD / "work" / "sliceloop"):
+        problems.append(f"{name} is not in the bundle")
+        report.say(f"modules: {problems[-1]}")
     total = sizes.size_of(bundle)
     is_cpu = taken["variant"] == "CPU"
     if is_cpu and total > INSTALLED_LIMIT:

@@ -161,6 +161,17 @@ def sources_of(work: Path) -> dict[str, Path]:
     return found
 
 
+def missing_modules(root: Path, packages: tuple[str, ...], work: Path) -> list[str]:
+    """Modules of ours that the freeze passed over: it does so in silence where one cannot be read."""
+    frozen = set(sources_of(work))
+    wanted = []
+    for package in packages:
+        for file in sorted((root / package).rglob("*.py")):
+            parts = file.relative_to(root).with_suffix("").parts
+            wanted.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return [name for name in wanted if name not in frozen]
+
+
 def _entries(noted: object) -> list[tuple[str, str, str]]:
     """The (place, source, kind) triples in a table of PyInstaller's, however deep they lie."""
     if isinstance(noted, tuple) and len(noted) == 3 and all(isinstance(x, str) for x in noted):

@@ -154,6 +154,18 @@ def test_files_are_traced_to_who_made_them() -> None:
     assert known.of(Path("/usr/lib/libnowhere.so.1")) is None
 
 
+def test_a_module_that_the_freeze_passed_over_is_found(tmp_path: Path) -> None:
+    (tmp_path / "core").mkdir()
+    for name in ("__init__", "case", "events"):
+        (tmp_path / "core" / f"{name}.py").write_text("")
+    work = tmp_path / "work"
+    work.mkdir()
+    frozen = [("core", "/s/core/__init__.py", "PYMODULE"), ("core.case", "/s/case.py", "PYMODULE")]
+    (work / "PYZ-00.toc").write_text(repr(("PYZ-00.pyz", frozen)))
+    (work / "COLLECT-00.toc").write_text(repr(([("sliceloop", "/w/sliceloop", "EXECUTABLE")],)))
+    assert owners.missing_modules(tmp_path, ("core",), work) == ["core.events"]
+
+
 def test_every_library_of_pythons_has_its_text() -> None:
     for name, licence in owners.SYSTEM.values():
         assert notices._with_text(owners.Owner(name, "", licence)).texts, name

@@ -162,7 +162,7 @@ def sources_of(work: Path) -> dict[str, Path]:
 
 
 def missing_modules(root: Path, packages: tuple[str, ...], work: Path) -> list[str]:
-    """Modules of ours that the freeze passed over: it does so in silence where one cannot be read."""
+    """Modules of ours that the freeze passed over, as it does in silence with a broken one."""
     frozen = set(sources_of(work))
     wanted = []
     for package in packages:

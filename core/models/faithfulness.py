@@ -44,6 +44,16 @@ def pointing_hit(evidence: Map, mask: Mask, reach: float) -> bool:
     return bool(ndimage.distance_transform_edt(~mask)[peak] <= reach)
 
 
+def pointing_by_chance(evidence: Map, mask: Mask, reach: float) -> float:
+    """Share of the places of a map at which a peak would hit: what a random map reaches."""
+    from scipy import ndimage
+
+    said = np.isfinite(evidence)
+    if not mask.any() or not said.any():
+        return 0.0
+    return float((ndimage.distance_transform_edt(~mask)[said] <= reach).mean())
+
+
 def energy_in_mask(evidence: Map, mask: Mask) -> float:
     """Share of the positive evidence that lies on the mask; 0 where there is none."""
     positive = np.where(np.isfinite(evidence), np.maximum(evidence, 0), 0).astype(np.float64)

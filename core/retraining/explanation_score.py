@@ -21,6 +21,7 @@ from core.models.faithfulness import (
     deletion_insertion,
     energy_in_mask,
     likeness,
+    pointing_by_chance,
     pointing_hit,
     randomised,
 )
@@ -39,6 +40,7 @@ _CHANCE = 977
 
 NAMES = {
     "pointing_game": "strongest evidence on the mark",
+    "pointing_chance": "the same for a peak anywhere",
     "energy_in_mask": "share of the evidence on the mark",
     "mask_area": "share of the picture that is marked (what chance would reach)",
     "deletion": "area under the deletion curve (lower is better)",
@@ -134,6 +136,7 @@ def _of_slice(
     other = heat_map_by(chance, prepared, method)
     return {
         "pointing_game": float(pointing_hit(shown, mask, cell / 2)),
+        "pointing_chance": pointing_by_chance(shown, mask, cell / 2),
         "energy_in_mask": energy_in_mask(shown, mask),
         "mask_area": float(mask.mean()),
         "deletion": curves.deletion,

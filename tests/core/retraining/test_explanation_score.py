@@ -14,6 +14,7 @@ from core.models.faithfulness import (
     deletion_insertion,
     energy_in_mask,
     likeness,
+    pointing_by_chance,
     pointing_hit,
     randomised,
 )
@@ -34,7 +35,10 @@ def test_pointing_and_energy() -> None:
     assert not pointing_hit(beside, mask, 2)
     assert pointing_hit(beside, mask, 3)
     assert energy_in_mask(-on, mask) == 0.0
+    assert pointing_by_chance(on, mask, 0) == pytest.approx(16 / 400)
+    assert pointing_by_chance(on, mask, 2) > 16 / 400
     nothing = np.full((20, 20), -np.inf, np.float32)
+    assert pointing_by_chance(nothing, mask, 5) == 0.0
     assert not pointing_hit(nothing, mask, 5)
 
 
@@ -92,6 +96,7 @@ def test_the_command_scores_marked_slices(
         assert found["mask_area"]["value"] == pytest.approx(0.0625)
         assert 0 <= found["energy_in_mask"]["value"] <= 1
         assert len(found["pointing_game"]["ci95"]) == 2
+        assert 0.0625 <= found["pointing_chance"]["value"] < 0.5
         assert found["likeness_to_random_weights"]["value"] < 1
     assert run([*words, "--split", "train"]) == 1
     assert "marked" in capsys.readouterr().err

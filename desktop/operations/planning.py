@@ -20,7 +20,7 @@ OVERHEAD = 25.0
 """Seconds for starting, preparing pixels and writing the model."""
 
 
-OFFERED_FIRST = ("correction", "recommended")
+OFFERED_FIRST = ("quick-retrain", "correction", "recommended")
 """Recipes that fit whoever has only labelled; the first is offered until another is chosen."""
 
 

@@ -42,9 +42,8 @@ def material(shape: tuple[int, ...], key: str = "") -> Material:
 
 def small(name: str, **changes: object) -> object:
     recipe = load_recipe(name)
-    side = 32 if recipe.preprocessing.dimensions == 3 else 64
     settings = {
-        "preprocessing.size": side,
+        "preprocessing.size": 32,
         "network.pretrained": False,
         "network.feature_epochs": min(recipe.network.feature_epochs, 2),
         "sampling.slices_per_epoch": 0,
@@ -115,7 +114,7 @@ def test_a_head_learns_from_features_and_the_trunk_stays(tmp_path: Path) -> None
                             "optimiser.ema": 0.0},
     )  # fmt: skip
     data = material(recipe.preprocessing.input_shape)
-    data.pixels[1::2, :, 20:40, 20:40] = 255
+    data.pixels[1::2, :, 8:24, 8:24] = 255
     torch.manual_seed(0)
     model = Classifier("plain-cnn", 1, recipe.preprocessing.channels)
     before = {name: value.clone() for name, value in model.trunk.state_dict().items()}

@@ -58,7 +58,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--torch", default=TORCH, help="requirement, file or address of torch")
     parser.add_argument("--cuda", action="store_true", help="a GPU bundle: torch with CUDA")
-    parser.add_argument("--level", type=int, default=19, help="of zstd: 3 is fast, 19 small")
+    parser.add_argument("--level", type=int, default=19, help="3 is fast (zstd), 19 small (xz)")
     parser.add_argument("--only-deb", action="store_true", help="no tar.zst")
     parser.add_argument(
         "--keep", action="store_true", help="take the environment of the last build"

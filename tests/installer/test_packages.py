@@ -41,10 +41,13 @@ def bundle(tmp_path: Path) -> Path:
 
 
 @linux
-def test_a_package_holds_everything_and_debian_reads_it(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", [3, 11])
+def test_a_package_holds_everything_and_debian_reads_it(
+    level: int, bundle: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    made = packages.write_packages(bundle, out, "1.2.3", "licences\n", level=3)
+    made = packages.write_packages(bundle, out, "1.2.3", "licences\n", level=level)
     assert [file.name for file in made] == [
         "sliceloop_1.2.3_amd64.deb",
         "sliceloop-1.2.3-linux-x86_64.tar.zst",

@@ -125,15 +125,25 @@ def paint(values: NDArray[np.float32], style: HeatStyle) -> NDArray[np.uint8]:
     Alpha is 0 or 255: opacity is the same everywhere and belongs to the drawing. Negative
     evidence is not drawn.
     """
-    scaled = values * np.float32(255 / max(style.top, 1e-12))
-    np.clip(scaled, 0, 255, out=scaled)
+    packed = style_table(style).view(np.uint32).ravel()
+    return packed.take(steps(values, style)).view(np.uint8).reshape(*values.shape, 4)
+
+
+def style_table(style: HeatStyle) -> NDArray[np.uint8]:
+    """(256, 4) uint8 RGBA: the colour of each of the `steps` of evidence; all 0 below the cut."""
     table = np.empty((256, 4), np.uint8)
     table[:, :3] = colour_table(style.colour_map)
     table[:, 3] = 255
     first = int(np.clip(np.ceil(style.cut * 255), 1, 255))
     table[:first] = 0
-    packed = table.view(np.uint32).ravel()
-    return packed.take(scaled.astype(np.uint8)).view(np.uint8).reshape(*values.shape, 4)
+    return table
+
+
+def steps(values: NDArray[np.float32], style: HeatStyle) -> NDArray[np.uint8]:
+    """Evidence as rows of `style_table`, same shape: 0 for none or negative, 255 for `top`."""
+    scaled = values * np.float32(255 / max(style.top, 1e-12))
+    np.clip(scaled, 0, 255, out=scaled)
+    return scaled.astype(np.uint8)
 
 
 def series_top(heat_maps: list[HeatMap]) -> float:

@@ -35,12 +35,14 @@ class HeatRange:
     colour_map: str
 
 
-def _packed(picture: NDArray[np.uint8], opacity: float) -> Pixels:
-    """RGBA bytes, alpha 0 or 255, as premultiplied 0xAARRGGBB of one opacity, rounded down."""
-    swapped = np.ascontiguousarray(picture[..., [2, 1, 0, 3]])
-    if opacity < 1:
-        swapped = (np.arange(256) * opacity).astype(np.uint8).take(swapped)
-    return swapped.view("<u4")[..., 0].astype(np.uint32, copy=False)
+def _painted(values: NDArray[np.float32], style: heat.HeatStyle, opacity: float) -> Pixels:
+    """Evidence as premultiplied 0xAARRGGBB of one opacity, each channel rounded down.
+
+    Order of channels and opacity are settled in the table of 256 colours, not in each pixel.
+    """
+    table = heat.style_table(style)[:, [2, 1, 0, 3]] * min(opacity, 1.0)
+    faded = np.ascontiguousarray(table.astype(np.uint8))
+    return faded.view("<u4")[:, 0].astype(np.uint32).take(heat.steps(values, style))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +176,7 @@ class HeatPictures:
             self._pictures.move_to_end(key)
             return picture
         _, rows, columns = self._case.summary.shape
-        picture = _packed(heat.paint(heat.on_slice(item, (rows, columns)), style), opacity)
+        picture = _painted(heat.on_slice(item, (rows, columns)), style, opacity)
         self._pictures[key] = picture
         self._bytes += picture.nbytes
         while self._bytes > self._limit and len(self._pictures) > 1:
@@ -211,4 +213,4 @@ class HeatPictures:
                 values[k] = heat.on_slice(item, (rows, columns)).max(axis=axis)
             else:
                 values[k] = heat.line_on_slice(item, (rows, columns), plane, index)
-        return _packed(heat.paint(values, style), opacity) if np.isfinite(values).any() else None
+        return _painted(values, style, opacity) if np.isfinite(values).any() else None

@@ -30,7 +30,7 @@ from core.models.predictor import load_predictor
 from core.models.remembered import AnswerMemory, key_of
 from tests.core.models.making import head_like, make_model, volume
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds that a loaded machine may take to start a process and import torch."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from core.models.overlays import CUT, blend
 from core.models.preprocessing import to_grey
 from core.retraining.dataset import Dataset
 from core.retraining.scoring import Subject
+
+if TYPE_CHECKING:
+    from core.models.predictor import Predictor
 
 _SIDE = 288
 """Largest side of one panel, pixels."""
@@ -39,10 +42,11 @@ def explained(
     """
     if not rows:
         return {}
-    if subjects[0].card.preprocessing.dimensions == 3:
-        return {row: _png(_of_volume(dataset, row, subjects, device)) for row in rows}
     from core.models.predictor import load_predictor, prepare_row
 
+    if subjects[0].card.preprocessing.dimensions == 3:
+        models = [load_predictor(subject.model, device) for subject in subjects]
+        return {row: _png(_of_volume(dataset, row, models)) for row in rows}
     panels = {row: [picture(dataset, row, subjects[0])] for row in rows}
     for subject in subjects:
         predictor = load_predictor(subject.model, device)
@@ -61,21 +65,16 @@ def explained(
     return {row: _png(shown) for row, shown in panels.items()}
 
 
-def _of_volume(
-    dataset: Dataset, row: int, subjects: Sequence[Subject], device: str
-) -> list[NDArray[np.uint8]]:
+def _of_volume(dataset: Dataset, row: int, models: Sequence[Predictor]) -> list[NDArray[np.uint8]]:
     """A series on the slice where the first model finds most, and each model's map over it."""
-    from core.models.predictor import load_predictor
     from core.models.volumes import prepare_volume
 
     volume = dataset.volume(row)
     panels: list[NDArray[np.uint8]] = []
     shown = volume.slices // 2
-    for subject in subjects:
-        spec = subject.card.preprocessing
-        maps = load_predictor(subject.model, device).volume_maps(
-            prepare_volume(volume, spec), volume.slices
-        )
+    for model in models:
+        spec = model.card.preprocessing
+        maps = model.volume_maps(prepare_volume(volume, spec), volume.slices)
         known = {index: found for index, found in enumerate(maps) if found is not None}
         if not panels and known:
             shown = max(known, key=lambda index: float(known[index].values.max()))

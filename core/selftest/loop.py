@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from core import places
 from core.imaging.opening import open_path
 from core.imaging.volume import Series
@@ -61,6 +63,7 @@ class Loop:
         self._heard: queue.SimpleQueue[EngineMessage] = queue.SimpleQueue()
         self._client: EngineClient | None = None
         self._asked = 0
+        self._trainer = 0
 
     def open_sample(self) -> str:
         """Make the sample and open it as a folder of DICOM files."""
@@ -133,7 +136,7 @@ class Loop:
         request = TrainingRequest(
             recipe=RECIPE, data=data, base_model=self._active().folder, settings=dict(SHORTENED)
         )
-        start_training(request, self._run.path)
+        self._trainer = start_training(request, self._run.path)
         self._wait(lambda: self._epochs() >= 1, "no epoch was trained")
         self._run.ask_stop()
         self._wait(lambda: self._run.state != "running", "the training did not stop")
@@ -143,7 +146,7 @@ class Loop:
     def resume(self) -> str:
         """Go on from the checkpoint to the end."""
         before = self._epochs()
-        start_training(self._run.request, self._run.path, resume=True)
+        self._trainer = start_training(self._run.request, self._run.path, resume=True)
         self._wait(lambda: self._run.state == "finished", "the training did not finish")
         require(self._epochs() == EPOCHS, f"{self._epochs()} epochs in all")
         return f"resumed after epoch {before}, finished after {self._epochs()}"
@@ -226,6 +229,9 @@ class Loop:
             if self._run.state == "failed":
                 told = self._run.events()[-1].get("sentence", "the training failed")
                 raise CheckFailedError(str(told))
+            reap()
+            if self._trainer and not psutil.pid_exists(self._trainer) and not condition():
+                raise CheckFailedError(f"{otherwise}: the trainer ended without a word")
             if time.monotonic() - began > PATIENCE:
                 raise CheckFailedError(f"{otherwise} within {PATIENCE:.0f} s")
             time.sleep(0.05)

@@ -1,3 +1,5 @@
-"""scikit-learn without its example data."""
+"""scikit-learn without its example data, with the style sheets that it reads when imported."""
 
-datas: list[tuple[str, str]] = []
+from PyInstaller.utils.hooks import collect_data_files
+
+datas = collect_data_files("sklearn.utils._repr_html")

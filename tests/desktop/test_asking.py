@@ -139,10 +139,17 @@ def test_scrolling_never_waits_for_a_model_that_is_at_work(qtbot: QtBot, bench: 
         stuck.set()
 
 
+def lay_heat_map(qtbot: QtBot, bench: Bench) -> None:
+    """As a reader does: once the window offers it."""
+    action = bench.app.window.actions_[Command.HEAT_MAP]
+    qtbot.waitUntil(action.isEnabled)
+    action.trigger()
+
+
 def test_scrolling_through_a_predicted_series_asks_nobody(qtbot: QtBot, bench: Bench) -> None:
     reading = opened(qtbot, bench, MemorySeries("long", slices=40))
     qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
-    bench.app.window.actions_[Command.HEAT_MAP].trigger()
+    lay_heat_map(qtbot, bench)
     assert len(bench.engine.requests) == 1
     bench.engine.predict = None  # type: ignore[method-assign,assignment] # would be a defect
     view = bench.app.window.stage.view
@@ -167,7 +174,7 @@ def test_what_the_engine_notes_and_what_is_not_predicted_stands_on_the_image(
     reading = opened(qtbot, bench)
     qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
     stage = bench.app.window.stage
-    bench.app.window.actions_[Command.HEAT_MAP].trigger()
+    lay_heat_map(qtbot, bench)
     reading.case.navigation.go(3)
     stage.view.redraw()
     shown = stage.view.banners.messages

@@ -40,13 +40,13 @@ def test_the_dialog_gives_adds_takes_and_resets(qtbot: QtBot) -> None:
     assert not dialog.give.isEnabled() and "Invert" in dialog.problem.text()
     dialog.editor.setFocus()
     dialog.editor.clear()
-    qtbot.keyClick(dialog.editor, Qt.Key.Key_F3)
+    qtbot.keyClick(dialog.editor, Qt.Key.Key_F12)
     assert dialog.give.isEnabled()
     dialog.give.click()
-    assert dialog.keys == {"HEAT_MAP": ["F3"]}
+    assert dialog.keys == {"HEAT_MAP": ["F12"]}
     dialog.editor.setKeySequence(QKeySequence("F4"))
     dialog.add.click()
-    assert dialog.keys == {"HEAT_MAP": ["F3", "F4"]}
+    assert dialog.keys == {"HEAT_MAP": ["F12", "F4"]}
     dialog.take.click()
     assert dialog.keys == {"HEAT_MAP": []}
     dialog.reset.click()
@@ -54,7 +54,7 @@ def test_the_dialog_gives_adds_takes_and_resets(qtbot: QtBot) -> None:
 
 
 def test_what_was_delivered_is_not_taken_back_from_another(qtbot: QtBot) -> None:
-    own = with_keys(with_keys({}, Command.HEAT_MAP, ["F3"]), Command.INVERT, ["G"])
+    own = with_keys(with_keys({}, Command.HEAT_MAP, ["F12"]), Command.INVERT, ["G"])
     dialog = EditKeysDialog(own, ())
     qtbot.addWidget(dialog)
     dialog.select(Command.HEAT_MAP)
@@ -74,11 +74,11 @@ def test_another_key_works_at_once_and_after_a_restart(qtbot: QtBot, bench: Benc
     reading = opened(qtbot, bench)
     window = bench.app.window
     old = window.actions_
-    bench.app.settings.change_looks(keys={"INVERT": ["F3"]})
+    bench.app.settings.change_looks(keys={"INVERT": ["F12"]})
     qtbot.waitUntil(lambda: window.actions_ is not old)
     window.stage.setFocus()
     qtbot.keyClick(window.stage.view, Qt.Key.Key_I)
     assert not reading.case.display.inverted
-    qtbot.keyClick(window.stage.view, Qt.Key.Key_F3)
+    qtbot.keyClick(window.stage.view, Qt.Key.Key_F12)
     assert reading.case.display.inverted
-    assert type(bench.app.settings)().values.keys == {"INVERT": ["F3"]}
+    assert type(bench.app.settings)().values.keys == {"INVERT": ["F12"]}

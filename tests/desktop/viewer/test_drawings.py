@@ -72,7 +72,7 @@ def test_drawings_are_read_after_the_slices_and_a_key_hides_them(
     qtbot: QtBot, bench: Bench
 ) -> None:
     reading = opened(qtbot, bench, Drawn(warnings=(WARNING,)))
-    qtbot.waitUntil(lambda: reading.case.drawing_at(6) and reading.case.drawing_at(7))
+    qtbot.waitUntil(lambda: all(reading.case.drawing_at(at) is not None for at in (6, 7)))
     reading.case.show(smooth=False)
     view = bench.app.window.stage.view
     assert (grab(view) == COLOUR).all(axis=2).any()

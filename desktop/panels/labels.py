@@ -116,7 +116,18 @@ class LabelBox(QWidget):
         self._layout.addLayout(row)
         self._state = line(self, "saved")
         self._state.setMinimumHeight(34)
-        self._layout.addWidget(self._state)
+        self.undo = QPushButton(say("Undo"), self)
+        self.undo.setToolTip(say("Undo the last step"))
+        self.redo = QPushButton(say("Redo"), self)
+        self.redo.setToolTip(say("Redo what was undone"))
+        saved = QHBoxLayout()
+        saved.addWidget(self._state, 1)
+        for button, signal in ((self.undo, self.undo_wanted), (self.redo, self.redo_wanted)):
+            button.setProperty("role", "small")
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.clicked.connect(signal)
+            saved.addWidget(button)
+        self._layout.addLayout(saved)
 
     def _build_note(self) -> None:
         self.note = QLineEdit(self)
@@ -132,17 +143,6 @@ class LabelBox(QWidget):
         self._layout.addWidget(self.note)
 
     def _build_lists(self) -> None:
-        head = QHBoxLayout()
-        self.undo = QPushButton(say("Undo"), self)
-        self.undo.setToolTip(say("Undo the last step"))
-        self.redo = QPushButton(say("Redo"), self)
-        self.redo.setToolTip(say("Redo what was undone"))
-        head.addStretch(1)
-        for button, signal in ((self.undo, self.undo_wanted), (self.redo, self.redo_wanted)):
-            button.setProperty("role", "small")
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(signal)
-            head.addWidget(button)
         self.jumps = self._list(say("Labelled slices of this series"))
         self.history = self._list(say("History of labels of this series"))
         self.lists = QTabWidget(self)
@@ -151,10 +151,6 @@ class LabelBox(QWidget):
         self.lists.addTab(self.jumps, say("Labelled"))
         self.lists.addTab(self.history, say("History"))
         self.lists.setMinimumHeight(150)
-        corner = QWidget(self)
-        corner.setLayout(head)
-        head.setContentsMargins(0, 0, 0, 2)
-        self.lists.setCornerWidget(corner)
         self._layout.addWidget(self.lists, 100)
 
     def _list(self, name: str) -> QListWidget:

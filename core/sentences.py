@@ -37,7 +37,7 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         if x.path.exists()
         else "This file or folder does not exist",
         str(x.path),
-        f"{x.looked_at} files were looked at; choose a folder with DICOM, NIfTI, NRRD, MHA, TIFF, "
+        f"Files looked at: {x.looked_at}; choose a folder with DICOM, NIfTI, NRRD, MHA, TIFF, "
         "PNG or JPEG images."
         if x.looked_at
         else "Check the path, or choose another folder.",

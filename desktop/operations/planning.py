@@ -127,7 +127,8 @@ def _choices(task: str, slices: int, speed: float) -> Iterable[RecipeChoice]:
         shown = found.sampling.slices_per_epoch or slices
         fits = found.folds + 1 if found.folds else 1
         seconds = OVERHEAD + shown * found.stopping.epochs * fits / speed
-        yield RecipeChoice(name, found.title, found.description, seconds)
+        about = " ".join(found.description.split())  # one line, as the catalogue has it
+        yield RecipeChoice(name, found.title, about, seconds)
 
 
 def measured_speed(runs: list[RunFolder]) -> float:

@@ -29,6 +29,7 @@ from core.errors import (
     NothingToOpenError,
     UnreadableImageError,
 )
+from core.retraining import recipe as recipes
 from core.sentences import Sentence, sentence
 from core.session import AnswerState
 from desktop import appearance, language
@@ -70,6 +71,16 @@ def test_korean_has_every_sentence_and_warning_of_core() -> None:
 
 def test_label_sets_carry_their_korean_names() -> None:
     assert list(label_words()) == []
+
+
+def test_recipes_are_offered_in_korean() -> None:
+    language.use("ko")
+    for name in recipes.available():
+        found = recipes.load_recipe(name)
+        for text in (found.title, " ".join(found.description.split())):
+            assert HANGUL.search(say_core(text)), f"{name}: {text}"
+            flags = set(re.findall(r"--[a-z-]+", text))
+            assert flags <= set(re.findall(r"--[a-z-]+", say_core(text))), name
 
 
 def test_a_translation_keeps_the_facts_of_its_template() -> None:

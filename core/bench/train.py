@@ -107,7 +107,7 @@ def _refit(material: Material, recipe: Recipe) -> Figure:
         update={"network": recipe.network.model_copy(update={"feature_epochs": PASSES})}
     )
     model = _initial().eval()
-    kept = trunk_features(model, material, recipe)[material.train]
+    kept = trunk_features(model, material, recipe)
     rows = np.arange(FEATURES) % len(kept)
     random = np.random.default_rng(0)
     noise = random.normal(0, kept.std() / 4, (FEATURES, kept.shape[1])).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -30,8 +30,8 @@ class Material:
     groups: int64 (n,), patients. neighbours: row, reach → rows around it in its series. train,
     validation: rows of them; validation may be empty. marks: what readers marked on training
     slices, if anything. scored: rows that the trained weights are asked of at the end, where they
-    are not the validation's. pixels_key: what the pixels are, under which caches may keep what
-    is made of them; "" where nobody knows.
+    are not the validation's. pixel_keys: what the pixels of each row are, under which caches may
+    keep what is made of them; empty where nobody knows.
     """
 
     pixels: Pixels
@@ -42,7 +42,7 @@ class Material:
     validation: Rows
     marks: Marks | None = None
     scored: Rows | None = None
-    pixels_key: str = ""
+    pixel_keys: Sequence[str] = ()
 
 
 class Learner(nn.Module):

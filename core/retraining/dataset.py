@@ -14,6 +14,7 @@ that the same content has the same id on every computer.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -265,6 +266,31 @@ class Dataset:
     def keys(self) -> list[str]:
         """Stable identifiers of all slices."""
         return list(self._keys)
+
+    def pixel_keys(self, reach: int) -> list[str]:
+        """SHA-256 hex of what a network may read of each row and `reach` rows on each side.
+
+        Labels, parts and names do not enter: what is kept under these keys serves every set in
+        which a slice stands between the same neighbours.
+        """
+        own = [
+            f"{pixels} {slope!r} {intercept!r} {spacing.tolist()} {quantity.value} {orientation}"
+            for pixels, slope, intercept, spacing, quantity, orientation in zip(
+                self.pixel_sha256,
+                self._slope.tolist(),
+                self._intercept.tolist(),
+                self.spacing,
+                self._quantities,
+                self._orientations,
+                strict=True,
+            )
+        ]
+        return [
+            hashlib.sha256(
+                "|".join(own[near] for near in self.neighbours(row, reach)).encode()
+            ).hexdigest()
+            for row in range(len(self))
+        ]
 
     def verify(self) -> None:
         """Read every pixel and recompute every hash.

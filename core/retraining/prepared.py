@@ -80,12 +80,14 @@ def prepared_pixels(
 
     (n, channels, size, size) of slices, (n, 1, size, size, size) of series.
 
-    Kept under the id of the set and the preprocessing, so that the next run starts at once.
+    Kept under what the pixels are and the preprocessing, so that the next run starts at once, even
+    if labels changed.
     The whole set is never in memory. Raises NotDurableError where it cannot be kept.
     """
-    key = hashlib.sha256(
-        f"{VERSION} {dataset.manifest.id} {spec.model_dump_json()}".encode()
-    ).hexdigest()[:24]
+    digest = hashlib.sha256(f"{VERSION} {spec.model_dump_json()}".encode())
+    for row in dataset.pixel_keys(spec.reach):
+        digest.update(row.encode())
+    key = digest.hexdigest()[:24]
     path = (folder or places.cache_folder() / "prepared") / f"{key}.npy"
     shape = (len(dataset), *spec.input_shape)
     found = _open(path, shape)

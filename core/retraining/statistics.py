@@ -98,16 +98,8 @@ def bootstrap_auroc_difference(
 
     The interval is −1 to 1 where groups are too few to tell.
     """
-    truth = binary(labels)
-    one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    drawn = np.concatenate(
-        [
-            _weighted_auroc(truth, two, w) - _weighted_auroc(truth, one, w)
-            for w in _weights(groups, resamples, seed)
-        ]
-    )
-    found = Estimate(auroc(truth, two) - auroc(truth, one), interval(drawn))
-    return _or_nothing_known(found, Interval(-1.0, 1.0))
+    one, two = (np.asarray(scores, np.float64)[None] for scores in (first, second))
+    return bootstrap_repeated_auroc(labels, two, groups, one, resamples, seed)
 
 
 def bootstrap_mean_auroc_difference(
@@ -140,6 +132,35 @@ def bootstrap_mean_auroc_difference(
     once = np.ones((1, len(truth)))
     value = float((mean_area(two, once) - mean_area(one, once))[0])
     return _or_nothing_known(Estimate(value, interval(drawn)), Interval(-1.0, 1.0))
+
+
+def bootstrap_repeated_auroc(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    against: ArrayLike | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Mean AUROC over repetitions of an experiment, or by how much it exceeds that of `against`.
+
+    scores, against: (repetitions, n), each row of both from the same repetition. A resample draws
+    groups and repetitions, so that the interval tells both how patients and how runs differ.
+    """
+    truth, values = binary(labels), np.asarray(scores, np.float64)
+    other = None if against is None else np.asarray(against, np.float64)
+
+    def areas(weights: Floats) -> Floats:
+        each = np.stack([_weighted_auroc(truth, line, weights) for line in values])
+        if other is not None:
+            each -= np.stack([_weighted_auroc(truth, line, weights) for line in other])
+        return each
+
+    drawn = np.concatenate([areas(w) for w in _weights(groups, resamples, seed)], axis=1)
+    shares = _group_counts(len(values), resamples, seed + 1).T / len(values)
+    value = float(areas(np.ones((1, len(truth)))).mean())
+    widest = Interval(0.0, 1.0) if other is None else Interval(-1.0, 1.0)
+    return _or_nothing_known(Estimate(value, interval((drawn * shares).sum(axis=0))), widest)
 
 
 def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[Floats, Floats, Floats]:

@@ -136,7 +136,7 @@ class _Run:
             train,
             validation,
             marks_of(dataset, learnt, self.recipe.preprocessing),
-            pixels_key=f"{dataset.manifest.id} {self.recipe.preprocessing.model_dump_json()}",
+            pixel_keys=dataset.pixel_keys(self.recipe.preprocessing.reach),
         )
         self._check_enough(dataset, material)
         if fold is not None:

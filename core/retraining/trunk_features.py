@@ -1,16 +1,17 @@
 """The head learns first, from features of a trunk that stands still: computed once, then kept.
 
-Features are of prepared pixels without variation. They are kept under what the pixels are and the
-trunk's weights, so that another run on the same set from the same model starts with them.
+Features are of prepared pixels without variation. Each row's are kept under what its pixels are
+and the trunk's weights: another run from the same model computes those of new slices only, whatever
+labels were given, changed or taken back meanwhile.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +22,13 @@ from core import durable, places
 from core.models.architectures.classifier import Classifier, normalise
 from core.retraining.batches import Material, Rows
 from core.retraining.objective import Objective, Wanted
+from core.retraining.prepared import VERSION
 from core.retraining.recipe import Recipe
 
 _VALUES = 2**22
 """Most values that pass the trunk at once."""
+
+_KEYS = ".keys.npy"
 
 
 def learn_head(model: Classifier, material: Material, recipe: Recipe, objective: Objective) -> None:
@@ -33,9 +37,12 @@ def learn_head(model: Classifier, material: Material, recipe: Recipe, objective:
     The same on every process that trains together: nothing is drawn.
     """
     features = trunk_features(model, material, recipe)
-    seen = torch.from_numpy(np.ascontiguousarray(features[material.train]))
     fit_head(
-        model, seen, material.targets.of(material.train, recipe.label_smoothing), objective, recipe
+        model,
+        torch.from_numpy(features),
+        material.targets.of(material.train, recipe.label_smoothing),
+        objective,
+        recipe,
     )
 
 
@@ -68,22 +75,25 @@ def fit_head(
 def trunk_features(
     model: Classifier, material: Material, recipe: Recipe, folder: Path | None = None
 ) -> NDArray[np.float32]:
-    """What the head reads of each row, (n, features), mapped; only rows that learn are filled.
+    """What the head reads of the rows that teach, (len(material.train), features).
 
     Kept in the cache if the material says what its pixels are.
     """
-    rows = np.sort(material.train)
-    place = None
-    if material.pixels_key:
-        key = _key(model, material.pixels_key, rows)
-        place = (folder or places.cache_folder() / "features") / f"{key}.npy"
-        found = _kept(place, material.pixels.shape[0])
-        if found is not None:
-            return found
-    made = _computed(model, material, recipe, rows)
-    if place is not None:
-        _keep(place, made)
-    return made
+    rows = material.train
+    if len(rows) == 0:
+        raise ValueError("there is nothing to learn from")
+    if not material.pixel_keys:
+        return _computed(model, material, recipe, rows)
+    place = (folder or places.cache_folder() / "trunk-features") / _key(model, recipe)
+    wanted = [material.pixel_keys[row] for row in rows]
+    found, is_new = _kept(place, wanted)
+    if is_new.any():
+        made = _computed(model, material, recipe, rows[is_new])
+        _keep(place, [key for key, new in zip(wanted, is_new, strict=True) if new], made)
+        if found is None:
+            return made
+        found[is_new] = made
+    return found if found is not None else np.zeros((0, 0), np.float32)
 
 
 def _computed(
@@ -93,24 +103,19 @@ def _computed(
     was_training = model.training
     model.eval()
     at_once = max(1, min(32, _VALUES // math.prod(material.pixels.shape[1:])))
-    found: NDArray[np.float32] | None = None
+    found: list[NDArray[np.float32]] = []
     for start in range(0, len(rows), at_once):
-        chosen = rows[start : start + at_once]
-        pixels = torch.from_numpy(material.pixels[chosen]).to(device)
+        pixels = torch.from_numpy(material.pixels[rows[start : start + at_once]]).to(device)
         with torch.inference_mode():
             pooled = model.pooled(model.maps(normalise(pixels, spec.mean, spec.std)))
-        if found is None:
-            found = np.zeros((material.pixels.shape[0], pooled.shape[1]), np.float32)
-        found[chosen] = pooled.float().cpu().numpy()
+        found.append(pooled.float().cpu().numpy())
     model.train(was_training)
-    if found is None:
-        raise ValueError("there is nothing to learn from")
-    return found
+    return np.concatenate(found)
 
 
-def _key(model: Classifier, pixels: str, rows: Rows) -> str:
-    digest = hashlib.sha256(pixels.encode())
-    digest.update(rows.astype("<i8").tobytes())
+def _key(model: Classifier, recipe: Recipe) -> str:
+    """Of the trunk's weights, and of what pixels become before it sees them."""
+    digest = hashlib.sha256(f"{VERSION} {recipe.preprocessing.model_dump_json()}".encode())
     state: dict[str, Tensor] = model.trunk.state_dict()
     for name, tensor in sorted(state.items()):
         digest.update(name.encode())
@@ -118,17 +123,44 @@ def _key(model: Classifier, pixels: str, rows: Rows) -> str:
     return digest.hexdigest()[:32]
 
 
-def _kept(place: Path, count: int) -> NDArray[np.float32] | None:
-    try:
-        found: NDArray[np.float32] = np.load(place, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return found if found.ndim == 2 and len(found) == count else None
+def _kept(
+    place: Path, wanted: Sequence[str]
+) -> tuple[NDArray[np.float32] | None, NDArray[np.bool_]]:
+    """(features (n, d) of those that are there, or None, and which are not): one pass a file.
+
+    A run that met new slices left two files: their keys, and their features in the same order.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, key in enumerate(wanted):
+        rows.setdefault(key, []).append(row)
+    found: NDArray[np.float32] | None = None
+    is_new = np.ones(len(wanted), bool)
+    for file in sorted(place.glob(f"*{_KEYS}")):
+        try:
+            keys = np.load(file, allow_pickle=False)
+            values = np.load(
+                file.with_name(file.name.removesuffix(_KEYS) + ".npy"),
+                mmap_mode="r",
+                allow_pickle=False,
+            )
+        except (OSError, ValueError, EOFError):
+            continue  # a cache: what is damaged is made again
+        if values.ndim != 2 or len(values) != len(keys):
+            continue
+        if found is None:
+            found = np.zeros((len(wanted), values.shape[1]), np.float32)
+        for number, key in enumerate(keys.tolist()):
+            for row in rows.get(str(key), ()):
+                found[row], is_new[row] = values[number], False
+    return found, is_new
 
 
-def _keep(place: Path, features: NDArray[np.float32]) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary: Any = place.with_name(f".{place.stem}.{os.getpid()}.npy")
-    np.save(temporary, features, allow_pickle=False)
-    temporary.replace(place)
-    durable.fsync_folder(place.parent)
+def _keep(place: Path, keys: Sequence[str], features: NDArray[np.float32]) -> None:
+    """Beside what is there; the keys come last, so that they never name what is not whole."""
+    place.mkdir(parents=True, exist_ok=True)
+    name = uuid.uuid4().hex
+    for suffix, content in ((".npy", features), (_KEYS, np.array(keys))):
+        temporary = place / f".{name}{suffix}"
+        np.save(temporary, content, allow_pickle=False)
+        temporary.replace(place / f"{name}{suffix}")
+    durable.fsync_folder(place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def material(shape: tuple[int, ...], key: str = "") -> Material:
     rows = np.arange(6)
     return Material(
         pixels, targets, rows, lambda row, reach: [row] * (2 * reach + 1), rows[:4], rows[4:],
-        pixels_key=key,
+        pixel_keys=[f"{key} {row}" for row in rows] if key else (),
     )  # fmt: skip
 
 
@@ -90,20 +91,36 @@ def test_the_seed_recipe_cannot_stop_before_its_thirtieth_epoch() -> None:
     assert recipe.preprocessing.input_shape == (1, 128, 128, 128)
 
 
-def test_features_of_a_trunk_are_kept_by_pixels_and_weights(tmp_path: Path) -> None:
+def test_features_of_a_trunk_are_kept_by_pixels_and_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+    original = Classifier.maps
+
+    def counted(self: Classifier, image: torch.Tensor) -> torch.Tensor:
+        computed.append(len(image))
+        return original(self, image)
+
+    monkeypatch.setattr(Classifier, "maps", counted)
     recipe = small("quick-retrain")
     shape = recipe.preprocessing.input_shape
     model = Classifier("plain-cnn", 1, shape[0]).eval()
-    first = trunk_features(model, material(shape, "these"), recipe, tmp_path)
-    assert first.shape[0] == 6 and first[:4].any() and not first[4:].any()
-    again = trunk_features(model, material(shape, "these"), recipe, tmp_path)
-    assert isinstance(again, np.memmap) and np.array_equal(first, again)
-    assert len(list(tmp_path.iterdir())) == 1
+    these = material(shape, "these")
+    first = trunk_features(model, these, recipe, tmp_path)
+    assert first.shape[0] == 4 and first.any()
+    assert np.array_equal(trunk_features(model, these, recipe, tmp_path), first)
+    assert computed == [4], "asked again, they are read"
+    more = trunk_features(model, replace(these, train=np.array([5, 3, 0])), recipe, tmp_path)
+    assert computed == [4, 1], "of more rows, only those that are new are computed"
+    assert np.array_equal(more[1:], first[[3, 0]])
     trunk_features(model, material(shape, "others"), recipe, tmp_path)
     with torch.no_grad():
         next(model.trunk.parameters()).add_(1.0)
-    moved = trunk_features(model, material(shape, "these"), recipe, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 3 and not np.array_equal(first, moved)
+    moved = trunk_features(model, these, recipe, tmp_path)
+    assert computed == [4, 1, 4, 4] and not np.array_equal(first, moved)
+    for file in tmp_path.glob("*/*.npy"):
+        file.write_bytes(b"damaged")
+    assert np.array_equal(trunk_features(model, these, recipe, tmp_path), moved)
 
 
 def test_a_head_learns_from_features_and_the_trunk_stays(tmp_path: Path) -> None:

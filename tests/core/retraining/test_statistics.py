@@ -222,3 +222,23 @@ def test_perfect_separation_of_few_patients_is_not_certainty() -> None:
     found = stats.bootstrap_auroc(labels, labels / 2, np.arange(8))
     assert found.value == found.ci95.high == 1.0
     assert 0.4 < found.ci95.low < 0.6
+
+
+def test_repetitions_of_an_experiment_share_their_patients() -> None:
+    chance = np.random.default_rng(3)
+    groups, labels = np.repeat(np.arange(40), 10), chance.integers(0, 2, 400)
+    good = labels + chance.normal(0, 1, (6, 400))
+    bad = labels + chance.normal(0, 2, (6, 400))
+    mean = stats.bootstrap_repeated_auroc(labels, good, groups, resamples=200)
+    assert mean.value == pytest.approx(np.mean([stats.auroc(labels, line) for line in good]))
+    assert mean.ci95.low < mean.value < mean.ci95.high
+    gain = stats.bootstrap_repeated_auroc(labels, good, groups, bad, resamples=200)
+    assert gain.value == pytest.approx(
+        mean.value - stats.bootstrap_repeated_auroc(labels, bad, groups, resamples=2).value
+    )
+    assert 0 < gain.ci95.low < gain.value < gain.ci95.high
+    none = stats.bootstrap_repeated_auroc(labels, good, groups, good, resamples=200)
+    assert (none.value, *none.ci95) == (0.0, 0.0, 0.0)
+    once = stats.bootstrap_repeated_auroc(labels, good[:1], groups, bad[:1], resamples=200)
+    alone = stats.bootstrap_auroc_difference(labels, bad[0], good[0], groups, 200)
+    assert (once.value, *once.ci95) == pytest.approx((alone.value, *alone.ci95))

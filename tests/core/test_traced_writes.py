@@ -32,7 +32,7 @@ def test_whatever_must_survive_a_power_cut_is_flushed_before_and_after_it_takes_
     done = subprocess.run(
         ["strace", "--seccomp-bpf", "-f", "-y", "-s", "4096", "-o", str(trace), "-e",
          f"trace={CALLS}", sys.executable, "-m", "tests.core.durable_session", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if "ptrace" in done.stderr or not trace.is_file():
         pytest.skip(f"strace is not allowed to trace here: {done.stderr.strip()[-200:]}")

@@ -21,7 +21,6 @@ def kill(place: str, times: int, seed: int) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr

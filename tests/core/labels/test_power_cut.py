@@ -77,7 +77,7 @@ def traced(folder: Path, code: str, *arguments: str) -> Trace:
     done = subprocess.run(
         ["strace", "-f", "-xx", "-s", "100000", "-o", str(log), "-e", f"trace={CALLS}",
          sys.executable, "-c", code, str(folder / "labels.db"), *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if "ptrace" in done.stderr:
         pytest.skip(f"strace is not allowed to trace here: {done.stderr}")

@@ -80,7 +80,6 @@ def fill(tmp_path: Path, levels: int) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -111,7 +110,7 @@ def test_forty_levels_of_a_small_file_system_and_a_read_only_mount(tmp_path: Pat
     done = subprocess.run(
         ["unshare", "-m", sys.executable, "-m", "tests.core.retraining.filling", str(tmp_path),
          "40"],
-        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if "unshare" in done.stderr:
         pytest.skip(f"mounts are not allowed here: {done.stderr.strip()}")

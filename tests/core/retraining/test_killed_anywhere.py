@@ -21,7 +21,6 @@ def kill(what: str, folder: Path, times: int) -> dict[str, Any]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=1500,
         check=False,
     )
     assert done.returncode == 0, done.stderr

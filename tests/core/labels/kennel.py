@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from typing import Any
 
 from core.labels.history import History
 from core.labels.journal import Journal
@@ -22,6 +23,10 @@ from tests.core.labels.support import CLASSES, HEMORRHAGE, SERIES
 
 WHOLE = "whole series"
 PATIENCE_SECONDS = 60
+LIVES_SECONDS = 0.05
+"""At most, after its first acknowledged label: time for a dozen more."""
+KILLS_A_JOURNAL = 25
+"""A journal of many entries takes longer to open, and most kills would be there."""
 
 
 def label_for_ever(place: str, acknowledge: int, seed: int) -> None:
@@ -65,7 +70,7 @@ def one_kill(place: str, chance: random.Random) -> list[str]:
         deadline = time.monotonic() + chance.uniform(0, 0.3)
     else:  # in the middle of labelling, however slow the machine is
         select.select([reading], [], [], PATIENCE_SECONDS)
-        deadline = time.monotonic() + chance.uniform(0, 0.1)
+        deadline = time.monotonic() + chance.uniform(0, LIVES_SECONDS)
     while (left := deadline - time.monotonic()) > 0:
         if select.select([reading], [], [], left)[0]:
             heard += os.read(reading, 65536)
@@ -100,9 +105,8 @@ def torn_steps(events: tuple[LabelEvent, ...]) -> list[int]:
     return torn
 
 
-def main() -> None:
-    """Kill and look, again and again."""
-    place, kills, chance = sys.argv[1], int(sys.argv[2]), random.Random(int(sys.argv[3]))
+def kill_and_look(place: str, kills: int, chance: random.Random) -> dict[str, Any]:
+    """Kill again and again over one journal; what was acknowledged, and what is there."""
     acknowledged: list[str] = []
     lost: set[str] = set()
     events: tuple[LabelEvent, ...] = ()
@@ -111,14 +115,26 @@ def main() -> None:
         with Journal(place) as journal:  # recomputes the chain
             events = journal.events()
         lost |= set(acknowledged) - {f"{event.sequence} {event.digest}" for event in events}
-    result = {
+    return {
         "kills": kills,
         "acknowledged": len(acknowledged),
         "entries": len(events),
         "lost": sorted(lost),
         "torn": torn_steps(events),
     }
-    sys.stdout.write(json.dumps(result))
+
+
+def main() -> None:
+    """Kill and look; in files a new journal every `KILLS_A_JOURNAL`, in a server the same."""
+    place, kills, chance = sys.argv[1], int(sys.argv[2]), random.Random(int(sys.argv[3]))
+    total: dict[str, Any] = {}
+    for done in range(0, kills, KILLS_A_JOURNAL):
+        here = place if "://" in place else f"{place}.{done}"
+        known = total.get("entries", 0) if here == place else 0
+        found = kill_and_look(here, min(KILLS_A_JOURNAL, kills - done), chance)
+        found["entries"] -= known  # of a server: those of earlier rounds are there as well
+        total = {name: total.get(name, type(value)()) + value for name, value in found.items()}
+    sys.stdout.write(json.dumps(total))
 
 
 if __name__ == "__main__":

@@ -129,7 +129,8 @@ def main() -> None:
     place, kills, chance = sys.argv[1], int(sys.argv[2]), random.Random(int(sys.argv[3]))
     total: dict[str, Any] = {}
     for done in range(0, kills, KILLS_A_JOURNAL):
-        here = place if "://" in place else f"{place}.{done}"
+        # A file by a stem of its own: that is what names the folder of its backups.
+        here = place if "://" in place else f"{place.removesuffix('.db')}-{done}.db"
         known = total.get("entries", 0) if here == place else 0
         found = kill_and_look(here, min(KILLS_A_JOURNAL, kills - done), chance)
         found["entries"] -= known  # of a server: those of earlier rounds are there as well

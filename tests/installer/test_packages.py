@@ -233,6 +233,8 @@ def test_nothing_that_the_program_imports_is_left_out() -> None:
 
     for package in contents.OWN_PACKAGES:
         for file in (ROOT / package).rglob("*.py"):
+            if file.name.startswith("bench_"):
+                continue  # these say themselves what is not there to be compared with
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 names = []
                 if isinstance(node, ast.Import):
@@ -242,6 +244,21 @@ def test_nothing_that_the_program_imports_is_left_out() -> None:
                 for name in names:
                     out = [x for x in contents.EXCLUDED if name == x or name.startswith(f"{x}.")]
                     assert not out, f"{file}: {name} is left out of the bundle"
+
+
+def test_modules_that_are_named_stay_and_others_of_the_compiler_go() -> None:
+    wanted = contents.is_wanted_module
+    assert wanted("torch._inductor") and wanted("torch._inductor.config") and wanted("torch.nn")
+    assert not wanted("torch._inductor.codegen.cpp") and not wanted("pygments.lexers.ada")
+    assert contents.is_wanted_file("torch/_inductor/config.py")
+    assert not contents.is_wanted_file("torch/_inductor/ir.py"), "a source beside its bytecode"
+    folder = "PySide6/Qt/translations"
+    kept = [
+        x
+        for x in ("ko", "en", "de", "es", "ka")
+        if contents.is_wanted_file(f"{folder}/qtbase_{x}.qm")
+    ]
+    assert kept == ["ko", "en"]
 
 
 def test_a_wheel_with_cuda_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "m"
 
 
+@pytest.mark.slow
 def test_explaining_is_measured_and_checked(
     small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

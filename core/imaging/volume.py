@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from core.imaging.geometry import Geometry, Plane
 from core.imaging.intensity import Quantity, Window
@@ -117,15 +117,21 @@ class Volume:
 
     def values(self, plane: Plane, index: int) -> NDArray[np.float32]:
         """One plane of modality values (HU for CT), float32; RGB stays as it is."""
-        stored = self.stored(plane, index).astype(np.float32)
+        stored = self.stored(plane, index)
         if self.is_colour:
-            return stored
+            return stored.astype(np.float32)
         if plane is Plane.SLICE:
-            slope, intercept = np.float32(self.slope[index]), np.float32(self.intercept[index])
-            return stored * slope + intercept
-        return stored * self.slope[:, None].astype(np.float32) + self.intercept[:, None].astype(
-            np.float32
-        )
+            return rescaled(stored, self.slope[index], self.intercept[index])
+        return rescaled(stored, self.slope[:, None], self.intercept[:, None])
+
+
+def rescaled(
+    stored: NDArray[np.generic], slope: ArrayLike, intercept: ArrayLike
+) -> NDArray[np.float32]:
+    """The Modality LUT: stored × slope + intercept, computed in float32."""
+    scale, offset = np.asarray(slope, np.float32), np.asarray(intercept, np.float32)
+    values: NDArray[np.float32] = stored.astype(np.float32) * scale + offset
+    return values
 
 
 def measured_values(volume: Volume, index: int) -> NDArray[np.float32]:

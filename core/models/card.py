@@ -6,6 +6,7 @@ imports torch.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -24,7 +25,8 @@ _HEX = set("0123456789abcdef")
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # Built when the first card is read: the window imports this before it reads any.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Preprocessing(_Frozen):
@@ -314,7 +316,8 @@ def read_card(folder: Path) -> Card:
     """The card in a model folder. Raises DamagedModelError with what is wrong with it."""
     path = folder / CARD_FILE
     try:
-        return Card.model_validate_json(path.read_bytes())
+        found = path.stat()
+        return _read(path, found.st_ino, found.st_size, found.st_mtime_ns)
     except FileNotFoundError:
         raise DamagedModelError(folder, f"it has no {CARD_FILE}") from None
     except OSError as error:
@@ -323,6 +326,12 @@ def read_card(folder: Path) -> Card:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the card"
         raise DamagedModelError(path, f"{place}: {first['msg']}") from error
+
+
+@functools.lru_cache(maxsize=32)
+def _read(path: Path, inode: int, size: int, changed: int) -> Card:
+    """A card is asked for before every answer; its file is written whole, never in place."""
+    return Card.model_validate_json(path.read_bytes())
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -6,6 +6,8 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +17,7 @@ from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 
-from core.errors import DamagedModelError
+from core.errors import DamagedModelError, NotEnoughMemoryError
 from core.imaging.volume import Volume
 from core.models.card import read_card
 from core.models.engine import Cancel, Work, serve
@@ -33,6 +35,7 @@ _AHEAD_FROM, _AHEAD_AT_MOST = 4_000_000, 8_000_000
 """Bytes of a series from which its visible slice is sent ahead, and that may go ahead."""
 _AHEAD_SECONDS = 0.25
 """How long the rest of a series waits for the answer to what went ahead."""
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's own place for it
 _RESTARTS = 3
 """Deaths in a row, without an answer between them, after which it is not started again."""
 
@@ -83,39 +86,43 @@ class EngineClient:
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         """Ask about a volume. Copies the voxels into shared memory once; a newer request wins."""
         self.start()
-        with self._lock:
-            channel = self._channel
-        ahead = slices_ahead(request, volume)
-        if channel is not None and ahead is not None:
-            self._came.clear()
-            with suppress(OSError):  # a death is told by the reader
-                channel.send(ahead)
-            # Copying would take the processor from the network that answers.
-            self._came.wait(_AHEAD_SECONDS)
-        voxels = np.ascontiguousarray(volume.voxels)
-        memory = SharedMemory(create=True, size=max(1, voxels.nbytes))
-        np.ndarray(voxels.shape, voxels.dtype, memory.buf)[...] = voxels
-        with self._lock:
-            self._release()
-            self._memory[request.id] = memory
-            channel = self._channel
+        try:
+            memory = _shared_memory(volume.voxels.nbytes, request.model_folder.name)
+        except NotEnoughMemoryError as error:
+            self._post(RequestFailed(request.id, error))
+            return
         shared = SharedVoxels(
             memory.name,
-            voxels.shape,
-            voxels.dtype.str,
+            volume.voxels.shape,
+            volume.voxels.dtype.str,
             tuple(volume.slope.tolist()),
             tuple(volume.intercept.tolist()),
             volume.summary,
         )
-        if channel is not None:
-            with suppress(OSError):  # a death is told by the reader
-                channel.send(Work(request, shared))
+        voxels = np.ndarray(shared.shape, shared.dtype, memory.buf)
+        near = near_slices(request, volume)
+        if near is not None:
+            voxels[near] = volume.voxels[near]
+            self._came.clear()
+            self._send(SlicesAhead(request, shared, near.start, near.stop))
+            # Copying would take the processor from the network that answers.
+            self._came.wait(_AHEAD_SECONDS)
+        voxels[...] = volume.voxels
+        with self._lock:
+            self._release()
+            self._memory[request.id] = memory  # from now on the reader may free it
+        self._send(Work(request, shared))
 
     def cancel(self, request_id: int) -> None:
         """Stop working on a request at its next batch."""
-        if self._channel is not None:
-            with suppress(OSError):
-                self._channel.send(Cancel(request_id))
+        self._send(Cancel(request_id))
+
+    def _send(self, message: Work | SlicesAhead | Cancel) -> None:
+        with self._lock:
+            channel = self._channel
+        if channel is not None:
+            with suppress(OSError):  # a death is told by the reader
+                channel.send(message)
 
     def close(self) -> None:
         """End the process and give everything back."""
@@ -178,8 +185,21 @@ class EngineClient:
                 memory.unlink()
 
 
-def slices_ahead(request: PredictRequest, volume: Volume) -> SlicesAhead | None:
-    """What goes ahead of a series: its visible slice as the model reads it.
+def _shared_memory(size: int, model: str) -> SharedMemory:
+    """A piece of shared memory. Raises NotEnoughMemoryError where the system has none left."""
+    if sys.platform == "linux":  # where it is full, writing to it would end the process
+        with suppress(OSError):
+            there = os.statvfs(_SHARED_MEMORY)
+            if there.f_bavail * there.f_frsize < size:
+                raise NotEnoughMemoryError(model)
+    try:
+        return SharedMemory(create=True, size=max(1, size))
+    except OSError:
+        raise NotEnoughMemoryError(model) from None
+
+
+def near_slices(request: PredictRequest, volume: Volume) -> slice | None:
+    """What goes ahead of a series: its visible slice with the neighbours that the model reads.
 
     None where the whole series is as quickly there, and for models of volumes.
     """
@@ -187,18 +207,11 @@ def slices_ahead(request: PredictRequest, volume: Volume) -> SlicesAhead | None:
         spec = read_card(request.model_folder).preprocessing
     except DamagedModelError:
         return None  # the engine will say so
-    low, high = max(0, request.first - spec.reach), request.first + spec.reach + 1
-    part = volume.voxels[low:high]
-    if spec.dimensions == 3 or volume.voxels.nbytes < _AHEAD_FROM or part.nbytes > _AHEAD_AT_MOST:
+    low = max(0, request.first - spec.reach)
+    near = slice(low, min(volume.slices, request.first + spec.reach + 1))
+    if spec.dimensions == 3 or volume.voxels.nbytes < _AHEAD_FROM:
         return None
-    return SlicesAhead(
-        request,
-        volume.summary,
-        np.ascontiguousarray(part),
-        volume.slope[low:high],
-        volume.intercept[low:high],
-        request.first - low,
-    )
+    return near if volume.voxels[near].nbytes <= _AHEAD_AT_MOST else None
 
 
 def _how(exit_code: int | None) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -131,27 +133,28 @@ class _Engine:
 
     def _look_ahead(self, ahead: SlicesAhead) -> None:
         """Answer the visible slice while the rest of a long series is on its way."""
-        request = ahead.request
+        request, summary = ahead.request, ahead.voxels.summary
         try:
             card = read_card(request.model_folder)
-            if guard.refusals(card, ahead.summary):
+            if guard.refusals(card, summary):
                 return
             predictor = self._predictor(request, card)
-            near = Volume(ahead.summary, ahead.voxels, ahead.slope, ahead.intercept)
-            answers = predictor.predict_volume(
-                near,
-                first=ahead.at,
-                explain=request.explain,
-                class_id=request.class_id,
-                provisional=True,
-            )
-            answer = replace(next(answers), index=request.first, provisional=True)
-        except CoreError:
-            return  # the whole request, which follows, will say so
+            with _opened(ahead.voxels) as volume:
+                near = _part(volume, ahead.low, ahead.high)
+                answers = predictor.predict_volume(
+                    near,
+                    first=request.first - ahead.low,
+                    explain=request.explain,
+                    class_id=request.class_id,
+                    provisional=True,
+                )
+                answer = replace(next(answers), index=request.first, provisional=True)
+        except (CoreError, FileNotFoundError):
+            return  # the whole request, which follows, will say so; or a newer one came
         except Exception:  # noqa: BLE001 - the same
             _log.exception("the visible slice was not answered ahead")
             return
-        self._begin(request, card, ahead.summary)
+        self._begin(request, card, summary)
         self._channel.send(SliceAnswered(request.id, card.identity, answer))
 
     def _begin(self, request: PredictRequest, card: Card, summary: SeriesSummary) -> None:
@@ -179,20 +182,16 @@ class _Engine:
         predictor = self._predictor(request, card)
         self._begin(request, card, work.voxels.summary)
         try:
-            memory = SharedMemory(work.voxels.name)
+            with _opened(work.voxels) as volume:
+                how = (request.class_id or card.positive, request.explain, predictor.runtime)
+                known = self._memory.of(volume, card, *how)
+                for index in sorted(known, key=lambda k: abs(k - request.first)):
+                    self._channel.send(SliceAnswered(request.id, card.identity, known[index]))
+                missing = len(known) < volume.slices
+                if missing and not self._predict(request, predictor, volume, known):
+                    return
         except FileNotFoundError:
             return  # a newer request has taken its place meanwhile
-        try:
-            volume = _volume(memory, work.voxels)
-            how = (request.class_id or card.positive, request.explain, predictor.runtime)
-            known = self._memory.of(volume, card, *how)
-            for index in sorted(known, key=lambda k: abs(k - request.first)):
-                self._channel.send(SliceAnswered(request.id, card.identity, known[index]))
-            if len(known) < volume.slices and not self._predict(request, predictor, volume, known):
-                return
-            del volume
-        finally:
-            memory.close()
         answers = list(known.values())
         self._channel.send(
             PredictionFinished(
@@ -238,6 +237,23 @@ class _Engine:
         return self._models[key]
 
 
-def _volume(memory: SharedMemory, voxels: SharedVoxels) -> Volume:
-    array = np.ndarray(voxels.shape, voxels.dtype, memory.buf)
-    return Volume(voxels.summary, array, np.asarray(voxels.slope), np.asarray(voxels.intercept))
+@contextmanager
+def _opened(voxels: SharedVoxels) -> Iterator[Volume]:
+    """The volume in shared memory; not to be touched afterwards. Raises FileNotFoundError."""
+    memory = SharedMemory(voxels.name)
+    try:
+        array = np.ndarray(voxels.shape, voxels.dtype, memory.buf)
+        slope, intercept = np.asarray(voxels.slope), np.asarray(voxels.intercept)
+        yield Volume(voxels.summary, array, slope, intercept)
+    finally:
+        memory.close()
+
+
+def _part(volume: Volume, low: int, high: int) -> Volume:
+    """Slices low … high − 1."""
+    return replace(
+        volume,
+        voxels=volume.voxels[low:high],
+        slope=volume.slope[low:high],
+        intercept=volume.intercept[low:high],
+    )

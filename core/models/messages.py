@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.errors import CoreError
 from core.imaging.volume import SeriesSummary
 from core.models.answers import ModelIdentity, SeriesPrediction, SlicePrediction
@@ -45,21 +42,18 @@ class SharedVoxels:
     summary: SeriesSummary
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SlicesAhead:
     """The visible slice with the neighbours that the model reads, sent before all others.
 
     A long series takes a while to be copied and to be recognised; its visible slice is answered
-    meanwhile. voxels: (n, rows, columns[, 3]) as stored, `first` − `at` … of the series. at: the
-    visible slice's place among them.
+    meanwhile. voxels: the whole series, of which slices low … high − 1 are already there.
     """
 
     request: PredictRequest
-    summary: SeriesSummary
-    voxels: NDArray[np.generic]
-    slope: NDArray[np.float64]
-    intercept: NDArray[np.float64]
-    at: int
+    voxels: SharedVoxels
+    low: int
+    high: int
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from core.imaging.geometry import Plane
 from core.imaging.volume import Volume
 from core.models import heat
 from core.models.answers import SlicePrediction
 from core.models.card import Card
-from core.models.preprocessing import to_grey
+from core.models.preprocessing import slice_grey
 
 OPACITY = 0.45
 CUT = 0.25
@@ -36,8 +35,7 @@ def write_overlays(
     top = heat.series_top([answer.heat_map for answer in answers if answer.heat_map])
     style = heat.HeatStyle(top=top, cut=CUT)
     for answer in answers:
-        values = volume.values(Plane.SLICE, answer.index)
-        grey = to_grey(values, volume.summary.quantity, card.preprocessing)
+        grey = slice_grey(volume, answer.index, card.preprocessing)
         picture = grey if grey.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
         if answer.heat_map is not None and top > 0:
             shape = (picture.shape[0], picture.shape[1])

@@ -19,7 +19,7 @@ from core.imaging.intensity import Quantity, apply_window, automatic_window
 from core.imaging.volume import Volume
 from core.models.answers import HeatMap
 from core.models.card import Preprocessing
-from core.models.preprocessing import to_grey
+from core.models.preprocessing import slice_grey
 
 Cube = NDArray[np.uint8]
 Span = tuple[float, float]
@@ -98,10 +98,9 @@ def prepare_volume(volume: Volume, spec: Preprocessing) -> PreparedVolume:
 
 def _greys(volume: Volume, spec: Preprocessing) -> Cube:
     """Grey levels of all slices; of signal without units by one window for the whole volume."""
+    if volume.summary.quantity is not Quantity.SIGNAL:
+        return np.stack([_one_channel(slice_grey(volume, k, spec)) for k in range(volume.slices)])
     planes = [volume.values(Plane.SLICE, k) for k in range(volume.slices)]
-    quantity = volume.summary.quantity
-    if quantity is not Quantity.SIGNAL:
-        return np.stack([_one_channel(to_grey(plane, quantity, spec)) for plane in planes])
     step = max(1, round((volume.voxels.size / _LOOKED_AT) ** (1 / 3)))
     some = [plane[::step, ::step].ravel() for plane in planes[::step]]
     window = automatic_window(np.concatenate(some))

@@ -6,16 +6,17 @@ import os
 import queue
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from core.errors import DamagedModelError, UnsuitableInputError
+from core.errors import DamagedModelError, NotEnoughMemoryError, UnsuitableInputError
 from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity
 from core.models.answers import SlicePrediction
 from core.models.card import WEIGHTS_FILE, Calibration, Preprocessing, read_card, write_card
-from core.models.client import EngineClient, slices_ahead
+from core.models.client import EngineClient, near_slices
 from core.models.messages import (
     EngineDied,
     EngineMessage,
@@ -131,20 +132,33 @@ def _the_visible_slice_comes_ahead(client: EngineClient, heard: _Heard, folder: 
 def test_what_goes_ahead_of_a_series(tmp_path: Path) -> None:
     make_model(tmp_path / "m")
     request = PredictRequest(1, tmp_path / "m", first=0)
-    assert slices_ahead(request, volume(head_like(6))) is None  # as quickly there as a whole
+    assert near_slices(request, volume(head_like(6))) is None  # as quickly there as a whole
     long = volume(head_like(160, size=128))
-    at_end = slices_ahead(request, long)
-    assert at_end is not None
-    assert (at_end.voxels.shape, at_end.at) == ((2, 128, 128), 0)
-    inside = slices_ahead(PredictRequest(1, tmp_path / "m", first=40), long)
-    assert inside is not None
-    assert (inside.voxels.shape, inside.at) == ((3, 128, 128), 1)
-    np.testing.assert_array_equal(inside.voxels[1], long.voxels[40])
-    assert slices_ahead(PredictRequest(1, tmp_path / "none", first=40), long) is None
+    assert near_slices(request, long) == slice(0, 2)
+    assert near_slices(PredictRequest(1, tmp_path / "m", first=40), long) == slice(39, 42)
+    assert near_slices(PredictRequest(1, tmp_path / "m", first=159), long) == slice(158, 160)
+    assert near_slices(PredictRequest(1, tmp_path / "none", first=40), long) is None
     cube = Preprocessing(dimensions=3, size=32, crop="whole")
     make_model(tmp_path / "cube", family="resnet3d", options={"widths": [4] * 4},
                preprocessing=cube)  # fmt: skip
-    assert slices_ahead(PredictRequest(1, tmp_path / "cube", first=40), long) is None
+    assert near_slices(PredictRequest(1, tmp_path / "cube", first=40), long) is None
+
+
+def test_full_shared_memory_is_told_and_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing to shared memory that the system cannot give ends a process by SIGBUS."""
+    heard: list[object] = []
+    client = EngineClient(heard.append)
+    monkeypatch.setattr(client, "start", lambda: None)
+    nothing = SimpleNamespace(f_bavail=0, f_frsize=4096)
+    monkeypatch.setattr("core.models.client.os.statvfs", lambda _: nothing)
+    monkeypatch.setattr("core.models.client.sys.platform", "linux")
+    client.predict(PredictRequest(7, tmp_path / "m", first=0), volume(head_like(6)))
+    (failed,) = heard
+    assert isinstance(failed, RequestFailed)
+    assert failed.request_id == 7
+    assert isinstance(failed.error, NotEnoughMemoryError)
 
 
 def test_answers_are_remembered_by_all_that_decides(tmp_path: Path) -> None:

@@ -10,9 +10,17 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from scipy import ndimage
 
+from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity
 from core.models.predictor import prepare_row
-from core.models.preprocessing import opened, prepare, prepare_slice, prepare_slices, to_grey
+from core.models.preprocessing import (
+    opened,
+    prepare,
+    prepare_slice,
+    prepare_slices,
+    slice_grey,
+    to_grey,
+)
 from tests.core.models.making import head_like, spec, volume
 
 
@@ -54,6 +62,22 @@ def test_the_window_is_that_of_the_training_pictures() -> None:
     values = np.array([[-20.0, 40.0, 100.0, -1000.0, 34.0]], np.float32)
     grey = to_grey(values, Quantity.HU, spec(window_center=40, window_width=120))
     assert grey.tolist() == [[0, 128, 255, 0, 115]]
+
+
+@given(
+    stored=arrays(st.sampled_from(["<i2", "<u2"]), (70, 9)),
+    slope=st.sampled_from([1.0, 0.5, 1.7, -1.0]),
+    intercept=st.integers(-2048, 100),
+    center=st.integers(-600, 400),
+    width=st.integers(1, 2500),
+)
+def test_looked_up_grey_is_the_computed_one(
+    stored: np.ndarray, slope: float, intercept: float, center: float, width: float
+) -> None:
+    how = spec(window_center=center, window_width=width)
+    series = volume(stored[None], slope=slope, intercept=float(intercept))
+    computed = to_grey(series.values(Plane.SLICE, 0), Quantity.HU, how)
+    np.testing.assert_array_equal(slice_grey(series, 0, how), computed)
 
 
 def test_slices_beyond_the_ends_are_the_slice_itself() -> None:

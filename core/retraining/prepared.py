@@ -85,8 +85,8 @@ def prepared_pixels(
     The whole set is never in memory. Raises NotDurableError where it cannot be kept.
     """
     digest = hashlib.sha256(f"{VERSION} {spec.model_dump_json()}".encode())
-    for row in dataset.pixel_keys(spec.reach):
-        digest.update(row.encode())
+    for pixels in dataset.pixel_keys(spec.reach):
+        digest.update(pixels.encode())
     key = digest.hexdigest()[:24]
     path = (folder or places.cache_folder() / "prepared") / f"{key}.npy"
     shape = (len(dataset), *spec.input_shape)

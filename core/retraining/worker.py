@@ -2,8 +2,8 @@
 
 `features MODEL` keeps the features of the series that it is told, for previews.
 `foretell MODEL` answers what a retraining on the labels that it is told would change.
-`judge RUN` measures a finished run beside the active model and leaves the scores in the run's
-folder, so that a window, which never imports torch, can compare them.
+`judge RUN` measures a finished run beside the active model and leaves the scores, and pictures of
+what changed, in the run's folder, so that a window, which never imports torch, can show them.
 """
 
 from __future__ import annotations
@@ -97,11 +97,12 @@ def _judge(run: Path) -> int:
     """Progress goes to standard output as `done total` lines, a failure's sentence to the error."""
     from core.errors import CoreError
     from core.models.catalogue import Catalogue
+    from core.retraining.changed_pictures import draw_changed
     from core.retraining.promotion import judge
     from core.sentences import sentence
 
     try:
-        judge(run, Catalogue(), resamples=100, progress=_tell)
+        draw_changed(judge(run, Catalogue(), resamples=100, progress=_tell))
     except CoreError as error:
         sys.stderr.write(f"{sentence(error)}\n")
         return 1

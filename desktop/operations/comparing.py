@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.imaging.deidentify import pseudonym, site_key
@@ -36,7 +38,7 @@ class ChangedCase:
     """A test slice whose answer changed from one model to the other.
 
     slice_id: of the slice, or "" if it is not open. is_worse: the champion was right and the
-    challenger is not.
+    challenger is not. picture: PNG of the slice beside what both models looked at, if it was drawn.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ChangedCase:
     challenger: float
     is_worse: bool
     slice_id: str = ""
+    picture: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,13 @@ class ComparisonView:
     changed: tuple[ChangedCase, ...] = ()
 
 
-def view_of(found: comparison.Comparison, session: Session) -> ComparisonView:
-    """A comparison as the page draws it; slices of open series can be gone to."""
+def view_of(
+    found: comparison.Comparison, session: Session, pictures: Mapping[str, Path]
+) -> ComparisonView:
+    """A comparison as the page draws it; slices of open series can be gone to.
+
+    pictures: slice key → what `core.retraining.changed_pictures` drew.
+    """
     places = open_slices(session)
     label_set = session.label_set
     changed = []
@@ -83,6 +91,7 @@ def view_of(found: comparison.Comparison, session: Session) -> ComparisonView:
                 challenger=case.challenger,
                 is_worse=case.is_worse,
                 slice_id=slice_id,
+                picture=pictures.get(case.key),
             )
         )
     return ComparisonView(

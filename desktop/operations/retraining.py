@@ -210,6 +210,7 @@ class Retraining:
         )
 
     def _judged(self, judgement: Judgement) -> None:
+        from core.retraining.changed_pictures import changed_pictures
         from desktop.operations.comparing import view_of
 
         self.judgement = judgement
@@ -226,7 +227,8 @@ class Retraining:
                 )
             )
             return
-        self.judged.emit(view_of(judgement.comparison, self._session))
+        pictures = changed_pictures(judgement)
+        self.judged.emit(view_of(judgement.comparison, self._session, pictures))
 
     def promote(self, reason: str) -> None:
         """Publish the challenger and make it the active model."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
@@ -15,7 +17,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -23,14 +24,16 @@ from PySide6.QtWidgets import (
 
 from desktop.appearance import SMALL_PX, font, theme
 from desktop.language import say, say_core
-from desktop.operations.comparing import ComparisonView, Contender
 from desktop.panels.bars import percent
+from desktop.panels.changed_cases import ChangedCases
 from desktop.panels.plot import Curve, LinePlot
+from desktop.panels.rows import plain_table
+
+if TYPE_CHECKING:
+    from desktop.operations.comparing import ComparisonView, Contender
 
 WIDE = 720
 """Width from which the figures stand beside the ROC curves, logical pixels."""
-
-PLACE_ROLE = Qt.ItemDataRole.UserRole + 1
 
 
 class ConfusionMatrix(QWidget):
@@ -168,7 +171,9 @@ class ComparisonPage(QFrame):
         layout.setSpacing(8)
         self._build_head(layout)
         self._build_figures(layout)
-        self._build_cases(layout)
+        self.changed = ChangedCases(self)
+        self.changed.case_wanted.connect(self.case_wanted)
+        layout.addWidget(self.changed, 2)
         area = QScrollArea(self)
         area.setWidget(inner)
         area.setWidgetResizable(True)
@@ -202,7 +207,7 @@ class ComparisonPage(QFrame):
 
     def _build_figures(self, layout: QVBoxLayout) -> None:
         self.roc = RocPlot(self)
-        self._figures = _table(self, ("", say("Champion"), say("Challenger")))
+        self._figures = plain_table(self, ("", say("Champion"), say("Challenger")))
         self._figures.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self._figures.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         header = self._figures.horizontalHeader()
@@ -246,28 +251,6 @@ class ComparisonPage(QFrame):
             self._grid.addWidget(widget, row, column, rows, columns)
         for column, share in enumerate((3, 3, 5, 5) if is_wide else (5, 5, 5, 5)):
             self._grid.setColumnStretch(column, share)
-
-    def _build_cases(self, layout: QVBoxLayout) -> None:
-        self._cases_title = QLabel(self)
-        self._cases_title.setProperty("role", "section")
-        self._cases_title.setWordWrap(True)
-        self.cases = _table(
-            self,
-            (
-                say("Case"),
-                say("Slice"),
-                say("Reference"),
-                say("Champion"),
-                say("Challenger"),
-                say("Change"),
-            ),
-        )
-        self.cases.setAccessibleName(say("Slices whose answer changed, those that got worse first"))
-        self.cases.itemActivated.connect(self._case_activated)
-        self.cases.itemClicked.connect(self._case_activated)
-        self.cases.setMinimumHeight(150)
-        layout.addWidget(self._cases_title)
-        layout.addWidget(self.cases, 2)
 
     def _build_decision(self, layout: QVBoxLayout) -> None:
         row = QHBoxLayout()
@@ -316,7 +299,7 @@ class ComparisonPage(QFrame):
             title = say("{role} at {percent}", role=role, percent=percent(model.threshold))
             matrix.show_counts(title, names, model.confusion)
         self._fill_figures(view)
-        self._fill_cases(view)
+        self.changed.show_cases(view)
         # Nobody is kept from promoting, but a promotion against advice is called one.
         self.promote.setText(
             say("Promote challenger") if view.advises_promotion else say("Promote against advice")
@@ -341,60 +324,3 @@ class ComparisonPage(QFrame):
             for column, value in enumerate(values):
                 table.setItem(row, column, QTableWidgetItem(value))
         table.setFixedHeight(table.horizontalHeader().sizeHint().height() + 26 * len(names) + 4)
-
-    def _fill_cases(self, view: ComparisonView) -> None:
-        worse = sum(case.is_worse for case in view.changed)
-        better = len(view.changed) - worse
-        self._cases_title.setText(
-            say(
-                "Changed answers: {worse} got worse, {better} got better. Click one to "
-                "look at it, if its series is open.",
-                worse=worse,
-                better=better,
-            )
-            if view.changed
-            else say("No slice changed sides between the two models.")
-        )
-        cases = sorted(
-            view.changed, key=lambda c: (not c.is_worse, -abs(c.challenger - c.champion))
-        )
-        self.cases.setRowCount(len(cases))
-        for row, case in enumerate(cases):
-            words = (
-                case.name,
-                str(case.slice_index + 1),
-                case.reference,
-                percent(case.champion),
-                percent(case.challenger),
-                say("got worse") if case.is_worse else say("got better"),
-            )
-            for column, value in enumerate(words):
-                item = QTableWidgetItem(value)
-                item.setData(PLACE_ROLE, case.slice_id)
-                if column == 5:
-                    item.setForeground(
-                        QColor(theme().positive if case.is_worse else theme().negative)
-                    )
-                self.cases.setItem(row, column, item)
-
-    def _case_activated(self, item: QTableWidgetItem) -> None:
-        slice_id = item.data(PLACE_ROLE)
-        if slice_id:
-            self.case_wanted.emit(slice_id)
-
-
-def _table(parent: QWidget, headings: tuple[str, ...]) -> QTableWidget:
-    table = QTableWidget(0, len(headings), parent)
-    table.setHorizontalHeaderLabels(list(headings))
-    table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(26)
-    table.setShowGrid(False)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    header = table.horizontalHeader()
-    header.setMinimumSectionSize(40)
-    header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-    header.setHighlightSections(False)
-    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    return table

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPixmap
 from pytestqt.qtbot import QtBot
 
 from desktop import appearance
@@ -113,13 +114,36 @@ def test_the_comparison_lists_what_got_worse_first(qtbot: QtBot, width: int) -> 
     page.resize(width, 800)
     page.show()
     page.show_comparison(view())
-    words = [page.cases.item(row, 0).text() for row in range(3)]
+    words = [page.changed.table.item(row, 0).text() for row in range(3)]
     assert words == ["p3", "p2", "p1"]
     asked: list[str] = []
     page.case_wanted.connect(asked.append)
-    page.cases.itemClicked.emit(page.cases.item(0, 0))
-    page.cases.itemClicked.emit(page.cases.item(1, 0))
+    page.changed.table.itemClicked.emit(page.changed.table.item(0, 0))
+    page.changed.table.itemClicked.emit(page.changed.table.item(1, 0))
     assert asked == ["s5"], "a slice whose series is not open leads nowhere"
+
+
+def test_each_changed_case_shows_what_both_models_looked_at(qtbot: QtBot, tmp_path: Path) -> None:
+    drawn = QPixmap(900, 290)
+    drawn.fill(QColor("red"))
+    assert drawn.save(str(tmp_path / "p3.png"))
+    shown = view()
+    *others, worst = shown.changed
+    page = ComparisonPage()
+    qtbot.addWidget(page)
+    page.resize(900, 1200)
+    page.show()
+    page.show_comparison(
+        replace(shown, changed=(*others, replace(worst, picture=tmp_path / "p3.png")))
+    )
+    picture = page.changed.picture
+    assert picture.isVisible(), "that of the case which got worst, without a click"
+    assert picture.pixmap().deviceIndependentSize().width() <= picture.width()
+    assert "p3, slice 8" in picture.accessibleName()
+    page.changed.table.setCurrentCell(1, 0)
+    assert not picture.isVisible(), "nothing was drawn of this one"
+    page.changed.table.setCurrentCell(0, 0)
+    assert picture.isVisible()
 
 
 def test_nothing_is_promoted_without_a_reason(qtbot: QtBot) -> None:

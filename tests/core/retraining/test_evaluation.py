@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.errors import CoreError, NotComparableError, RunError, UnusableDatasetError
 from core.models.card import Card, Preprocessing, read_card
 from core.models.catalogue import Catalogue
 from core.retraining import plots
 from core.retraining.building import build_from_table
-from core.retraining.comparison import compare, figures_in_words
+from core.retraining.changed_pictures import MOST, changed_pictures, draw_changed
+from core.retraining.comparison import ChangedCase, compare, figures_in_words
 from core.retraining.dataset import Dataset
 from core.retraining.evaluation import align, evaluate, evaluate_rows
 from core.retraining.experiments import flip_pictures, run_experiments, write_experiments
@@ -354,6 +357,28 @@ def test_from_run_to_active_model_and_back(tmp_path: Path, dataset: Dataset) -> 
     assert json.loads((second / "comparison.json").read_text())["comparison"]["slices"] > 0
     catalogue.rollback("bleeding", "Dr A", "Not so.")
     assert catalogue.active("bleeding").card.id == "challenger"
+
+
+def test_what_both_models_looked_at_is_drawn_of_changed_slices(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    catalogue = Catalogue(tmp_path / "shipped", tmp_path / "own")
+    first = judge(finished_run(tmp_path / "one", dataset.folder, 5), catalogue, resamples=100)
+    promote(first, "Dr A", "It is the first.", catalogue)
+    run = finished_run(tmp_path / "two", dataset.folder, 6)
+    judged = judge(run, catalogue, device="cpu", resamples=100)
+    rows = dataset.part("test")[: MOST + 1].tolist()
+    changed = tuple(
+        ChangedCase(dataset.keys()[row], "p", "s", 0, row, "free", 0.1, 0.9, True) for row in rows
+    )
+    judged = replace(judged, comparison=replace(judged.comparison, changed=changed))
+    assert changed_pictures(judged) == {}
+    assert draw_changed(judged, device="cpu") == min(len(changed), MOST)
+    pictures = changed_pictures(judged)
+    assert list(pictures) == [case.key for case in changed[:MOST]]
+    with Image.open(pictures[changed[0].key]) as drawn:
+        assert drawn.width > 2.9 * drawn.height, "the slice, and what either model looked at"
+    assert draw_changed(judged, device="cpu") == 0, "they are there"
 
 
 def test_a_run_that_has_not_finished_is_not_judged(tmp_path: Path, dataset: Dataset) -> None:

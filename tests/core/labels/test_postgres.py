@@ -329,6 +329,7 @@ def test_the_laws_of_labelling_hold_on_a_shared_store() -> None:
     folder = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "slow or not slow",
+         "--timeout=0",
          "-k", OF_FILES, *(str(folder / name) for name in LAWS)],
         cwd=folder.parents[2], capture_output=True, text=True, check=False,
         env={**os.environ, "SLICELOOP_TEST_STORE": "postgresql"},

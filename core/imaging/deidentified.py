@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import durable, places
-from core.errors import BurnedInTextError, CoreError, NotDurableError, UnreadableImageError
+from core.errors import BurnedInTextError, NotDurableError, UnreadableImageError
 from core.imaging.deidentify import (
     MODALITIES,
     allowed_facts,
@@ -31,10 +31,9 @@ from core.imaging.deidentify import (
     uid_pseudonym,
 )
 from core.imaging.dicom import tags
+from core.imaging.dicom.attributes import read_attributes
 from core.imaging.dicom.frames import Frame
-from core.imaging.dicom.headers import FileReader, deflated_body
 from core.imaging.dicom.reader import DicomSeries
-from core.imaging.inflation import inflated
 from core.imaging.volume import Progress, Series, Volume
 
 Form = Literal["arrays", "dicom"]
@@ -44,7 +43,6 @@ MANIFEST = "export.json"
 _TEXT_MODALITIES = frozenset({"US", "XA", "RF", "ES", "SC", "OT", "PX", "XC", "IVUS", "GM", "OP"})
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _TEXT_TYPES = frozenset({"SECONDARY", "SCREEN SAVE"})
-_LARGEST_HEADER = 64 << 20
 
 _CLASSES = {
     "CT": "1.2.840.10008.5.1.4.1.1.2",
@@ -209,7 +207,7 @@ def _file(
     from core.imaging.keep_list import KEPT, kept
 
     summary = volume.summary
-    data = kept(_source(frame, sorted(KEPT)), key, shift)
+    data = kept(read_attributes(frame.header, sorted(KEPT)), key, shift)
     modality = summary.modality if summary.modality in MODALITIES else "OT"
     patient = pseudonym(key, patient_name_of(summary))
     meta = FileMetaDataset()
@@ -268,36 +266,6 @@ def _method() -> str:
     from core.imaging.keep_list import EDITION
 
     return f"Sliceloop keep-list, {EDITION}"
-
-
-def _source(frame: Frame, keywords: list[str]) -> Any:
-    """The attributes of a frame's file that may be asked for; never its pixels.
-
-    Raises UnreadableImageError where pydicom cannot read what our own reader could.
-    """
-    import pydicom
-    from pydicom.dataset import Dataset
-
-    path = frame.header.path
-    wanted: list[Any] = list(keywords)
-    try:
-        if not frame.header.is_deflated:
-            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted, force=True)
-        with FileReader(str(path)) as file:
-            # Inflated here, with a limit: pydicom inflates whatever a file says it holds.
-            body = inflated(path, deflated_body(file), "deflate", _LARGEST_HEADER)
-        found = pydicom.filereader.read_dataset(
-            io.BytesIO(body),
-            is_implicit_VR=False,
-            is_little_endian=True,
-            stop_when=lambda tag, *_: tag >= 0x7FE00000,
-            specific_tags=[pydicom.tag.Tag(word) for word in keywords],
-        )
-        return found if isinstance(found, Dataset) else Dataset(found)
-    except CoreError:
-        raise
-    except Exception as error:  # pydicom raises whatever a malformed file makes it raise
-        raise UnreadableImageError(path, "its header is malformed") from error
 
 
 def _place(data: Any, frame: Frame) -> None:

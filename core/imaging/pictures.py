@@ -216,6 +216,11 @@ class PictureStack:
         return self._summary
 
     @property
+    def pages(self) -> tuple[Picture, ...]:
+        """What the file behind each slice says of it."""
+        return self._pages
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The file behind each slice."""
         return tuple(page.path for page in self._pages)

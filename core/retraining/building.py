@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadTableError, CoreError, LeakError, UnreadableImageError
+from core.imaging.acquisition import acquisition_text
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.opening import open_path
 from core.imaging.volume import Volume
@@ -24,6 +25,7 @@ from core.retraining.series import letters_of
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, comparable_stored, refuse_occupied
 from core.retraining.splits import ALIASES, draw_linked, name_digest
 from core.retraining.tables import Table, TableColumns, TableRow, natural_key, read_table
+from core.retraining.tested import TestedPictures
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all)."""
@@ -66,7 +68,8 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
     Slices are ordered by group (by the SHA-256 of its name), series, then `order` or the
     natural order of file names, whatever the table's order. A file with several slices, or a
     folder with one series, gives them all, with the row's label; it is a series by itself unless
-    a column names the series. Where every row is such a volume, labels are about series.
+    a column names the series. Where every row is such a volume, labels are about series. Whoever
+    was in a drawn test part before stays there, by the pictures (`core.retraining.tested`).
 
     Raises BadTableError naming the column, value or file; LeakError if a split column puts a
     group on two sides; UnreadableImageError; UnusableDatasetError if `out` is occupied.
@@ -101,22 +104,36 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
     )
     prints = Fingerprints()
     masks = Masks(table)
+    tested = TestedPictures()
+    telling: list[bool] = []  # a slice of one value is like those of other patients
     volumes = True
     with SnapshotWriter(request.out, table.target) as writer:
-        for done, (row, volume) in enumerate(_decoded(table, rows)):
-            volumes &= volume.slices > 1
-            for facts, pixels in _slices(key, codes, row, volume, request):
+        for done, (row, read) in enumerate(_decoded(table, rows, key)):
+            volumes &= read.volume.slices > 1
+            for facts, pixels in _slices(key, codes, row, read, request):
                 writer.add(facts, pixels, masks.of(row, facts, pixels.shape))
+                telling.append(bool(pixels.min() < pixels.max()))
                 if stated is None:
                     prints.add(
                         comparable_stored(pixels, facts.slope, facts.intercept, facts.quantity)
                     )
             if progress is not None:
                 progress(done + 1, len(rows))
-        splits = stated or _draw(table, codes, earlier, writer, prints)
+        if stated is None:
+            pictures = [
+                (code, digest)
+                for code, digest, tells in zip(
+                    writer.groups, writer.pixel_digests, telling, strict=True
+                )
+                if tells
+            ]
+            drawn = _draw(table, codes, _known(earlier, codes, pictures, tested), writer, prints)
+            tested.add(digest for code, digest in pictures if drawn[code] == "test")
+        else:
+            drawn = {codes[name]: split for name, split in stated.items()}
         return writer.publish(
             Provenance(source="table", digest=table.digest, columns=_roles(columns)),
-            splits={codes[name]: split for name, split in splits.items()},
+            splits=drawn,
             extends=None if earlier is None else earlier.manifest.id,
             unit="series" if volumes else "slice",
         )
@@ -125,41 +142,50 @@ def build_from_table(request: TableRequest, progress: Progress | None = None) ->
 def _draw(
     table: Table,
     codes: dict[str, str],
-    earlier: Dataset | None,
+    known: dict[str, Split],
     writer: SnapshotWriter,
     prints: Fingerprints,
 ) -> dict[str, Split]:
-    """Group name → part, drawn; groups that show the same thing go to one part."""
+    """Group code → part, drawn by name; groups that show the same thing go to one part.
+
+    known: group name → part that it keeps.
+    """
     groups = _findings(table)
-    part = {} if earlier is None else assignments(earlier)
-    known = {name: part[code] for name, code in codes.items() if code in part}
-    if earlier is not None:
-        known = _known_by_pixels(earlier, codes, writer) | known
     names = list(groups)
     of_code = {codes[name]: index for index, name in enumerate(names)}
     sides = np.array([of_code[code] for code in writer.groups])
     links = substantial_links(prints.duplicates(sides, writer.comparable), sides)
-    return draw_linked(groups, [(names[one], names[two]) for one, two in links], known)
+    drawn = draw_linked(groups, [(names[one], names[two]) for one, two in links], known)
+    return {codes[name]: split for name, split in drawn.items()}
 
 
-def _known_by_pixels(
-    earlier: Dataset, codes: dict[str, str], writer: SnapshotWriter
+def _known(
+    earlier: Dataset | None,
+    codes: dict[str, str],
+    pictures: Sequence[tuple[str, str]],
+    tested: TestedPictures,
 ) -> dict[str, Split]:
-    """Group name → part of the earlier set in which its pictures are, under whatever code.
+    """Group name → part that it had before, under whatever code; tested on is tested on.
 
-    Another site's codes, or a patient under a new number, would otherwise be drawn anew.
+    pictures: (group code, pixel SHA-256) of each picture that tells patients apart. Another
+    site's codes, or a patient under a new number, would otherwise be drawn anew.
     """
-    part_of = {
-        digest: ALIASES[str(split)]
-        for digest, split in zip(earlier.pixel_sha256, earlier.splits, strict=True)
-    }
+    part_of: dict[str, Split] = {}
+    before: dict[str, Split] = {}
+    if earlier is not None:
+        part_of = {
+            digest: ALIASES[str(split)]
+            for digest, split in zip(earlier.pixel_sha256, earlier.splits, strict=True)
+        }
+        before = assignments(earlier)
     name_of = {code: name for name, code in codes.items()}
     known: dict[str, Split] = {}
-    for code, digest in zip(writer.groups, writer.pixel_digests, strict=True):
-        if digest in part_of:
+    for code, digest in pictures:
+        part: Split | None = "test" if digest in tested else part_of.get(digest)
+        if part is not None:
             name = name_of[code]
-            known[name] = max(known.get(name, "train"), part_of[digest], key=SPLITS.index)
-    return known
+            known[name] = max(known.get(name, "train"), part, key=SPLITS.index)
+    return known | {name: before[code] for name, code in codes.items() if code in before}
 
 
 def _findings(table: Table) -> dict[str, bool]:
@@ -203,13 +229,21 @@ def _stated_splits(request: TableRequest, table: Table) -> dict[str, Split] | No
     return stated
 
 
-def _decoded(table: Table, rows: list[TableRow]) -> Iterator[tuple[TableRow, Volume]]:
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """What a row's file holds, and how it came to be (see `core.imaging.acquisition`)."""
+
+    volume: Volume
+    acquisition: str
+
+
+def _decoded(table: Table, rows: list[TableRow], key: bytes) -> Iterator[tuple[TableRow, _Decoded]]:
     """Rows with their decoded files, in order; a few are decoded ahead."""
-    waiting: deque[tuple[TableRow, Future[Volume]]] = deque()
+    waiting: deque[tuple[TableRow, Future[_Decoded]]] = deque()
     with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
         try:
             for row in rows:
-                waiting.append((row, pool.submit(_decode, table, row)))
+                waiting.append((row, pool.submit(_decode, table, row, key)))
                 if len(waiting) > _AHEAD:
                     first, future = waiting.popleft()
                     yield first, future.result()
@@ -221,7 +255,7 @@ def _decoded(table: Table, rows: list[TableRow]) -> Iterator[tuple[TableRow, Vol
                 future.cancel()
 
 
-def _decode(table: Table, row: TableRow) -> Volume:
+def _decode(table: Table, row: TableRow, key: bytes) -> _Decoded:
     path = (table.path.parent / row.file).resolve()
     if not path.exists():
         raise BadTableError(table.path, f"line {row.line}: the file {row.file} does not exist")
@@ -230,7 +264,8 @@ def _decode(table: Table, row: TableRow) -> Volume:
         if len(series) != 1:
             raise UnreadableImageError(path, f"it holds {len(series)} series instead of one")
         one = series[0]
-        return one.read_slice(0) if one.summary.shape[0] == 1 else one.load()
+        volume = one.read_slice(0) if one.summary.shape[0] == 1 else one.load()
+        return _Decoded(volume, acquisition_text(one, key))
     except CoreError:
         raise
     except MemoryError as error:
@@ -238,10 +273,10 @@ def _decode(table: Table, row: TableRow) -> Volume:
 
 
 def _slices(
-    key: bytes, codes: dict[str, str], row: TableRow, volume: Volume, request: TableRequest
+    key: bytes, codes: dict[str, str], row: TableRow, read: _Decoded, request: TableRequest
 ) -> Iterator[tuple[SliceFacts, NDArray[Any]]]:
     """The slices of one file: what is known of each, and its stored values."""
-    geometry = volume.geometry
+    volume, geometry = read.volume, read.volume.geometry
     spacing = geometry.spacing if geometry.has_spacing else (float("nan"),) * 3
     alone = volume.slices > 1 and request.series is None
     series = f"{row.series}/{row.file}" if alone else row.series
@@ -261,6 +296,7 @@ def _slices(
             quantity=volume.summary.quantity,
             spacing=spacing,
             orientation=letters_of(geometry),
+            acquisition=read.acquisition,
         )
         yield facts, np.asarray(volume.voxels[index])
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import BurnedInTextError, CoreError, UnusableDatasetError
+from core.imaging.acquisition import acquisition_text
 from core.imaging.deidentified import note_looked, text_unseen
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.opening import open_path
@@ -227,6 +228,7 @@ def _add(
         reason = f"{absent} labelled slices are not in the series any more."
         left_out.append(LeftOut(case.case_id, absent, "slices-gone", reason, summary.path))
     group, code = pseudonym(key, case.patient), pseudonym(key, f"case:{case.case_id}")
+    acquisition = acquisition_text(series, key)
     for index, slice_id in enumerate(summary.slice_ids):
         event = labels.get(slice_id)
         label = -1
@@ -238,7 +240,7 @@ def _add(
             name = pseudonym(key, f"slice:{case.case_id}/{slice_id}")
         used.keys.add(name)
         pixels = np.asarray(volume.voxels[index])
-        facts = _facts(volume, index, name, group, code, label)
+        facts = replace(_facts(volume, index, name, group, code, label), acquisition=acquisition)
         writer.add(facts, pixels, _marked(marks.get(slice_id), used))
         prints.add(comparable_stored(pixels, facts.slope, facts.intercept, facts.quantity))
 

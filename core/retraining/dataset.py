@@ -15,6 +15,7 @@ that the same content has the same id on every computer.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,6 +91,7 @@ class Dataset:
         self._quantities = [Quantity(name) for name in columns["quantity"]]
         # Sets made before it was kept have no such column.
         self._orientations: list[str] = columns.get("orientation") or [""] * count
+        self._acquisitions = _numbered(columns.get("acquisition") or [""] * count)
         self._pixel_files: list[str] = columns["pixel_file"]
         self._pixel_rows: NDArray[np.int64] = np.asarray(columns["pixel_row"], np.int64)
         self._slope = np.asarray(columns["slope"], np.float64)
@@ -333,7 +335,17 @@ class Dataset:
             spacing=(z, y, x),
             source=self.sources[index],
             orientation=self._orientations[index],
+            acquisition=self._acquisition(index),
         )
+
+    def acquisition(self, row: int) -> dict[str, str | float]:
+        """How a row came to be, as `core.imaging.acquisition` tells it; {} where unknown."""
+        found: dict[str, str | float] = json.loads(self._acquisition(row) or "{}")
+        return found
+
+    def _acquisition(self, row: int) -> str:
+        texts, numbers = self._acquisitions
+        return texts[numbers[row]]
 
     def _map(self, name: str) -> NDArray[Any]:
         mapped = self._maps.get(name)

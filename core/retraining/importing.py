@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from core.errors import BadTableError, LeakError
+from core.imaging.acquisition import acquisition_text
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.opening import open_path
-from core.imaging.volume import Progress, Volume
+from core.imaging.volume import Progress, Series
 from core.labels.schema import Attention
 from core.retraining.manifest import DatasetManifest, Provenance, Split, file_digest
 from core.retraining.regions import SliceRegion, from_runs, of_mask
@@ -105,8 +106,9 @@ def import_set(
 
 def _add(writer: SnapshotWriter, key: bytes, item: Foreign, target: Target, source: Path) -> int:
     """Put the slices of one file into the set; how many there are."""
-    volume = _open(item.file, source)
-    masks = None if item.mask is None else np.asarray(_open(item.mask, source).voxels)
+    series = _open(item.file, source)
+    volume, acquisition = series.load(), acquisition_text(series, key)
+    masks = None if item.mask is None else np.asarray(_open(item.mask, source).load().voxels)
     if masks is not None and masks.shape[:3] != volume.voxels.shape[:3]:
         raise BadTableError(source, f"the mask {item.mask} is not of the size of its image")
     for index in range(volume.slices):
@@ -127,18 +129,19 @@ def _add(writer: SnapshotWriter, key: bytes, item: Foreign, target: Target, sour
             quantity=volume.summary.quantity,
             spacing=volume.geometry.spacing if volume.geometry.has_spacing else (float("nan"),) * 3,
             orientation=letters_of(volume.geometry),
+            acquisition=acquisition,
         )
         writer.add(facts, pixels, regions)
     return volume.slices
 
 
-def _open(path: Path, source: Path) -> Volume:
+def _open(path: Path, source: Path) -> Series:
     if not path.is_file():
         raise BadTableError(source, f"the file {path.name} that it names does not exist")
     found = open_path(path).series
     if len(found) != 1:
         raise BadTableError(source, f"{path.name} holds {len(found)} series instead of one")
-    return found[0].load()
+    return found[0]
 
 
 def _target(source: Path, items: list[Foreign], positive: str | None) -> Target:
@@ -301,7 +304,7 @@ def _nifti(source: Path) -> Iterator[Foreign]:
             if "slice_labels" in item:
                 labels = tuple(named(value) for value in item["slice_labels"])
             elif label is None and path is not None:
-                voxels = np.asarray(_open(path, source).voxels)
+                voxels = np.asarray(_open(path, source).load().voxels)
                 labels = tuple("finding" if plane.any() else "no_finding" for plane in voxels)
             else:
                 labels = named(label)

@@ -1,9 +1,10 @@
 """Is a training set fit to be trained on, and fit to be tested on?
 
 A *leak* is a hard stop: the same patient, or the same picture, on two sides of the split makes
-every figure a lie. So is a *confound*: something beside the picture's content (its size, its bit
-depth) that gives the label away. A person may pass both over, by name and with a reason, which
-stays on the model's card. Other cautions are said and do not stop, such as too few findings.
+every figure a lie. So is a *confound*: something beside the picture's content (its size, an alpha
+channel; see `core.retraining.confounds`) that gives the label away. A person may pass both over,
+by name and with a reason, which stays on the model's card. Other cautions are said and do not
+stop, such as a scanner that tells the label, or too few findings.
 """
 
 from __future__ import annotations
@@ -15,30 +16,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from core import durable, places
 from core.errors import ConfoundError, LeakError, NotDurableError
 from core.imaging.volume import Progress
+from core.retraining.confounds import CERTAIN, Caution, confounds
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, comparable, substantial_links
 from core.retraining.manifest import SPLITS
-from core.retraining.statistics import auroc
 
 _FEW_POSITIVES = 10
 """Groups with a finding below which an interval says little."""
-_CONFOUND = 0.75
-"""AUROC from which a property beside the content counts as giving the label away."""
-_CERTAIN_CONFOUND, _CERTAIN_GROUPS = 0.9, 10
-"""From this AUROC, with so many groups of each kind, chance is no explanation: a hard stop."""
-CERTAIN = "certain-confound"
-"""Code of a caution that stops a training unless a person passes it over."""
-_VALUES = 20
-"""Most values of a column beside the image that are looked at."""
 _EXAMPLES = 5
-_RULES = 5
-"""Version of the rules in this file and in `fingerprints`; a kept result of others is void."""
+_RULES = 6
+"""Version of the rules here, in `confounds` and in `fingerprints`; others void a kept result."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +41,6 @@ class Leak:
     what: str
     count: int
     examples: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Caution:
-    """Something to know before trusting a result. code: stable, lower case."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -216,7 +200,7 @@ def _many(count: int, noun: str) -> str:
 
 
 def _cautions(dataset: Dataset) -> list[Caution]:
-    return [*_sizes(dataset), *_confounds(dataset)]
+    return [*_sizes(dataset), *confounds(dataset)]
 
 
 def _sizes(dataset: Dataset) -> list[Caution]:
@@ -246,81 +230,3 @@ def _sizes(dataset: Dataset) -> list[Caution]:
         message = f"{unlabelled} cases carry no label; slices among them serve as neighbours."
         found.append(Caution("unlabelled", message))
     return found
-
-
-def _confounds(dataset: Dataset) -> list[Caution]:
-    """Properties beside the content that predict a class, over patients, not slices."""
-    properties = {
-        "the number of rows": dataset.sizes[:, 0].astype(float),
-        "the number of columns": dataset.sizes[:, 1].astype(float),
-        "the shape of the picture": dataset.sizes[:, 0] / np.maximum(dataset.sizes[:, 1], 1),
-        "the stored type": _numbered([dataset.stored_type(row) for row in range(len(dataset))]),
-        "grey or colour": _numbered(
-            [dataset.quantity_of(row).value for row in range(len(dataset))]
-        ),
-        "the distance of slices": np.nan_to_num(dataset.spacing[:, 0], nan=-1.0),
-        "the pixel spacing": np.nan_to_num(dataset.spacing[:, 1], nan=-1.0),
-        "the number of slices in the series": dataset.depths * 1.0,
-    }
-    labelled = dataset.labels >= 0
-    classes = dataset.manifest.classes
-    targets = [dataset.positive_index] if dataset.positive_index is not None else []
-    found = []
-    for index in targets or range(len(classes)):
-        for name, values in properties.items():
-            area, fewest = _group_auroc(
-                dataset.labels[labelled] == index, values[labelled], dataset.groups[labelled]
-            )
-            area = max(area, 1 - area)
-            if area >= _CONFOUND:
-                certain = area >= _CERTAIN_CONFOUND and fewest >= _CERTAIN_GROUPS
-                message = (
-                    f"{name.capitalize()} alone tells {classes[index]} apart "
-                    f"(AUROC {area:.2f}): a model may learn it instead of the image."
-                )
-                found.append(Caution(CERTAIN if certain else "confound", message))
-        found += _by_subgroup(dataset, labelled, index)
-    return found
-
-
-def _by_subgroup(dataset: Dataset, labelled: NDArray[np.bool_], index: int) -> list[Caution]:
-    """Columns that a person named, such as the scanner, of which one value tells the label.
-
-    A caution, never a stop: such a column may well be a part of the label by its meaning.
-    """
-    found = []
-    truth, groups = dataset.labels[labelled] == index, dataset.groups[labelled]
-    for name, values in dataset.subgroups.items():
-        for value in np.unique(values)[:_VALUES]:
-            area, _ = _group_auroc(truth, (values[labelled] == value) * 1.0, groups)
-            area = max(area, 1 - area)
-            if area >= _CONFOUND:
-                message = (
-                    f"“{name}” being “{value or 'unknown'}” alone tells "
-                    f"{dataset.manifest.classes[index]} apart (AUROC {area:.2f}): a model may "
-                    "learn what goes with it instead of the finding."
-                )
-                found.append(Caution("confound", message))
-                break
-    return found
-
-
-def _numbered(values: Sequence[str]) -> NDArray[np.float64]:
-    """Text as numbers; with two values, AUROC then says how far one of them tells the label."""
-    return np.unique(values, return_inverse=True)[1].astype(np.float64)
-
-
-def _group_auroc(
-    labels: NDArray[np.bool_], values: NDArray[np.float64], groups: NDArray[np.int64]
-) -> tuple[float, int]:
-    """AUROC over groups and classes: one case for each (group, label), its mean value.
-
-    Also how many cases the rarer kind has. 0.5 where either side has fewer than five groups:
-    chance would raise false alarms.
-    """
-    cases = groups * 2 + labels
-    distinct, number = np.unique(cases, return_inverse=True)
-    means = np.bincount(number, values) / np.bincount(number)
-    truth = distinct % 2
-    fewest = int(min(truth.sum(), (1 - truth).sum()))
-    return (0.5 if fewest < 5 else auroc(truth, means)), fewest

@@ -103,6 +103,8 @@ class SliceRow:
     source: name of the slice without identity, for people.
     orientation: where slice, row and column numbers grow to, nearest, such as HPL (head, back,
     left); "" where unknown.
+    acquisition: JSON of how it came to be (see `core.imaging.acquisition`), "" where unknown; it
+    tells confounds and is never learnt.
     """
 
     key: str
@@ -124,6 +126,7 @@ class SliceRow:
     spacing: tuple[float, float, float]
     source: str
     orientation: str = ""
+    acquisition: str = ""
 
 
 def pixel_digest(pixels: NDArray[Any]) -> str:

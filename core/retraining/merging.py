@@ -101,4 +101,5 @@ def _facts(row: SliceRow, dataset: Dataset, target: Target) -> SliceFacts:
         quantity=Quantity(row.quantity),
         spacing=row.spacing,
         orientation=row.orientation,
+        acquisition=row.acquisition,
     )

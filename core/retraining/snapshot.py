@@ -71,6 +71,7 @@ class SliceFacts:
     quantity: Quantity = Quantity.GREY
     spacing: tuple[float, float, float] = (float("nan"),) * 3
     orientation: str = ""
+    acquisition: str = ""
 
 
 @dataclass
@@ -151,6 +152,7 @@ class SnapshotWriter:
                 spacing=facts.spacing,
                 source=facts.source,
                 orientation=facts.orientation,
+                acquisition=facts.acquisition,
             )
         )
         waiting.slices.append(pixels)

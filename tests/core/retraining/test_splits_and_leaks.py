@@ -15,9 +15,10 @@ from PIL import Image
 from core.errors import ConfoundError, LeakError
 from core.retraining import fingerprints
 from core.retraining.building import build_from_table
+from core.retraining.confounds import CERTAIN
 from core.retraining.dataset import Dataset
 from core.retraining.fingerprints import Fingerprints, fine_detail, substantial_links
-from core.retraining.leaks import CERTAIN, Override, check_or_raise, examine
+from core.retraining.leaks import Override, check_or_raise, examine
 from core.retraining.manifest import Split
 from core.retraining.splits import draw, draw_linked
 from core.sentences import sentence

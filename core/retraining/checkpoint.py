@@ -107,11 +107,18 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put moments back that `optimiser_tensors` took."""
+    """Put moments back that `optimiser_tensors` took, laid out in memory as their weights are.
+
+    A fused step goes through weights and moments side by side, whatever their strides say.
+    """
     content = optimiser.state_dict()
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, _, moment = name.partition(".")
-        state.setdefault(int(index), {})[moment] = value
+        weight = weights[int(index)].detach()
+        alike = value.shape == weight.shape
+        laid = torch.empty_like(weight, dtype=value.dtype).copy_(value) if alike else value
+        state.setdefault(int(index), {})[moment] = laid
     content["state"] = state
     optimiser.load_state_dict(content)

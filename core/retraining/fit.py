@@ -46,11 +46,15 @@ class Watcher(Protocol):
 
 @dataclass
 class Fitted:
-    """What a fit yields: the weights kept, their logits of what is scored, and the curves."""
+    """What a fit yields: the weights kept, their logits of what is scored, and the curves.
+
+    is_start: the weights are those that it started from, because no epoch was as good.
+    """
 
     state: dict[str, Tensor]
     logits: NDArray[np.float64]
     history: list[dict[str, Any]] = field(default_factory=list)
+    is_start: bool = False
 
 
 @dataclass
@@ -62,6 +66,11 @@ class _Progress:
     best: float = -1e30
     history: list[dict[str, Any]] = field(default_factory=list)
     plateau: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self, worth: float) -> None:
+        """Note how good the weights are before anything is learnt; an equal epoch counts more."""
+        if worth > self.best:
+            self.best = math.nextafter(worth, -math.inf)
 
     def take(self, line: dict[str, Any], worth: float, plateau: dict[str, Any]) -> bool:
         """Note the epoch that has ended; whether it is the best so far."""
@@ -98,10 +107,8 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     progress = _resume(place / "last", model, averaged, optimiser)
     plateau = Plateau(how, progress.plateau)
     objective = Objective(material.targets, material.train, recipe.loss, recipe.auxiliary_weight)
-    if progress.epoch == 0 and recipe.network.feature_epochs:
-        learn_head(model.to(fabric.device), material, recipe, objective)
-        averaged.load_state_dict(model.state_dict())
-        freeze(model, recipe.network)
+    if progress.epoch == 0:
+        _begin(model, averaged, material, recipe, objective, fabric, place, progress)
     learner, optimiser = fabric.setup(Learner(model), optimiser)
 
     positive = (material.targets.label == material.targets.positive).numpy()[material.train]
@@ -169,14 +176,39 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
         watcher.report("epoch", **line)
 
     fabric.barrier()
-    if recipe.stopping.keep == "best" and len(material.validation):
+    is_start = False
+    if recipe.stopping.keep != "last" and len(material.validation):
         kept = checkpoint.load(place / "best")
         if kept is not None:
             averaged.load_state_dict(kept[0]["averaged"])
+            is_start = kept[1]["epoch"] < 0
     asked = material.validation if material.scored is None else material.scored
     logits = scores(averaged, material, asked, recipe)
     state = {name: tensor.cpu().clone() for name, tensor in averaged.state_dict().items()}
-    return Fitted(state, logits, progress.history)
+    return Fitted(state, logits, progress.history, is_start)
+
+
+def _begin(
+    model: Classifier,
+    averaged: Classifier,
+    material: Material,
+    recipe: Recipe,
+    objective: Objective,
+    fabric: Fabric,
+    place: Path,
+    progress: _Progress,
+) -> None:
+    """Before the first epoch: how good the start is, where that counts; then the head alone."""
+    leads = fabric.global_rank == 0
+    if recipe.stopping.keep == "better":
+        found = _validate(averaged, material, recipe) if leads else _Validation()
+        progress.begin(fabric.broadcast(_worth(found, recipe)))
+        if leads:
+            checkpoint.save(place / "best", {"averaged": averaged.state_dict()}, {"epoch": -1})
+    if recipe.network.feature_epochs:
+        learn_head(model.to(fabric.device), material, recipe, objective)
+        averaged.load_state_dict(model.state_dict())
+        freeze(model, recipe.network)
 
 
 def scores(

@@ -5,7 +5,8 @@ stays. So the answers after a retraining can be foretold in a fraction of a seco
 is fitted on all labelled slices whose features are known, held near the present one by a prior.
 It is a preview: how far the real retraining agreed is measured afterwards, and told with the next.
 
-The prior says that a retraining moves logits by about `PRIOR_LOGITS`; the fit moves the layer in
+The prior says that a retraining moves logits by about `PRIOR_LOGITS`, as does that of the recipe
+which the window offers first; the fit moves the layer in
 the directions in which features vary most (`DIRECTIONS`), by Newton's method. Nothing here
 imports torch. Patients who test are never used; those who validate are only measured on.
 """
@@ -27,7 +28,7 @@ from core.models.card import Calibration, Card
 from core.retraining import statistics as stats
 
 DIRECTIONS = 128
-PRIOR_LOGITS = 2.0
+PRIOR_LOGITS = 0.5
 _STEPS = 25
 _RESAMPLES = 300
 

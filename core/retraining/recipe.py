@@ -44,6 +44,10 @@ class Network(_Section):
     feature_epochs: int = Field(0, ge=0)
     """Passes before all epochs in which the head alone is fitted (L-BFGS) to features of the trunk:
     they are computed once, without variation, and kept, so that all passes take a second."""
+    head_prior: float = Field(0.0, ge=0)
+    """How far such a fit may move answers from those of the head it starts from: the standard
+    deviation of a logit's change before anything is learnt. Ten labels then change little, and a
+    thousand what they must. 0: no such prior, and weight decay pulls the head towards nothing."""
     frozen_norm: bool = True
     """Keep the statistics of batch norm: with few patients, those of small balanced batches
     mislead (on head CT they cost 0.09 of a fold's AUROC)."""
@@ -165,8 +169,9 @@ class Stopping(_Section):
     which then does not teach: the scored patients choose neither the end nor the weights."""
     min_epochs: int = Field(0, ge=0)
     """Epochs before which it does not stop early, whatever the figure does."""
-    keep: Literal["last", "best"] = "last"
-    """Weights to keep: of the last epoch, or of the best one."""
+    keep: Literal["last", "best", "better"] = "last"
+    """Weights to keep: of the last epoch; of the best one; or, `better`, of the best one unless
+    those that the run started from did better on the validation patients, which are kept then."""
 
 
 class Threshold(_Section):

@@ -245,7 +245,7 @@ class _Run:
         """Whether the validation figures have a say in what the weights become."""
         stopping = self.recipe.stopping
         plateau = self.recipe.optimiser.schedule == "plateau"
-        return bool(stopping.patience) or stopping.keep == "best" or plateau
+        return bool(stopping.patience) or stopping.keep != "last" or plateau
 
     def _fit(
         self, material: Material, seed: int, name: str, facts: dict[str, Any]
@@ -356,6 +356,13 @@ class _Run:
         model = self._initial(targets, 0).eval()
         self.tracking.graph(model, torch.zeros(1, *self.recipe.preprocessing.input_shape))
         parent = self.base.id if self.base else None
+        limits = self.passed_over
+        if any(member.is_start for member in outcome.members):
+            limits = (
+                *limits,
+                "On the validation patients no epoch was as good as the weights that "
+                "the run started from: it kept those.",
+            )
         return write_model(
             self.folder,
             self.recipe,
@@ -363,7 +370,7 @@ class _Run:
             model,
             outcome,
             parent=parent,
-            limits=self.passed_over,
+            limits=limits,
         )
 
     def _calls(self, dataset: Dataset, rows: Rows) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,25 +51,54 @@ def fit_head(
 ) -> None:
     """As many passes of L-BFGS over all features as the recipe's `feature_epochs`.
 
-    features: float32 (n, features), what the head reads. The weight decay is that of the recipe,
-    on the head's weights. Source: Liu & Nocedal, Math. Programming 1989.
+    features: float32 (n, features), what the head reads. The head is held by the recipe's
+    `head_prior` near what it is, or else by its weight decay near nothing.
+    Source: Liu & Nocedal, Math. Programming 1989; of the prior: Li et al., ICML 2018 (L2-SP).
     """
     device = next(model.parameters()).device
     features, wanted = features.to(device), wanted.to(device)
     head = model.head.requires_grad_(True).eval()  # dropout would change the aim at each pass
-    decay = recipe.optimiser.weight_decay / 2
+    hold = _hold(list(head.parameters()), features, recipe)
     optimiser = torch.optim.LBFGS(
         head.parameters(), max_iter=recipe.network.feature_epochs, line_search_fn="strong_wolfe"
     )
 
     def lost() -> Tensor:
         optimiser.zero_grad()
-        heavy = sum(w.square().sum() for w in head.parameters() if w.ndim > 1)
-        loss = objective(head(features), wanted) + decay * heavy
+        loss = objective(head(features), wanted) + hold()
         torch.autograd.backward(loss)
         return loss
 
     optimiser.step(lost)  # type: ignore[no-untyped-call]
+
+
+def _hold(weights: list[Tensor], features: Tensor, recipe: Recipe) -> Callable[[], Tensor]:
+    """What a head's weights cost beside the mean loss over n slices.
+
+    With a prior each weight may move by so much that a logit's change has the recipe's standard
+    deviation over the features seen; against a mean loss its weight is 1 / n. As
+    `core.retraining.preview` holds the head that it foretells by.
+    """
+    prior = recipe.network.head_prior
+    if prior == 0:
+        decay = recipe.optimiser.weight_decay / 2
+        return lambda: decay * _sum_of_squares([w for w in weights if w.ndim > 1])
+    start = [weight.detach().clone() for weight in weights]
+    spread = float((features - features.mean(dim=0)).square().sum(dim=1).mean())
+    cost = 1 / (2 * prior**2 * max(len(features), 1))
+
+    def held() -> Tensor:
+        moved = [now - before for now, before in zip(weights, start, strict=True)]
+        steep = _sum_of_squares([w for w in moved if w.ndim > 1])
+        return cost * (
+            max(spread, 1e-9) * steep + _sum_of_squares([w for w in moved if w.ndim < 2])
+        )
+
+    return held
+
+
+def _sum_of_squares(weights: Sequence[Tensor]) -> Tensor:
+    return torch.stack([weight.square().sum() for weight in weights]).sum()
 
 
 def trunk_features(

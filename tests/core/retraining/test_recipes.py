@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from core.models.architectures.classifier import Classifier
-from core.retraining import checkpoint
+from core.retraining import checkpoint, preview
 from core.retraining.batches import Material
 from core.retraining.devices import make_fabric
-from core.retraining.fit import fit
-from core.retraining.objective import Targets
+from core.retraining.fit import Fitted, fit
+from core.retraining.objective import Objective, Targets
 from core.retraining.recipe import available, load_recipe
-from core.retraining.trunk_features import trunk_features
+from core.retraining.trunk_features import fit_head, trunk_features
 
 
 class Silent:
@@ -141,3 +141,68 @@ def test_a_head_learns_from_features_and_the_trunk_stays(tmp_path: Path) -> None
     assert fitted is not None and fitted.logits[1, 0] > fitted.logits[0, 0]
     for name, value in before.items():
         assert torch.allclose(fitted.state[f"trunk.{name}"], value, atol=1e-6)
+
+
+def squares(wrong: bool) -> Material:
+    """Findings are bright squares; where `wrong`, whoever taught said the opposite."""
+    data = material(small("quick-retrain").preprocessing.input_shape)
+    data.pixels[1::2, :, 8:24, 8:24] = 255
+    label = data.targets.label.clone()
+    label[:4] = 1 - label[:4] if wrong else label[:4]
+    return replace(data, targets=replace(data.targets, label=label))
+
+
+def test_weights_that_did_better_on_validation_patients_than_all_epochs_are_kept(
+    tmp_path: Path,
+) -> None:
+    changes = {"network.feature_epochs": 300, "network.head_prior": 0, "network.dropout": 0.0}
+    recipe = small("quick-retrain", **changes)
+    assert recipe.stopping.keep == "better"
+
+    def learnt(name: str, state: dict[str, torch.Tensor] | None, wrong: bool) -> Fitted:
+        torch.manual_seed(0)
+        model = Classifier("plain-cnn", 1, recipe.preprocessing.channels)
+        if state is not None:
+            model.load_state_dict(state)
+        fitted = fit(
+            model, squares(wrong), recipe, make_fabric("32-true"), seed=0, place=tmp_path / name,
+            watcher=Silent(),
+        )  # fmt: skip
+        assert fitted is not None
+        return fitted
+
+    taught = learnt("right", None, wrong=False)
+    assert taught.logits[1, 0] > taught.logits[0, 0]
+    worse = learnt("wrong", taught.state, wrong=True)
+    assert worse.is_start and worse.history[0]["validation_auroc"] == 0
+    assert all(torch.equal(worse.state[name], value) for name, value in taught.state.items())
+    again = learnt("again", taught.state, wrong=False)
+    assert not again.is_start, "what is as good as the start, and has learnt, is kept"
+    resumed = learnt("wrong", taught.state, wrong=True)
+    assert resumed.is_start, "a run that is resumed knows what it began with"
+
+
+def test_few_labels_move_a_head_little_from_what_it_knew() -> None:
+    """The fewer labels, the nearer to the start; with many the labels have the say."""
+    chance = np.random.default_rng(0)
+    recipe = small("quick-retrain", **{"network.feature_epochs": 100})
+    moved = {}
+    for count in (4, 4000):
+        torch.manual_seed(0)
+        model = Classifier("plain-cnn", 1, recipe.preprocessing.channels)
+        width = model.last.in_features
+        features = torch.from_numpy(chance.normal(0, 1, (count, width)).astype(np.float32))
+        shows = (features[:, 0] > 0).long()
+        targets = Targets(2, 1, shows, torch.zeros(count, 0))
+        rows = np.arange(count)
+        with torch.no_grad():
+            before = model.head(features)
+        objective = Objective(targets, rows, recipe.loss, 0.0)
+        fit_head(model, features, targets.of(rows), objective, recipe)
+        with torch.no_grad():
+            moved[count] = float((model.head(features) - before).square().mean().sqrt())
+    assert moved[4] < recipe.network.head_prior < moved[4000] / 2
+
+
+def test_a_preview_holds_the_head_as_the_retraining_that_is_offered_first_does() -> None:
+    assert load_recipe("quick-retrain").network.head_prior == preview.PRIOR_LOGITS

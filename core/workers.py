@@ -6,6 +6,7 @@ it is the running Python. Nothing heavy is imported here, and nothing of Qt.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -77,8 +78,13 @@ def let_the_window_go_first() -> None:
         import psutil
 
         psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-    else:
-        os.nice(max(LOW - os.nice(0), 0))
+        return
+    os.nice(max(LOW - os.nice(0), 0))
+    if sys.platform == "linux" and os.getsid(0) == os.getpid():
+        # Linux shares the cores between sessions first (sched(7), autogroup): within a session of
+        # its own a process's niceness means nothing to the window, the session's does.
+        with contextlib.suppress(OSError):  # not every kernel has it
+            Path("/proc/self/autogroup").write_text(str(LOW), "ascii")
 
 
 def run_worker(words: Sequence[str]) -> int:

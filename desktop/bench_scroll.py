@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import time
 from collections.abc import Callable
 from itertools import cycle
@@ -24,9 +25,8 @@ from desktop.viewer.slice_view import SliceView
 
 SLICES, SIDE = 40, 512
 VIEW = (800, 800)
-ROUNDS, UNDISTURBED = 300, 0.1
-"""Single steps of each kind, taken in turn, and the share of them that count as undisturbed: a
-step's work is the same each time, and what takes longer is the machine's other work."""
+WARM_UP, ROUNDS = 20, 400
+"""Single steps of each kind, taken in turn: those that are left out, and those that count."""
 
 
 def _case() -> Case:
@@ -106,14 +106,24 @@ def _scrolling(case: Case, views: list[SliceView], planes: list[Plane]) -> Calla
 
 
 def _in_turn(works: dict[str, Callable[[], None]]) -> dict[str, float]:
-    """Seconds of one undisturbed step of each kind."""
+    """Seconds of a step of each kind: the bare one's median, times the median of the ratios to it.
+
+    Ratios are of steps that followed one another: what disturbs one step seldom lasts for a whole
+    round, and the median leaves it out, as it leaves out the rounds in which ours was lucky.
+    """
     taken: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(ROUNDS):
+    for number in range(WARM_UP + ROUNDS):
         for name, work in works.items():
             begin = time.perf_counter()
             work()
-            taken[name].append(time.perf_counter() - begin)
-    return {name: sorted(all_)[int(len(all_) * UNDISTURBED)] for name, all_ in taken.items()}
+            if number >= WARM_UP:
+                taken[name].append(time.perf_counter() - begin)
+    bare = taken["bare"]
+    return {
+        name: statistics.median(bare)
+        * statistics.median(ours / theirs for ours, theirs in zip(steps, bare, strict=True))
+        for name, steps in taken.items()
+    }
 
 
 def measure() -> dict[str, object]:

@@ -21,12 +21,14 @@ from typing import Any
 
 from core import places
 from core.bench.timing import Figure
-from core.workers import program_command, worker_command
+from core.workers import worker_command
 
 GOAL_MS = 50.0
 INTERVAL_MS = 20
-SLICES = 240
-QUIET_S, TRAINING_S, PATIENCE_S = 4.0, 10.0, 120.0
+SERIES = {"plain": (240, "native"), "packed": (400, "jpeg-ls")}
+"""Name → (slices, transfer syntax): what stands there, and what is read meanwhile."""
+
+QUIET_S, TRAINING_S, PATIENCE_S = 4.0, 20.0, 60.0
 
 
 def measure() -> dict[str, Any]:
@@ -96,6 +98,10 @@ class _Wheel:
     def stop(self) -> dict[str, float]:
         """Steps that were timed, in milliseconds of the clock and of this thread's own work."""
         self._timer.stop()
+        if self._waiting is not None:  # not painted yet: it counts as far as it has come
+            due, spent = self._waiting
+            self._taken.append((time.perf_counter() - due, time.thread_time() - spent))
+            self._waiting = None
         walls = sorted(wall * 1000 for wall, _ in self._taken) or [0.0]
         own = sorted(work * 1000 for _, work in self._taken) or [0.0]
         return {
@@ -111,14 +117,14 @@ class _Wheel:
         from PySide6.QtGui import QWheelEvent
         from PySide6.QtWidgets import QApplication
 
+        case = self._view.case
+        if case is None:
+            return
         now = time.perf_counter()
         if self._waiting is None:
             self._waiting = (min(self._due, now), time.thread_time())
         while self._due <= now:
             self._due += INTERVAL_MS / 1000
-        case = self._view.case
-        if case is None:
-            return
         index, last = case.navigation.index(), case.navigation.count() - 1
         if index in (0, last):
             self._direction = -1 if index == 0 else 1
@@ -143,9 +149,15 @@ class _Desk:
         self.application.start()
         self.application.window.resize(1400, 900)
 
+    def wait(self, what: str, condition: Callable[[], bool]) -> None:
+        """Let the window live until something is so. Raises TimeoutError if it does not come."""
+        if not self.live(condition, PATIENCE_S):
+            notice = self.application.window.banner.notice
+            raise TimeoutError(f"{what}: not in {PATIENCE_S:g} s; {notice and notice.text}")
+
     @staticmethod
-    def wait(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
-        """Let the window live until something is so, or the time is over."""
+    def live(condition: Callable[[], bool], seconds: float) -> bool:
+        """Let the window live until something is so, or the time is over; whether it is so."""
         from PySide6.QtCore import QEventLoop, QTimer
 
         loop, timer = QEventLoop(), QTimer(interval=5)
@@ -156,20 +168,23 @@ class _Desk:
         timer.start()
         loop.exec()
         timer.stop()
+        return condition()
 
-    def open(self, name: str) -> None:
-        """Open a series; return when its first slice is there to be looked at."""
+    def open(self, name: str) -> Callable[[], bool]:
+        """Open a series; returns what tells whether all of it is there."""
+        from core.session import LoadState
+
         session = self.application.session
         before = session.current
         self.application.operations.opening.open_paths([self._folder / name], remember=False)
-        self.wait(lambda: session.current is not before)
 
-    def is_loaded(self) -> bool:
-        """Whether all of the current series is there."""
-        from core.session import LoadState
+        def is_loaded() -> bool:
+            reading = session.current
+            if reading is None or reading is before:
+                return False
+            return reading.load_state is LoadState.LOADED
 
-        reading = self.application.session.current
-        return reading is not None and reading.load_state is LoadState.LOADED
+        return is_loaded
 
     def is_ready(self) -> bool:
         """Whether the engine has started."""
@@ -188,13 +203,15 @@ class _Desk:
 
 
 def main(words: list[str]) -> int:
-    """The worker `steps FOLDER`: opens the window, works, and writes what was measured as JSON."""
+    """The workers `steps FOLDER` (the window; what was measured, as JSON) and `steps train`."""
+    if words[1] == "train":
+        return _train()
     from core.bench.series_maker import make_series
     from desktop.start import make_qt
 
     folder = Path(words[1])
-    make_series(folder / "plain", SLICES)
-    make_series(folder / "packed", SLICES, "jpeg-ls")
+    for number, (name, (slices, syntax)) in enumerate(SERIES.items(), 1):
+        make_series(folder / name, slices, syntax, number=number)
     make_qt()
     desk = _Desk(folder)
     try:
@@ -205,27 +222,46 @@ def main(words: list[str]) -> int:
     return 0
 
 
+def _train() -> int:
+    """What a trainer does, at a trainer's priority, until it is ended."""
+    from core.workers import let_the_window_go_first
+
+    let_the_window_go_first()
+    from core.bench.train import measure
+
+    while True:
+        measure()
+
+
 def _all(desk: _Desk) -> dict[str, dict[str, float]]:
     """Steps by what else the window had to do."""
     found: dict[str, dict[str, float]] = {}
-    desk.wait(desk.is_ready)
-    desk.open("plain")
-    desk.wait(desk.is_loaded)
+    desk.wait("the engine", desk.is_ready)
+    desk.wait("the first series", desk.open("plain"))
     wheel = _Wheel(desk.application.window.stage.view)
 
-    def during(name: str, ended: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
+    def during(name: str, begin: Callable[[], Callable[[], bool]]) -> None:
         wheel.start()
-        desk.wait(ended, seconds)
+        desk.wait(name, begin())
         found[name] = wheel.stop()
 
-    during("quiet", lambda: False, QUIET_S)
-    desk.open("packed")
-    during("while a series is read", desk.is_loaded)
-    during("while the model answers", desk.ask())
-    with subprocess.Popen(
-        program_command("bench", "train"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as trainer:
-        desk.wait(lambda: trainer.poll() is not None, TRAINING_S)  # it has imported its libraries
-        during("while a model is trained", lambda: trainer.poll() is not None, TRAINING_S)
+    wheel.start()
+    desk.live(lambda: False, QUIET_S)
+    found["quiet"] = wheel.stop()
+    during("while a series is read", lambda: desk.open("packed"))
+    during("while the model answers", desk.ask)
+    trainer = subprocess.Popen(
+        worker_command("steps", "train"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=os.name != "nt",  # as `core.retraining.protocol` starts one
+    )
+    try:
+        wheel.start()
+        if desk.live(lambda: trainer.poll() is not None, TRAINING_S):
+            raise RuntimeError("the trainer ended by itself")
+        found["while a model is trained"] = wheel.stop()
+    finally:
         trainer.kill()
+        trainer.wait()
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_ROOT = "1.2.826.0.1.3680043.8.498"
 _JPEG = "1.2.840.10008.1.2.4."
 SYNTAXES = {
     "native": "1.2.840.10008.1.2.1",
@@ -19,10 +20,13 @@ SYNTAXES = {
 """Name used in the figures → transfer syntax UID."""
 
 
-def make_series(folder: Path, slices: int, syntax: str = "native", side: int = 512) -> int:
+def make_series(
+    folder: Path, slices: int, syntax: str = "native", side: int = 512, number: int = 3
+) -> int:
     """Write a series of `slices` CT images of side × side int16; returns the bytes written.
 
-    The order of file names has nothing to do with the order of slices.
+    The order of file names has nothing to do with the order of slices. number: of the series;
+    series of different numbers are different series, with identifiers of their own.
     """
     from pydicom.uid import UID
 
@@ -32,15 +36,17 @@ def make_series(folder: Path, slices: int, syntax: str = "native", side: int = 5
     names = [f"IM{number:06d}" for number in range(slices)]
     random.Random(7).shuffle(names)
     dataset = _header(rng, side)
+    dataset.SeriesNumber = number
+    dataset.SeriesInstanceUID = f"{_ROOT}.6.{number}"
     dataset.file_meta.TransferSyntaxUID = UID(SYNTAXES[syntax])
     written = 0
-    for number, name in enumerate(names):
-        pixels = np.roll(base, number % side, axis=0)
-        dataset.SOPInstanceUID = f"1.2.826.0.1.3680043.8.498.7.{number + 1}"
+    for place, name in enumerate(names):
+        pixels = np.roll(base, place % side, axis=0)
+        dataset.SOPInstanceUID = f"{_ROOT}.7.{number}.{place + 1}"
         dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-        dataset.InstanceNumber = number + 1
-        dataset.ImagePositionPatient = [-125.0, -125.0, round(-60 + number * 0.625, 4)]
-        dataset.SliceLocation = round(-60 + number * 0.625, 4)
+        dataset.InstanceNumber = place + 1
+        dataset.ImagePositionPatient = [-125.0, -125.0, round(-60 + place * 0.625, 4)]
+        dataset.SliceLocation = round(-60 + place * 0.625, 4)
         _set_pixels(dataset, pixels, syntax)
         path = folder / name
         dataset.save_as(path, enforce_file_format=True)
@@ -68,9 +74,8 @@ def _header(rng: np.random.Generator, side: int) -> Any:
     one.file_meta = FileMetaDataset()
     one.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
     one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID
-    one.StudyInstanceUID = "1.2.826.0.1.3680043.8.498.5"
-    one.SeriesInstanceUID = "1.2.826.0.1.3680043.8.498.6"
-    one.FrameOfReferenceUID = "1.2.826.0.1.3680043.8.498.8"
+    one.StudyInstanceUID = f"{_ROOT}.5"
+    one.FrameOfReferenceUID = f"{_ROOT}.8"
     one.SpecificCharacterSet = "ISO_IR 100"
     one.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     one.Modality, one.Manufacturer = "CT", "Made by sliceloop bench"
@@ -78,7 +83,7 @@ def _header(rng: np.random.Generator, side: int) -> Any:
     one.StudyTime = one.SeriesTime = one.AcquisitionTime = one.ContentTime = "101112.345"
     one.SeriesDescription, one.StudyDescription = "Head 0.6 synthetic", "Head"
     one.PatientName, one.PatientID = "Synthetic^Bench", "BENCH"
-    one.SeriesNumber, one.AcquisitionNumber = 3, 1
+    one.AcquisitionNumber = 1
     one.SliceThickness, one.KVP, one.GantryDetectorTilt = 0.625, 120, 0
     one.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     one.PixelSpacing = [0.488281, 0.488281]

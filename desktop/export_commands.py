@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtGui import QGuiApplication, QPixmap
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
+from core.reading.burnt_in import BurntIn
 from core.session import Reading
 from desktop.command_names import Command
-from desktop.dialogs.export import ExportDialog
 from desktop.language import say
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
@@ -22,6 +23,7 @@ class ExportCommands:
     def __init__(self, window: MainWindow, operations: Operations) -> None:
         self._window = window
         self._do = operations
+        self._burnt = BurntIn()
         for command, act in {
             Command.EXPORT_CSV: self.export_answers,
             Command.EXPORT_MEASUREMENTS: self.export_measurements,
@@ -70,16 +72,16 @@ class ExportCommands:
         reading = self._reading
         if reading is None:
             return
-        case = reading.case
-        dialog = ExportDialog(
-            self._window, has_answers=case.prediction is not None and case.display.answers
-        )
+        from desktop.dialogs.export import ExportDialog, Leaving
+
+        dialog = ExportDialog(self._window, Leaving.SERIES, self._offered(reading), self._burnt)
         sure = dialog.exec() == ExportDialog.DialogCode.Accepted
         burnt, rate = dialog.burnt, dialog.rate.value()
         is_movie = dialog.movie.isChecked()
         dialog.deleteLater()
         if not sure:
             return
+        self._remember(burnt)
         if is_movie:
             file = self._file(say("Save the movie"), "series.mp4", "MP4 (*.mp4)")
             if file is not None:
@@ -96,7 +98,9 @@ class ExportCommands:
         reading = self._reading
         if reading is None:
             return
-        dialog = ExportDialog(self._window, is_report=True)
+        from desktop.dialogs.export import ExportDialog, Leaving
+
+        dialog = ExportDialog(self._window, Leaving.REPORT)
         sure = dialog.exec() == ExportDialog.DialogCode.Accepted
         identity = dialog.burnt.identity
         dialog.deleteLater()
@@ -109,11 +113,21 @@ class ExportCommands:
             self._do.exporting.report(reading, file, card, identity=identity)
 
     def save_picture(self) -> None:
-        """Ask for a file and write the picture into it, without words about the patient."""
-        if self._reading is None:
+        """Ask what may be shown, then where to, and write what the stage shows."""
+        reading = self._reading
+        if reading is None:
             return
+        from desktop.dialogs.export import ExportDialog, Leaving
+
+        dialog = ExportDialog(self._window, Leaving.VIEW, self._offered(reading), self._burnt)
+        sure = dialog.exec() == ExportDialog.DialogCode.Accepted
+        burnt = dialog.burnt
+        dialog.deleteLater()
+        if not sure:
+            return
+        self._remember(burnt)
         file = self._file(say("Save the picture"), "picture.png", "PNG (*.png)")
-        if file is not None and not self._picture().save(str(file), "PNG"):
+        if file is not None and not self._window.stage.picture(burnt).save(str(file), "PNG"):
             self._window.tell(
                 Notice(
                     Level.ERROR,
@@ -122,20 +136,27 @@ class ExportCommands:
             )
 
     def copy_picture(self) -> None:
-        """Put the picture on the clipboard, without words about the patient."""
+        """Put what the stage shows on the clipboard, without words and so without the patient."""
         if self._reading is not None:
-            QGuiApplication.clipboard().setPixmap(self._picture())
+            stage = self._window.stage
+            QGuiApplication.clipboard().setPixmap(stage.picture(stage.on_screen()))
             self._window.tell(
                 Notice(Level.DONE, say("The picture is on the clipboard, without patient text."))
             )
 
-    def _picture(self) -> QPixmap:
-        reading = self._reading
-        if reading is None or not reading.case.display.annotations:
-            return self._window.stage.picture()
-        # Law 11: what leaves the window carries no name; the texts on the image may.
-        reading.case.show(annotations=False)
-        try:
-            return self._window.stage.picture()
-        finally:
-            reading.case.show(annotations=True)
+    @staticmethod
+    def _offered(reading: Reading) -> BurntIn:
+        """What there is to burn in."""
+        case = reading.case
+        return BurntIn(
+            heat_map=case.prediction is not None and case.display.answers,
+            measurements=len(case.measurements) > 0,
+            regions=bool(case.regions),
+            drawings=case.has_drawings,
+            words=True,
+            identity=True,
+        )
+
+    def _remember(self, burnt: BurntIn) -> None:
+        """Offer the same next time; that the patient is named is never taken for granted."""
+        self._burnt = replace(burnt, identity=False)

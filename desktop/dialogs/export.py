@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -14,59 +16,78 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from desktop.language import say
-from desktop.operations.picturing import BurntIn
+from core.reading.burnt_in import BurntIn
+from desktop.language import later, say
+
+
+class Leaving(Enum):
+    """What is about to leave the window."""
+
+    VIEW = auto()
+    SERIES = auto()
+    REPORT = auto()
+
+
+_TITLES = {
+    Leaving.VIEW: later("Save the picture"),
+    Leaving.SERIES: later("Save the series"),
+    Leaving.REPORT: later("Save the report"),
+}
 
 
 class ExportDialog(QDialog):
-    """Asks what a picture may show. is_report: only whether the patient is named."""
+    """Asks what a picture may show; nothing is burnt in of itself. A report asks for the name only.
+
+    offered: what there is to burn in; the rest cannot be chosen. chosen: what is ticked at first.
+    """
 
     def __init__(
-        self, parent: QWidget | None = None, *, is_report: bool = False, has_answers: bool = True
+        self,
+        parent: QWidget | None = None,
+        what: Leaving = Leaving.SERIES,
+        offered: BurntIn | None = None,
+        chosen: BurntIn | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(say("Save the report") if is_report else say("Save the series"))
+        self._offered, chosen = offered or BurntIn(words=True, identity=True), chosen or BurntIn()
+        self.setWindowTitle(say(_TITLES[what]))
         self.setMinimumWidth(420)
         layout = QVBoxLayout(self)
         layout.setSpacing(10)
         layout.setContentsMargins(20, 18, 20, 16)
-        self.movie = QRadioButton(say("Movie (MP4)"), self)
-        self.pictures = QRadioButton(say("One picture for each slice (PNG)"), self)
-        self.movie.setChecked(True)
-        self.rate = QSpinBox(self)
-        self.rate.setRange(1, 50)
-        self.rate.setValue(10)
-        self.rate.setAccessibleName(say("Slices a second"))
-        self.movie.toggled.connect(self.rate.setEnabled)
-        self.heat_map = QCheckBox(say("Heat map, burnt in"), self)
-        self.heat_map.setChecked(has_answers)
-        self.heat_map.setEnabled(has_answers)
-        self.words = QCheckBox(say("Slice number, answer and label, burnt in"), self)
-        self.words.setChecked(True)
-        self.regions = QCheckBox(say("Regions that readers drew, burnt in"), self)
-        self.regions.setChecked(True)
-        self.identity = QCheckBox(say("Name, number and date of the patient"), self)
+        self._make_kinds(layout, shown=what is Leaving.SERIES)
+        words = (
+            say("Words, scale bar and prediction strip")
+            if what is Leaving.VIEW
+            else say("Slice number, answer and label")
+        )
+        heading = QLabel(say("Burn into the picture:"), self)
+        layout.addWidget(heading)
+        self._boxes: dict[str, QCheckBox] = {}
+        for name, text in (
+            ("heat_map", say("Heat map")),
+            ("measurements", say("Measurements")),
+            ("regions", say("Regions that readers drew")),
+            ("drawings", say("Drawings of the file (DICOM overlays)")),
+            ("words", words),
+            ("identity", say("Name, number and date of the patient")),
+        ):
+            box = self._boxes[name] = QCheckBox(text, self)
+            there = getattr(self._offered, name)
+            box.setEnabled(there)
+            box.setChecked(there and getattr(chosen, name))
+            layout.addWidget(box)
         warning = QLabel(
             say("Whoever gets the file will know the patient. Leave this off to pass it on."), self
         )
         warning.setProperty("role", "warning")
         warning.setWordWrap(True)
-        warning.hide()
-        self.identity.toggled.connect(warning.setVisible)
-        if is_report:
-            for widget in (
-                self.movie, self.pictures, self.rate, self.heat_map, self.words, self.regions
-            ):  # fmt: skip
-                widget.hide()
-        else:
-            layout.addWidget(self.movie)
-            form = QFormLayout()
-            form.addRow(say("Slices a second"), self.rate)
-            layout.addLayout(form)
-            for widget in (self.pictures, self.heat_map, self.words, self.regions):
-                layout.addWidget(widget)
-        layout.addWidget(self.identity)
+        warning.setVisible(self._boxes["identity"].isChecked())
+        self._boxes["identity"].toggled.connect(warning.setVisible)
         layout.addWidget(warning)
+        if what is Leaving.REPORT:
+            for widget in (heading, *self._boxes.values()):
+                widget.setVisible(widget is self._boxes["identity"])
         layout.addStretch(1)
         buttons = QDialogButtonBox(self)
         buttons.addButton(say("Choose a file…"), QDialogButtonBox.ButtonRole.AcceptRole)
@@ -75,12 +96,31 @@ class ExportDialog(QDialog):
         buttons.rejected.connect(self.reject)
         layout.addWidget(buttons)
 
+    def _make_kinds(self, layout: QVBoxLayout, *, shown: bool) -> None:
+        """Movie or pictures, and how fast; of a series alone."""
+        self.movie = QRadioButton(say("Movie (MP4)"), self)
+        self.pictures = QRadioButton(say("One picture for each slice (PNG)"), self)
+        self.movie.setChecked(True)
+        self.rate = QSpinBox(self)
+        self.rate.setRange(1, 50)
+        self.rate.setValue(10)
+        self.rate.setAccessibleName(say("Slices a second"))
+        self.movie.toggled.connect(self.rate.setEnabled)
+        if not shown:
+            for widget in (self.movie, self.pictures, self.rate):
+                widget.hide()
+            return
+        layout.addWidget(self.movie)
+        form = QFormLayout()
+        form.addRow(say("Slices a second"), self.rate)
+        layout.addLayout(form)
+        layout.addWidget(self.pictures)
+
+    def box(self, name: str) -> QCheckBox:
+        """The box of a field of `BurntIn`."""
+        return self._boxes[name]
+
     @property
     def burnt(self) -> BurntIn:
         """What was chosen."""
-        return BurntIn(
-            heat_map=self.heat_map.isChecked(),
-            words=self.words.isChecked(),
-            regions=self.regions.isChecked(),
-            identity=self.identity.isChecked(),
-        )
+        return BurntIn(**{name: box.isChecked() for name, box in self._boxes.items()})

@@ -9,17 +9,21 @@ import csv
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core import durable
 from core.errors import NotDurableError
-from core.models.card import Card
 from core.reading import measurements
 from core.session import Reading
 from desktop.jobs import Job, Jobs, Task
 from desktop.language import say, say_count
 from desktop.notices import Level, Notice, Tell
-from desktop.operations.picturing import BurntIn, PictureRequest, as_array, draw, request_of
-from desktop.operations.report import as_pdf, report_of
+
+if TYPE_CHECKING:
+    # What draws is imported when something is drawn.
+    from core.models.card import Card
+    from core.reading.burnt_in import BurntIn
+    from desktop.operations.picturing import PictureRequest
 
 
 def answers_table(reading: Reading) -> str:
@@ -151,6 +155,7 @@ class Exporting:
 
         def work(task: Task) -> str:
             from core.imaging.movie import write_movie
+            from desktop.operations.picturing import as_array, draw
 
             pictures = (as_array(draw(request, index)) for index in range(request.slices))
             count = write_movie(
@@ -173,6 +178,8 @@ class Exporting:
             return
 
         def work(task: Task) -> str:
+            from desktop.operations.picturing import draw
+
             digits = max(3, len(str(request.slices)))
             for index in range(request.slices):
                 task.check()
@@ -191,6 +198,8 @@ class Exporting:
 
     def report(self, reading: Reading, path: Path, card: Card | None, *, identity: bool) -> None:
         """Write the one-page report."""
+        from desktop.operations.report import as_pdf, report_of
+
         report = report_of(reading, card, identity=identity)
         if report is None:
             self._not_loaded()
@@ -203,6 +212,8 @@ class Exporting:
         self._submit(str(path), say("Writing the report"), work)
 
     def _request(self, reading: Reading, burnt: BurntIn) -> PictureRequest | None:
+        from desktop.operations.picturing import request_of
+
         request = request_of(reading, burnt)
         if request is None:
             self._not_loaded()

@@ -7,43 +7,33 @@ reader goes on. Nothing that identifies the patient is drawn unless it was asked
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QImage, QPainter, QTransform
 
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Window
 from core.imaging.volume import Volume
-from core.labels.schema import Attention, Region, RegionShape
+from core.labels.schema import Region
 from core.models import heat
 from core.models.answers import HeatMap
+from core.reading.burnt_in import BurntIn
+from core.reading.drawings import Drawing
+from core.reading.measurements import Measurement
 from core.session import Reading
 from desktop import appearance
-from desktop.language import current, say
+from desktop.language import current, is_industry, say
 from desktop.panels.bars import percent
 from desktop.panels.footer import DISCLAIMER
 from desktop.viewer.grey import GreyRenderer
-from desktop.viewer.overlay import WEAKEST_TOP
+from desktop.viewer.ink import Drawn, Ink
+from desktop.viewer.overlay import WEAKEST_TOP, draw_onto
 
 LEAST_SIDE = 512
 """Pixels of the longer side of a picture; smaller slices are enlarged by whole factors."""
-
-
-@dataclass(frozen=True)
-class BurntIn:
-    """What is drawn into the pictures for good.
-
-    words: slice number, the model's answer and the label. regions: what readers drew.
-    identity: name, number and date of the patient; off unless a person asks for it.
-    """
-
-    heat_map: bool = True
-    words: bool = True
-    regions: bool = True
-    identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +49,9 @@ class PictureRequest:
     opacity: float = 0.45
     words: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     regions: Mapping[int, tuple[Region, ...]] = field(default_factory=dict)
+    measurements: Mapping[int, tuple[Drawn, ...]] = field(default_factory=dict)
+    """Laid out in pixels of the slice."""
+    drawings: Mapping[int, Drawing] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
 
     @property
@@ -97,8 +90,28 @@ def request_of(reading: Reading, burnt: BurntIn) -> PictureRequest | None:
             for index, slice_id in enumerate(summary.slice_ids)
             if burnt.regions and slice_id in case.regions
         },
+        _laid_out(reading) if burnt.measurements else {},
+        {
+            index: drawing
+            for index in range(summary.shape[0] if burnt.drawings else 0)
+            if (drawing := case.drawing_at(index)) is not None
+        },
         identity_words(reading) if burnt.identity else (),
     )
+
+
+def _laid_out(reading: Reading) -> dict[int, tuple[Drawn, ...]]:
+    """Measurements on the slices: where they lie in pixels, and what they say."""
+    case = reading.case
+    found: dict[int, list[Measurement]] = {}
+    for item in case.measurements:
+        if item.plane is Plane.SLICE:
+            found.setdefault(item.index, []).append(item)
+    ink = Ink()
+    return {
+        index: tuple(ink.lay_out(case, items, QPointF, fine=is_industry()))
+        for index, items in found.items()
+    }
 
 
 def identity_words(reading: Reading) -> tuple[str, ...]:
@@ -143,6 +156,8 @@ def draw(request: PictureRequest, index: int) -> QImage:
     ).copy()
     if index in request.heat_maps:
         _burn(pixels, request, request.heat_maps[index])
+    if index in request.drawings:
+        draw_onto(pixels, request.drawings[index])
     rows, columns = pixels.shape
     plain = QImage(pixels.data, columns, rows, 4 * columns, QImage.Format.Format_RGB32)
     size = picture_size(request)
@@ -151,9 +166,16 @@ def draw(request: PictureRequest, index: int) -> QImage:
     ).convertToFormat(QImage.Format.Format_RGB32)
     painter = QPainter(made)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    scale = (size.width() / columns, size.height() / rows)
-    for region in request.regions.get(index, ()):
-        _draw_region(painter, region, scale)
+    onto = QTransform.fromScale(size.width() / columns, size.height() / rows)
+    Ink().draw_regions(
+        painter, request.regions.get(index, ()), lambda x, y: onto.map(QPointF(x, y)), None, onto,
+        (rows, columns),
+    )  # fmt: skip
+    measured = [
+        replace(item, points=tuple(onto.map(at) for at in item.points), edge=onto.map(item.edge))
+        for item in request.measurements.get(index, ())
+    ]
+    Ink.draw(painter, measured, None, QRectF(0, 0, size.width(), size.height()))
     _write(painter, request, index, size)
     painter.end()
     return made
@@ -170,24 +192,6 @@ def _burn(pixels: NDArray[np.uint32], request: PictureRequest, heat_map: HeatMap
     mixed[:, :3] = np.rint(above + below)
     mixed[:, 3] = 255
     channels[where] = mixed
-
-
-def _draw_region(painter: QPainter, region: Region, scale: tuple[float, float]) -> None:
-    look = region.attention is Attention.LOOK_HERE
-    colour = QColor(appearance.IMAGE.measure if look else appearance.IMAGE.cross_hair)
-    style = Qt.PenStyle.SolidLine if look else Qt.PenStyle.DashLine
-    painter.setPen(QPen(colour, 2, style))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    across, down = scale
-    top, left, height, width = region.box
-    box = QRectF(left * across, top * down, width * across, height * down)
-    if region.shape is RegionShape.ELLIPSE:
-        painter.drawEllipse(box)
-    elif region.outline:
-        corners = [QPointF(column * across, row * down) for row, column in region.outline]
-        painter.drawPolygon(QPolygonF(corners))
-    else:
-        painter.drawRect(box)
 
 
 def _write(painter: QPainter, request: PictureRequest, index: int, size: QSize) -> None:

@@ -17,12 +17,12 @@ from PySide6.QtGui import (
 )
 
 from core.models.card import Card
+from core.reading.burnt_in import BurntIn
 from core.reading.measurements import statistics
 from core.session import Reading
 from desktop import appearance
 from desktop.language import current, is_industry, say, say_core, say_count
 from desktop.operations.picturing import (
-    BurntIn,
     PictureRequest,
     draw,
     identity_words,
@@ -68,7 +68,7 @@ def report_of(reading: Reading, card: Card | None, *, identity: bool) -> Report 
     """The report of a series as it is known now; None while its voxels are not all there."""
     from core.labels.journal import program
 
-    request = request_of(reading, BurntIn(words=False, identity=False))
+    request = request_of(reading, BurntIn(heat_map=True, regions=True, measurements=True))
     if request is None:
         return None
     return Report(

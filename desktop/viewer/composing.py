@@ -31,7 +31,8 @@ class Looks:
 
     present: its picture is there. has_heat, heat_is_empty: a heat map is drawn, and whether all
     of it is below the cut. stale: answers are of a model that is no longer asked. industry: no
-    patient, no letters, micrometres. is_projection: the whole volume at once.
+    patient, no letters, micrometres. is_projection: the whole volume at once. words, identity:
+    whether the texts of the image and those about the patient are written; on the screen both are.
     """
 
     plane: Plane
@@ -47,6 +48,8 @@ class Looks:
     stale: bool = False
     industry: bool = False
     is_projection: bool = False
+    words: bool = True
+    identity: bool = True
 
 
 @functools.lru_cache(maxsize=64)
@@ -76,8 +79,10 @@ def compose(case: Case, looks: Looks) -> Furniture:
     if not case.display.annotations:
         return made
     main = looks.plane is Plane.SLICE and looks.content in (Content.READING, Content.ORIGINAL)
-    if main:
+    if main and looks.identity:
         made.top_left = captions.study(case, industry=looks.industry)
+    if not looks.words:
+        return made
     if looks.plane is Plane.SLICE and looks.content in (Content.READING, Content.OVERLAY):
         made.top_right = captions.label(case, index, looks.language)
         made.top_right += captions.model(case, index, looks.language, stale=looks.stale)

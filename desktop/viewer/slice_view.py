@@ -77,6 +77,7 @@ class SliceView(Holding):
         self.stale = False
         self.industry = False
         self.is_projection = False
+        self.says_words = self.says_identity = True
         self.shows_heat = False
         self.shows_banners = content is Content.READING
         self.furniture = Furniture()
@@ -295,7 +296,7 @@ class SliceView(Holding):
         return Looks(
             self.plane, self.content, self.title, self.language, self.viewpoint.camera, frame,
             self.area, present, self.shows_heat, heat_is_empty, self.stale, self.industry,
-            self.is_projection,
+            self.is_projection, self.says_words, self.says_identity,
         )  # fmt: skip
 
     def _lay_out(self, case: Case, index: int) -> list[Drawn]:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter
+from PySide6.QtWidgets import QDialog, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from core.imaging.geometry import Plane
-from core.reading.measurements import Kind, Measurement
+from core.labels.schema import Attention, Region
+from core.reading.areas import Edit
+from core.reading.burnt_in import BurntIn
+from core.reading.drawings import Drawing
+from core.reading.measurements import Kind, Measurement, to_patient
 from core.session import AnswerState, Reading
 from core.settings import OpenSeries
+from desktop.command_names import Command
+from desktop.dialogs.export import ExportDialog, Leaving
 from desktop.operations.exporting import measurements_table
-from desktop.operations.picturing import BurntIn, as_array, draw, picture_size, request_of
+from desktop.operations.picturing import as_array, draw, picture_size, request_of
 from desktop.operations.report import Report, draw_page, report_of
+from desktop.viewer.grey import GreyRenderer
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
 from tests.desktop.test_window import opened
@@ -41,8 +51,8 @@ def told(report: Report) -> str:
 
 def test_a_picture_shows_the_window_and_the_heat_map_burnt_in(qtbot: QtBot, bench: Bench) -> None:
     reading = answered(qtbot, bench)
-    plain = request_of(reading, BurntIn(heat_map=False, words=False))
-    warm = request_of(reading, BurntIn(heat_map=True, words=False))
+    plain = request_of(reading, BurntIn())
+    warm = request_of(reading, BurntIn(heat_map=True))
     assert plain is not None and warm is not None
     grey, coloured = as_array(draw(plain, 6)), as_array(draw(warm, 6))
     assert (grey[..., 0] == grey[..., 2]).all(), "grey values are grey"
@@ -54,13 +64,102 @@ def test_a_picture_shows_the_window_and_the_heat_map_burnt_in(qtbot: QtBot, benc
 
 def test_words_are_burnt_in_on_demand_and_name_nobody(qtbot: QtBot, bench: Bench) -> None:
     reading = answered(qtbot, bench)
-    named = request_of(reading, BurntIn(identity=True))
-    unnamed = request_of(reading, BurntIn())
+    named = request_of(reading, BurntIn(words=True, identity=True))
+    unnamed = request_of(reading, BurntIn(words=True))
     assert named is not None and unnamed is not None
     assert named.identity[0] == "DOE JANE" and unnamed.identity == ()
     assert not any(word in str(unnamed.words) for word in PRIVATE)
-    bare = request_of(reading, BurntIn(words=False))
+    bare = request_of(reading, BurntIn())
     assert bare is not None and draw(bare, 3) != draw(unnamed, 3)
+
+
+def with_everything(qtbot: QtBot, bench: Bench, index: int = 6) -> Reading:
+    """A series that has all that can be burnt in on one slice, which is shown."""
+    reading = answered(qtbot, bench)
+    case, geometry = reading.case, reading.summary.geometry
+    rows, columns = case.summary.shape[1:]
+    ends = tuple(to_patient(geometry, Plane.SLICE, index, x, 4.0) for x in (4.0, columns - 6.0))
+    case.measurements.add(Measurement(Kind.LENGTH, Plane.SLICE, index, ends))
+    mask = np.zeros((rows, columns), bool)
+    mask[rows - 3, 2 : columns - 2] = True
+    drawing = Drawing.of([mask])
+    assert drawing is not None
+    case.drawing_arrived(index, drawing)
+    region = Region((8.0, 3.0, 5.0, 6.0), Attention.LOOK_HERE)
+    bench.app.operations.labels.edit_regions(reading, index, Edit(added=region))
+    qtbot.waitUntil(lambda: bool(case.regions_at(index)))
+    case.navigation.go(index)
+    return reading
+
+
+OVERLAYS = [item.name for item in fields(BurntIn)]
+
+
+def test_nothing_is_burnt_into_a_series_but_what_was_asked_for(qtbot: QtBot, bench: Bench) -> None:
+    reading = with_everything(qtbot, bench)
+    bare = request_of(reading, BurntIn())
+    assert bare is not None
+    values = as_array(draw(bare, 6))
+    plain = GreyRenderer()(bare.volume, Plane.SLICE, 6, bare.window, inverted=False)
+    assert set(np.unique(values)) <= set(range(256)) and (np.ptp(values, axis=2) == 0).all()
+    assert abs(values[..., 0].mean() - (plain & 0xFF).mean()) < 1, "the slice, and nothing else"
+    for name in OVERLAYS:
+        asked = request_of(reading, BurntIn(**{name: True}))
+        assert asked is not None
+        assert draw(asked, 6) != draw(bare, 6), name
+    measured = request_of(reading, BurntIn(measurements=True))
+    assert measured is not None
+    assert draw(measured, 5) == draw(bare, 5), "a measurement stays on its slice"
+
+
+def test_nothing_is_burnt_into_a_view_but_what_was_asked_for(qtbot: QtBot, bench: Bench) -> None:
+    reading = with_everything(qtbot, bench)
+    stage, before = bench.app.window.stage, reading.case.display
+
+    def taken(burnt: BurntIn) -> NDArray[np.uint8]:
+        return as_array(stage.picture(burnt).toImage().convertToFormat(QImage.Format.Format_RGB32))
+
+    bare = taken(BurntIn())
+    for name in OVERLAYS:
+        asked = taken(BurntIn(**{name: True}))
+        assert asked.shape != bare.shape or (asked != bare).any(), name
+    # Words without the patient differ from words with him only where he would be named.
+    unnamed, named = taken(BurntIn(words=True)), taken(BurntIn(words=True, identity=True))
+    rows, columns = np.nonzero((unnamed != named).any(axis=2))
+    assert rows.max() < named.shape[0] / 2 and columns.max() < named.shape[1] / 2
+    assert reading.case.display == before, "the screen is as it was"
+    assert (taken(BurntIn()) == bare).all()
+
+
+def test_what_is_burnt_in_is_asked_and_nothing_is_ticked_at_first(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reading = with_everything(qtbot, bench)
+    seen: list[BurntIn] = []
+
+    def agree(dialog: ExportDialog) -> int:
+        seen.append(dialog.burnt)
+        dialog.box("measurements").click()
+        dialog.box("identity").click()
+        seen.append(dialog.burnt)
+        return int(QDialog.DialogCode.Accepted)
+
+    monkeypatch.setattr(ExportDialog, "exec", agree)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "view.png"), ""))
+    trigger = bench.app.window.actions_[Command.EXPORT_PICTURE].trigger
+    trigger()
+    assert seen == [BurntIn(), BurntIn(measurements=True, identity=True)]
+    asked = bench.app.window.stage.picture(seen[1]).toImage()
+    assert QImage(str(tmp_path / "view.png")) == asked.convertToFormat(
+        QImage(str(tmp_path / "view.png")).format()
+    )
+    trigger()
+    assert seen[2] == BurntIn(measurements=True), "the choice is kept, but for the name"
+    dialog = ExportDialog(bench.app.window, Leaving.SERIES, BurntIn(words=True), seen[1])
+    enabled = [name for name in OVERLAYS if dialog.box(name).isEnabled()]
+    assert enabled == ["words"] and dialog.burnt == BurntIn(), "what is not there cannot be ticked"
+    dialog.deleteLater()
+    assert reading.case.display.annotations
 
 
 def test_pictures_and_movie_are_written_whole(qtbot: QtBot, bench: Bench, tmp_path: Path) -> None:
@@ -166,8 +265,9 @@ def test_hidden_answers_do_not_leave(qtbot: QtBot, bench: Bench) -> None:
     report = report_of(reading, None, identity=False)
     assert report is not None and report.small == ()
     assert not any("%" in image.caption for image in report.images)
-    request = request_of(reading, BurntIn())
+    request = request_of(reading, BurntIn(heat_map=True, words=True))
     assert request is not None and request.heat_maps == {}
+    assert "Model" not in str(request.words)
 
 
 # ----------------------------------------------------------------- the session

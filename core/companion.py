@@ -12,7 +12,7 @@ from core.models.answers import SeriesPrediction
 from core.reading.in_step import Step, beside, how
 
 SHARED = ("inverted", "heat_map", "opacity", "heat_cut", "colour_map", "smooth", "annotations",
-          "answers", "slab", "measurements", "regions")  # fmt: skip
+          "answers", "slab", "measurements", "regions", "drawings")  # fmt: skip
 """Fields of the display that both cases show alike; the window only if both mean the same."""
 
 
@@ -23,6 +23,9 @@ def second_opinion(case: Case, prediction: SeriesPrediction) -> Case:
         for index in range(case.summary.shape[0]):
             if case.has(index):
                 made.slice_arrived(case.volume, index)
+            drawing = case.drawing_at(index)
+            if drawing is not None:
+                made.drawing_arrived(index, drawing)
     made.measurements = case.measurements
     made.relabel(case.labels)
     made.remark(case.regions)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -288,6 +290,26 @@ def emphasise(button: QWidget) -> None:
     button.setProperty("role", "primary")
     button.style().unpolish(button)
     button.style().polish(button)
+
+
+@contextmanager
+def styled_at_the_end(window: QWidget, sheet: str) -> Iterator[None]:
+    """Put a window together without any style sheet; then it is styled once, with its own sheet.
+
+    Under a sheet each move of a widget from one parent to another, as layouts and splitters do,
+    styles all that it holds anew, which takes longer than all else that making a window takes.
+    """
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        raise TypeError("there is no application to be styled")
+    general = app.styleSheet()
+    window.setStyleSheet("")
+    app.setStyleSheet("")
+    try:
+        yield
+    finally:
+        app.setStyleSheet(general)
+        window.setStyleSheet(sheet)  # before the general one, that would take ten times as long
 
 
 def apply(app: QApplication, name: str = "dark") -> Theme:

@@ -14,22 +14,19 @@ from core.models.card import Card, read_card
 from core.models.catalogue import Catalogue
 from core.sentences import sentence
 from core.settings import Settings
-from desktop import manual
 from desktop.command_names import Command
-from desktop.dialogs.crash_reports import CrashReportsDialog
-from desktop.dialogs.log import LogDialog
-from desktop.dialogs.manual import HelpWindow
-from desktop.dialogs.settings import SettingsDialog
 from desktop.jobs import Job, Task
 from desktop.language import say
 from desktop.look_commands import LookCommands
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
-from desktop.setting_rows import Group
 
 if TYPE_CHECKING:
+    # Dialogs are imported when they are first wanted: the window must not wait for them.
     from core.profile_archive import Choice  # brings the journal and its database along
+    from desktop.dialogs.manual import HelpWindow
+    from desktop.setting_rows import Group
 
 
 class HomeCommands:
@@ -74,6 +71,8 @@ class HomeCommands:
 
     def edit_settings(self, group: Group | None = None) -> None:
         """Let the person change any setting."""
+        from desktop.dialogs.settings import SettingsDialog
+
         store = self._do.settings
         # Editors that the window has of its own write into the values; none is lost.
         dialog = SettingsDialog(
@@ -167,6 +166,8 @@ class HomeCommands:
 
     def _help(self) -> HelpWindow:
         """The one Help; above a dialog that is open it belongs to that dialog."""
+        from desktop.dialogs.manual import HelpWindow
+
         owner = QApplication.activeModalWidget() or self._window
         if self.help is not None and self.help.parentWidget() is not owner:
             self.close()
@@ -191,6 +192,8 @@ class HomeCommands:
 
     def show_manual(self, about: QWidget | None = None) -> None:
         """F1: the page about what has the focus."""
+        from desktop import manual
+
         self.show_page(manual.page_about(about or QApplication.focusWidget()))
 
     def show_page(self, name: str) -> None:
@@ -207,12 +210,16 @@ class HomeCommands:
 
     def show_log(self) -> None:
         """The log."""
+        from desktop.dialogs.log import LogDialog
+
         dialog = LogDialog(self._window)
         dialog.exec()
         dialog.deleteLater()
 
     def show_crash_reports(self) -> None:
         """The reports of crashes."""
+        from desktop.dialogs.crash_reports import CrashReportsDialog
+
         dialog = CrashReportsDialog(self._window)
         dialog.exec()
         dialog.deleteLater()
@@ -239,6 +246,8 @@ class HomeCommands:
         )
 
     def _save_report(self) -> None:
+        from desktop.dialogs.crash_reports import CrashReportsDialog
+
         dialog = CrashReportsDialog(self._window)
         dialog.ask_and_save()
         dialog.deleteLater()

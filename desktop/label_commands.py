@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QInputDialog, QMessageBox
+from PySide6.QtWidgets import QMessageBox
 
 from core.errors import CoreError
 from core.imaging.geometry import Plane
@@ -16,6 +16,7 @@ from core.sentences import sentence
 from core.session import Reading
 from desktop.actions import exclusive
 from desktop.command_names import Command, Menu
+from desktop.dialogs.asking import ask_choice, ask_text
 from desktop.language import current, say, task_name
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
@@ -179,16 +180,16 @@ class LabelCommands:
 
     def ask_reader(self) -> None:
         """Ask for the name under which labels are given."""
-        name, sure = QInputDialog.getText(
+        name = ask_text(
             self._window,
             say("Your name"),
             say("Labels are kept under this name:"),
-            text=self._do.labels.reader,
+            self._do.labels.reader,
         )
-        if sure and name.strip():
-            self._do.settings.values.reader = name.strip()
+        if name is not None:
+            self._do.settings.values.reader = name
             self._do.settings.save()
-            self._do.labels.sign_in(name.strip())
+            self._do.labels.sign_in(name)
 
     def ask_settle(self) -> None:
         """Ask how the slice looked at is settled between readers, and why."""
@@ -198,15 +199,13 @@ class LabelCommands:
         classes = self._do.session.label_set.classes
         names = [item.name(current()) for item in classes]
         title = say("Settle slice {number}", number=reading.case.navigation.index() + 1)
-        name, sure = QInputDialog.getItem(
-            self._window, title, say("Between all readers it counts as:"), names, 0, False
-        )
-        if not sure:
+        name = ask_choice(self._window, title, say("Between all readers it counts as:"), names)
+        if name is None:
             return
-        reason, sure = QInputDialog.getText(self._window, title, say("Why? It is kept."))
-        if sure and reason.strip():
+        reason = ask_text(self._window, title, say("Why? It is kept."))
+        if reason is not None:
             chosen = classes[names.index(name)].id
-            self._do.labels.adjudicate(reading, chosen, reason.strip())
+            self._do.labels.adjudicate(reading, chosen, reason)
 
     def _fill_classes(self, label_set: LabelSet) -> None:
         """Menu items and keys for the classes of the label set in force."""

@@ -6,8 +6,6 @@ from functools import partial
 
 from desktop.actions import exclusive
 from desktop.command_names import Command, Menu
-from desktop.dialogs.edit_keys import EditKeysDialog
-from desktop.dialogs.keys import KeysDialog
 from desktop.label_commands import in_reading_order
 from desktop.language import LANGUAGES, current, later, say
 from desktop.main_window import MainWindow
@@ -66,6 +64,8 @@ class LookCommands:
 
     def show_keys(self) -> None:
         """The key sheet."""
+        from desktop.dialogs.keys import KeysDialog
+
         dialog = KeysDialog(self._window.actions_, self.label_keys(), self._window)
         dialog.edit_wanted.connect(dialog.reject)
         dialog.edit_wanted.connect(self.edit_keys)
@@ -75,6 +75,8 @@ class LookCommands:
     def edit_keys(self) -> None:
         """Let the person choose other keys."""
         own = self._do.settings.values.keys
+        from desktop.dialogs.edit_keys import EditKeysDialog
+
         dialog = EditKeysDialog(own, [key for key, _ in self.label_keys()], self._window)
         if dialog.exec() == EditKeysDialog.DialogCode.Accepted and dialog.keys != own:
             self._do.settings.change_looks(keys=dialog.keys)

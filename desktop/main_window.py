@@ -13,19 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import (
-    QMainWindow,
-    QSplitter,
-    QStackedWidget,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QMainWindow
 
 from core.reading.layout import Layout
-from desktop import appearance, language
+from desktop import appearance
 from desktop.actions import Actions
 from desktop.command_names import Command
 from desktop.language import say
@@ -39,9 +32,6 @@ if TYPE_CHECKING:
     from desktop.operations import Operations
     from desktop.operations.foretelling import WhatIfView
     from desktop.operations.reviewing import QueueView
-
-LEFT, MIDDLE, RIGHT = 245, 825, 330
-"""Widths of the three columns at first, logical pixels."""
 
 KEEP_SESSION_MS = 10_000
 """Between two looks at whether what is open has changed and must be written down."""
@@ -94,29 +84,24 @@ class MainWindow(QMainWindow):
 
     def _furnish(self) -> None:
         """Make everything that has words or colours, in the language and theme now in force."""
-        from desktop.operations.applying import presets_of
         from desktop.panels.style import window_style
 
-        self.setStyleSheet(window_style(appearance.theme()))
+        with appearance.styled_at_the_end(self, window_style(appearance.theme())):
+            self._make_inside()
+
+    def _make_inside(self) -> None:
+        from desktop.inside import Inside
+
         self.actions_ = Actions(self, self.settings.values.keys)
-        self._build()
-        self.stage.set_language(language.current())
-        self.stage.set_industry(language.is_industry())
-        self.stage.set_presets(presets_of(self.settings.values))
-        self.stage.set_cine_rate(self.settings.values.cine_rate)
-        labels, review = self.findings.labels, self.review
-        for widget, command in (
-            (labels.accept, Command.ACCEPT),
-            (labels.reject, Command.REJECT),
-            (labels.clear, Command.CLEAR_LABEL),
-            (labels.undo, Command.UNDO),
-            (labels.redo, Command.REDO),
-            (labels.note, Command.NOTE),
-            (review.next, Command.NEXT_REVIEW),
-            (review.previous, Command.PREVIOUS_REVIEW),
-            (self.studies.open, Command.OPEN_FOLDER),
-        ):
-            widget.setToolTip(self.actions_.with_keys(widget.toolTip(), command))
+        inside = self._inside = Inside(self._operations, self.actions_)
+        self.studies, self.stage, self.bar = inside.studies, inside.stage, inside.bar
+        self.banner, self.footer = inside.banner, inside.footer
+        self.findings, self.drawn = inside.findings, inside.drawn
+        self.review, self.what_if, self.training = inside.review, inside.what_if, inside.training
+        self.empty, self.comparison, self.pages = inside.empty, inside.comparison, inside.pages
+        self.tabs, self.columns = inside.tabs, inside.columns
+        self.middle_column = inside.middle_column
+        self.setCentralWidget(inside)
         self.menus = self.actions_.fill(self.menuBar())
         self.actions_.attach(self.stage)
 
@@ -125,11 +110,7 @@ class MainWindow(QMainWindow):
 
         Whoever has bound actions or listens to panels binds and listens again afterwards.
         """
-        shows_comparison = self.pages.currentWidget() is self.comparison
-        comparison, camera = self.comparison.view, self.stage.viewpoint.camera
-        sizes, tab = self.columns.sizes(), self.tabs.currentIndex()
-        panels = (self.studies.isHidden(), self.tabs.isHidden())
-        thumbnails = self.studies.model.thumbnails
+        arranged = self._inside.keep()
         self._refresh_timer.stop()
         self.disconnect_core()
         for menu in self.menus.values():
@@ -142,88 +123,13 @@ class MainWindow(QMainWindow):
         self._furnish()
         self.centralWidget().show()  # a window that is shown already does not show it by itself
         self._listen()
-        self.studies.model.thumbnails = thumbnails
+        self.studies.model.thumbnails = arranged.thumbnails
         self.studies.follow(self.current)
-        self.columns.setSizes(sizes)
-        self.tabs.setCurrentIndex(tab)
-        self.studies.setHidden(panels[0])
-        self.tabs.setHidden(panels[1])
         self.footer.show_engine(self._operations.asking.words)
         self._show_current(self.current)
-        self.stage.viewpoint.look(camera)
-        if comparison is not None:
-            self.comparison.show_comparison(comparison)
-            if shows_comparison:
-                self.show_comparison_page()
-
-    def _make_panels(self, outer: QWidget) -> None:
-        from desktop.panels.banner import Banner
-        from desktop.panels.comparison import ComparisonPage
-        from desktop.panels.drawn import DrawnList
-        from desktop.panels.empty import EmptyPage
-        from desktop.panels.findings import FindingsPanel
-        from desktop.panels.footer import Footer
-        from desktop.panels.review import ReviewPanel
-        from desktop.panels.studies import StudiesPanel
-        from desktop.panels.toolbar import ViewerBar
-        from desktop.panels.training import TrainingPanel
-        from desktop.panels.what_if import WhatIfPanel
-        from desktop.viewer.stage import Stage
-
-        self.studies = StudiesPanel(self._session, outer)
-        self.stage = Stage(outer)
-        self.empty = EmptyPage(outer)
-        self.comparison = ComparisonPage(outer)
-        self.bar = ViewerBar(self.actions_, outer)
-        self.banner = Banner(outer)
-        self.findings = FindingsPanel(outer)
-        self.drawn = DrawnList(outer)
-        lists = self.findings.labels.lists
-        place = lists.addTab(self.drawn, say("Drawn"))
-        self.drawn.counted.connect(
-            lambda count: lists.setTabText(place, say("Drawn ({count})", count=count))
-        )
-        self.review = ReviewPanel(self._session, outer)
-        self.what_if = WhatIfPanel(self._session, outer)
-        self.training = TrainingPanel(outer)
-        self.footer = Footer(self._operations.jobs, outer)
-
-    def _build(self) -> None:
-        # Put together without a parent: in a window with a style sheet each move of a widget
-        # from one parent to another would style all that it holds anew.
-        outer = QWidget()
-        self._make_panels(outer)
-        reading = QWidget(outer)
-        reading_column = _column(reading)
-        reading_column.addWidget(self.bar)
-        reading_column.addWidget(self.stage, 1)
-        self._reading_page = reading
-        self.pages = QStackedWidget(outer)
-        for page in (self.empty, reading, self.comparison):
-            self.pages.addWidget(page)
-        middle = QWidget(outer)
-        self.middle_column = _column(middle)
-        self.middle_column.addWidget(self.banner)
-        self.middle_column.addWidget(self.pages, 1)
-        self.tabs = QTabWidget(outer)
-        self.tabs.setDocumentMode(True)
-        self.tabs.setAccessibleName(say("Findings, review and training"))
-        self.tabs.addTab(self.findings, say("Findings"))
-        self.tabs.addTab(self.review, say("Review"))
-        self.tabs.addTab(self.what_if, say("What if"))
-        self.tabs.addTab(self.training, say("Training"))
-        self.columns = QSplitter(Qt.Orientation.Horizontal, outer)
-        self.columns.setChildrenCollapsible(False)
-        self.columns.setHandleWidth(1)
-        for widget, least in ((self.studies, 190), (middle, 380), (self.tabs, 318)):
-            widget.setMinimumWidth(least)
-            self.columns.addWidget(widget)
-        self.columns.setStretchFactor(1, 1)
-        self.columns.setSizes([LEFT, MIDDLE, RIGHT])
-        column = _column(outer)
-        column.addWidget(self.columns, 1)
-        column.addWidget(self.footer)
-        self.setCentralWidget(outer)
+        self._inside.take_up(arranged)
+        if arranged.shows_comparison:
+            self.comparison.reason.setFocus()
 
     def _listen(self) -> None:
         operations = self._operations
@@ -303,7 +209,7 @@ class MainWindow(QMainWindow):
     def show_reading_page(self) -> None:
         """Bring the image back, from the comparison or at the first series."""
         has_series = self.current is not None
-        self.pages.setCurrentWidget(self._reading_page if has_series else self.empty)
+        self.pages.setCurrentWidget(self._inside.reading if has_series else self.empty)
 
     def show_comparison_page(self) -> None:
         """Bring champion and challenger to the front."""
@@ -482,10 +388,3 @@ class MainWindow(QMainWindow):
             with contextlib.suppress(ValueError):
                 signal.disconnect(slot)
         self._heard, self._heard_case = [], []
-
-
-def _column(parent: QWidget) -> QVBoxLayout:
-    column = QVBoxLayout(parent)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    return column

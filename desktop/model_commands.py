@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtWidgets import QInputDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.errors import CoreError
 from core.models.catalogue import CatalogueEntry
 from core.workers import program_command
 from desktop.command_names import Command
-from desktop.dialogs.models import ModelsDialog
-from desktop.dialogs.retrain import RetrainDialog
+from desktop.dialogs.asking import ask_text
 from desktop.jobs import explain
 from desktop.language import say, task_name
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
-from desktop.operations.comparing import ComparisonView
 from desktop.operations.foretelling import FlipRow
-from desktop.operations.planning import RetrainPlan
-from desktop.operations.tracing import Traced
 from desktop.run_watcher import RunView
+
+if TYPE_CHECKING:
+    # Dialogs and what fills them are imported when they are first wanted.
+    from desktop.dialogs.models import ModelsDialog
+    from desktop.operations.comparing import ComparisonView
+    from desktop.operations.planning import RetrainPlan
+    from desktop.operations.tracing import Traced
 
 
 class ModelCommands:
@@ -82,6 +85,8 @@ class ModelCommands:
         self._do.plan(self._show_plan)
 
     def _show_plan(self, plan: RetrainPlan) -> None:
+        from desktop.dialogs.retrain import RetrainDialog
+
         settings = self._operations.settings
         dialog = RetrainDialog(plan, settings.values.recipe, self._window)
         if dialog.exec() == RetrainDialog.DialogCode.Accepted:
@@ -143,6 +148,8 @@ class ModelCommands:
 
     def models_dialog(self) -> ModelsDialog:
         """The dialog over all models of the task in force, filled and bound."""
+        from desktop.dialogs.models import ModelsDialog
+
         dialog = ModelsDialog(task_name(self._operations.session.label_set), self._window)
         dialog.promote_wanted.connect(self._do.promote_known)
         dialog.rollback_wanted.connect(self._do.roll_back)
@@ -185,13 +192,13 @@ class ModelCommands:
 
     def ask_rollback(self) -> None:
         """Ask why, and go back to the model that was active before."""
-        reason, sure = QInputDialog.getText(
+        reason = ask_text(
             self._window,
             say("Roll back"),
             say("The model that was active before will answer again. Why?"),
         )
-        if sure and reason.strip():
-            self._do.roll_back(reason.strip())
+        if reason is not None:
+            self._do.roll_back(reason)
 
     # ---- help
 

@@ -74,6 +74,9 @@ class ReadingCommands:
         self._hear(operations.session.state_changed, self._state_changed)
         self._hear(operations.asking.models_changed, self._models_changed)
         self._follow(operations.session.current)
+        for reading in operations.session:  # of a window's inside that was made anew
+            if reading.case is self._stage.companion:
+                self._partner = reading
         self._models_changed()
         self._tool_changed(self._stage.tool)
 

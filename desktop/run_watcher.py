@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.errors import CoreError
 from core.retraining.protocol import Event, RunFolder, State, reap
-from core.retraining.recipe import load_recipe
 
 POLL_MS = 400
 
@@ -102,6 +100,8 @@ def follow(view: RunView, event: Event) -> RunView:
 
 def planned_epochs(folder: RunFolder) -> int:
     """Epochs that the run's recipe lays out; 0 if the recipe is gone."""
+    from core.retraining.recipe import load_recipe
+
     try:
         request = folder.request
         return load_recipe(request.recipe, request.settings).stopping.epochs
@@ -177,6 +177,8 @@ class RunWatcher(QObject):
             self._pid = None
         if self._pid is None or self._folder is None:
             return view
+        import psutil  # not at the start of the window, which imports this module
+
         if psutil.pid_exists(self._pid):
             return replace(view, state="new")
         self._pid = None

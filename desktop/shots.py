@@ -28,9 +28,10 @@ from desktop.app import Application
 from desktop.gallery import Gallery
 from desktop.jobs import Failure
 from desktop.logs import start_logging, tell_defects
+from desktop.pace import Pace
 from desktop.start import make_qt
 from desktop.tour import RECIPE, own_profile, prepare_sample
-from desktop.walk import Pace, Walk
+from desktop.walk import Walk
 
 SIZE = (1400, 900)
 SETTLE_MS = 250

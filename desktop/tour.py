@@ -26,10 +26,11 @@ from desktop.jobs import Job, Task, explain
 from desktop.language import say
 from desktop.logs import start_logging, tell_defects
 from desktop.notices import Level, Notice
+from desktop.pace import Pace
 from desktop.panels.guide import Guide
 from desktop.run_watcher import known_runs
 from desktop.start import make_qt
-from desktop.walk import Pace, Walk
+from desktop.walk import Walk
 
 POLL_MS = 100
 RECIPE = "correction"

@@ -5,8 +5,6 @@ Every step presses what a person would press and then waits for what a person wo
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from desktop.app import Application
 from desktop.command_names import Command
 from desktop.language import say
 from desktop.notices import Level
+from desktop.pace import Step
 
 READ_BY_MODEL = 4
 """Series about which the model is asked in the tour; the others are labelled only."""
@@ -23,23 +22,6 @@ READ_BY_MODEL = 4
 
 SHORTENED = {"stopping.epochs": 4, "sampling.slices_per_epoch": 128}
 """Recipe fields that the tour changes, so that a person need not wait for minutes."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the loop.
-
-    begin: what is pressed. is_done: whether the next step may begin. shot: name of the picture
-    taken then, or "". patience: seconds after which it counts as failed.
-    """
-
-    name: str
-    title: str
-    text: str
-    begin: Callable[[], None]
-    is_done: Callable[[], bool]
-    shot: str = ""
-    patience: float = 240.0
 
 
 @dataclass
@@ -435,48 +417,3 @@ class Walk:
             and self.reading.answer_state is AnswerState.DONE
             and not self.reading.is_stale
         )
-
-
-class Pace:
-    """Walks the steps: begins one, asks whether it is done, tells how long it took."""
-
-    def __init__(self, steps: list[Step]) -> None:
-        self._steps = steps
-        self._place = -1
-        self._began = 0.0
-        self.seconds: dict[str, float] = {}
-
-    @property
-    def step(self) -> Step | None:
-        """The step at hand; None before the first and after the last."""
-        return self._steps[self._place] if 0 <= self._place < len(self._steps) else None
-
-    @property
-    def number(self) -> int:
-        """1 for the first step."""
-        return self._place + 1
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def go_on(self) -> Step | None:
-        """Begin the next step; None when there is none."""
-        self._place += 1
-        step = self.step
-        if step is not None:
-            self._began = time.monotonic()
-            step.begin()
-        return step
-
-    def look(self) -> bool:
-        """Whether the step at hand is done. Raises TimeoutError past its patience."""
-        step = self.step
-        if step is None:
-            return True
-        spent = time.monotonic() - self._began
-        if step.is_done():
-            self.seconds.setdefault(step.name, round(spent, 2))
-            return True
-        if spent > step.patience:
-            raise TimeoutError(f"the step “{step.title}” was not done after {spent:.0f} s")
-        return False

@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 
@@ -20,10 +22,6 @@ from core.imaging.volume import SeriesSummary
 from core.labels.schema import LabelEvent
 from core.models import guard
 from core.models.catalogue import Catalogue, CatalogueEntry
-from core.retraining.foretelling import Codes, Missing, missing
-from core.retraining.foretelling_client import ForetellingClient
-from core.retraining.foretold import Foretold, record
-from core.retraining.preview import FeatureStore, Flip, Preview
 from core.retraining.sources import Sources
 from core.sentences import sentence
 from core.session import Reading, Session
@@ -32,6 +30,13 @@ from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.operations.children import ask_child
 from desktop.operations.labelling import LabelOperations
+
+if TYPE_CHECKING:
+    # Imported by the first job that needs them: the window must not wait for them at its start.
+    from core.retraining.foretelling import Codes, Missing
+    from core.retraining.foretelling_client import ForetellingClient
+    from core.retraining.foretold import Foretold
+    from core.retraining.preview import Flip, Preview
 
 DEBOUNCE_MS = 400
 """After the last correction; several labels in a row are asked about once."""
@@ -117,7 +122,8 @@ class Foretelling:
         self._jobs = jobs
         self._tell = tell
         self._labels = labels
-        self._client = ForetellingClient()
+        self._client: ForetellingClient | None = None
+        self._making = Lock()
         self._codes: Codes | None = None
         self._awaited = ""
         self._computing = 0
@@ -144,7 +150,9 @@ class Foretelling:
             signal.disconnect(slot)
         self._jobs.changed.disconnect(self._jobs_changed)
         self._timer.stop()
-        self._client.close()
+        with self._making:
+            if self._client is not None:
+                self._client.close()
 
     # ---- when
 
@@ -170,6 +178,9 @@ class Foretelling:
         unreadable = frozenset(self._unreadable)
 
         def work(_task: Task) -> WhatIfView:
+            from core.retraining.foretold import record
+            from core.retraining.preview import FeatureStore
+
             active = catalogue.active(label_set.id)
             standing = [e for e in labelling.standing() if e.draft.label_set == label_set.id]
             seen = WhatIfView(state=_obstacle(active, standing), record=record())
@@ -181,7 +192,7 @@ class Foretelling:
             if FeatureStore(active.card.weights_sha256).head() is None:
                 return replace(seen, state=WhatIf.NO_FEATURES)
             try:
-                found = self._client.ask(active.folder, codes.labels(standing, label_set))
+                found = self._asked().ask(active.folder, codes.labels(standing, label_set))
             except PreviewError as error:
                 return replace(seen, state=WhatIf.FAILED, problem=str(sentence(error)))
             if found is None:
@@ -221,7 +232,7 @@ class Foretelling:
         def done(result: tuple[set[_Unreadable], list[str]]) -> None:
             left, complaints = result
             self._unreadable |= left
-            self._client.features_changed()
+            self._asked().features_changed()
             if left:
                 self._tell(_not_computed(len(left), complaints))
             self.ask()
@@ -248,7 +259,18 @@ class Foretelling:
 
     # ---- inside
 
+    def _asked(self) -> ForetellingClient:
+        """The client; its process starts with the first question. Called from any thread."""
+        from core.retraining.foretelling_client import ForetellingClient
+
+        with self._making:
+            if self._client is None:
+                self._client = ForetellingClient()
+            return self._client
+
     def _known_codes(self) -> Codes:
+        from core.retraining.foretelling import Codes
+
         if self._codes is None:
             self._codes = Codes()
         return self._codes
@@ -286,6 +308,8 @@ def _missing(
     unreadable: frozenset[_Unreadable],
 ) -> list[Missing]:
     """Labelled and open series whose features could be computed."""
+    from core.retraining.foretelling import missing
+
     wanted: dict[str, Path | None] = {event.draft.case_id: None for event in standing}
     wanted |= {
         one.summary.case_id: one.summary.path

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 
@@ -21,11 +22,13 @@ from core.labels.queue import QueueItem, QueueRules, SliceState, Why, margin, wo
 from core.labels.schema import LabelSet
 from core.models.answers import SeriesPrediction
 from core.models.card import read_card
-from core.retraining.foretelling import Codes
 from core.retraining.protocol import RunFolder
 from core.session import AnswerState, Reading, Session
 from desktop.jobs import Job, Jobs, Task
 from desktop.run_watcher import known_runs
+
+if TYPE_CHECKING:
+    from core.retraining.foretelling import Codes  # imported by the job that needs it
 
 SeenKey = tuple[str, str, Why]
 
@@ -161,6 +164,8 @@ class Reviewing:
             return
 
         def work(_task: Task) -> dict[str, float]:
+            from core.retraining.foretelling import Codes
+
             self._codes = self._codes or Codes()
             names = {self._codes.slice(name): name for ids in opened for name in ids}
             return left_out(label_set, names)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.errors import CoreError
 from core.labels.schema import LabelEvent
 from core.models.catalogue import Catalogue, CatalogueEntry, Promotion
-from core.retraining.lineage import Learnt, Lineage, learnt_from, trace
 from core.session import Reading
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.operations.labelling import LANE, LabelOperations
+
+if TYPE_CHECKING:
+    from core.retraining.lineage import Learnt, Lineage
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Tracing:
 
         def with_events(events: dict[int, LabelEvent] | None) -> None:
             def work(_task: Task) -> Traced:
+                from core.retraining.lineage import trace
+
                 promotions = tuple(p for p in catalogue.promotions() if p.model == entry.card.id)
                 return Traced(trace(entry.folder, events), promotions)
 
@@ -60,6 +65,8 @@ class Tracing:
         case_id, number = reading.summary.case_id, reading.summary.slice_ids.index(slice_id) + 1
 
         def work(_task: Task) -> list[Learnt]:
+            from core.retraining.lineage import learnt_from
+
             entries = [
                 event.sequence
                 for event in (*labelling.standing(), *labelling.marks())

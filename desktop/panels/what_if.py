@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
@@ -16,8 +17,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.retraining.foretold import Foretold
-from core.retraining.preview import Preview
 from core.session import Session
 from desktop.appearance import theme
 from desktop.language import later, say, say_core, say_count
@@ -25,6 +24,10 @@ from desktop.operations.foretelling import FlipRow, WhatIf, WhatIfView
 from desktop.panels.bars import percent
 from desktop.panels.rows import ITEM_ROLE, SliceRows
 from desktop.panels.studies import series_title
+
+if TYPE_CHECKING:
+    from core.retraining.foretold import Foretold
+    from core.retraining.preview import Preview
 
 MOST_ROWS = 200
 """Flips that are listed, those that would become wrong first; all are counted."""

@@ -115,6 +115,12 @@ class PlanesView(QWidget):
         self._place()
         self._choose(view)
 
+    def arrange_as(self, active: int, alone: int | None) -> None:
+        """Make one of `every` the active one, and show one alone or (None) all."""
+        self._choose(self.every[active])
+        self._alone = self.every[alone] if alone is not None else None
+        self._place()
+
     def set_case(self, case: Case | None, heat: HeatPictures | None = None) -> None:
         """Show the planes of a case, each the way readers hang it."""
         if case is not None and not can_be_cut(case):

@@ -7,11 +7,10 @@ The window's actions call the verbs; everything lasting that they change belongs
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 
 from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.case import Case
 from core.companion import Companion, second_opinion
@@ -19,12 +18,15 @@ from core.imaging.geometry import Plane
 from core.labels.schema import Region
 from core.models.answers import SeriesPrediction
 from core.models.card import Card
+from core.reading.burnt_in import BurntIn
 from core.reading.layout import Layout, Tool
 from desktop.viewer.beside import BesideView
 from desktop.viewer.camera import Viewpoint
+from desktop.viewer.camera_verbs import CameraVerbs
 from desktop.viewer.level_verbs import LevelVerbs
 from desktop.viewer.marking import Pen
 from desktop.viewer.overlay import HeatPictures
+from desktop.viewer.pages import Kept, Pages
 from desktop.viewer.planes import PlanesView, can_be_cut
 from desktop.viewer.slice_view import SliceView
 from desktop.viewer.strip import PredictionStrip
@@ -34,7 +36,7 @@ CINE_MILLISECONDS = 80
 """Between two slices of cine: 12.5 a second."""
 
 
-class Stage(QWidget, LevelVerbs):
+class Stage(QWidget, LevelVerbs, CameraVerbs):
     """Shows the open case in one of the layouts, and the strip under it."""
 
     context_menu_requested = Signal(QPoint)
@@ -52,49 +54,56 @@ class Stage(QWidget, LevelVerbs):
         super().__init__(parent)
         self.viewpoint = Viewpoint()
         self.pen = Pen()
-        self.single = SliceView(viewpoint=self.viewpoint, pen=self.pen)
-        self.three = ThreePanel(self.viewpoint, pen=self.pen)
-        self.planes = PlanesView(pen=self.pen)
-        self.beside = BesideView(self.viewpoint, pen=self.pen)
+        self._pages = Pages(self.viewpoint, self.pen)
         self.strip = PredictionStrip()
-        self._images = QStackedWidget()
-        for page in (self.single, self.three, self.planes, self.beside):
-            self._images.addWidget(page)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self._images, 1)
+        column.addWidget(self._pages, 1)
         column.addWidget(self.strip)
         self._heat: HeatPictures | None = None
-        self._tool = Tool.WINDOW
         self._asked: tuple[object, int] | None = None
         self._cine = QTimer(self, interval=CINE_MILLISECONDS)
         self._cine.timeout.connect(self._next_picture)
-        self.single.maximise_requested.connect(self.toggle_three_panels)
-        self.three.maximise_requested.connect(self.toggle_three_panels)
-        self.beside.maximise_requested.connect(self.leave_beside)
-        for page in (self.single, self.three, self.planes, self.beside):
-            page.context_menu_requested.connect(self.context_menu_requested)
-        for view in self.views:
-            view.marking.drawn.connect(self.regions_drawn)
+        self._pages.maximise_requested.connect(self._maximise)
+        self._pages.context_menu_requested.connect(self.context_menu_requested)
+        self._pages.regions_drawn.connect(self.regions_drawn)
         self.setFocusProxy(self.single)
         self.destroyed.connect(self._forget)
 
-    # ---- the case
+    # ---- the pages
+
+    @property
+    def single(self) -> SliceView:
+        """The page with one view."""
+        return self._pages.single
+
+    @property
+    def three(self) -> ThreePanel:
+        """The page with original, heat map and overlay."""
+        return self._pages.three
+
+    @property
+    def planes(self) -> PlanesView:
+        """The page with the planes."""
+        return self._pages.planes
+
+    @property
+    def beside(self) -> BesideView:
+        """The page with two cases."""
+        return self._pages.beside
 
     @property
     def view(self) -> SliceView:
         """The view that keys act on: the single one, the leftmost of three, the active plane."""
-        if self._is_three():
-            return self.three.original
-        if self._is_beside():
-            return self.beside.views[0]
-        return self.planes.active if self._is_planes() else self.single
+        return self._pages.view
 
     @property
     def views(self) -> tuple[SliceView, ...]:
-        """Every view of every layout."""
-        return (self.single, *self.three.views, *self.planes.every, *self.beside.views)
+        """Every view of every layout that was shown yet."""
+        return self._pages.views
+
+    # ---- the case
 
     def set_case(self, case: Case | None) -> None:
         """Show a case from its own slice and display, upright and fitted; None for none."""
@@ -111,10 +120,7 @@ class Stage(QWidget, LevelVerbs):
             case.display_changed.connect(self._arrange)
             case.navigation.moved.connect(self._ask_for_heat)
         self.viewpoint.reset()
-        self.single.set_case(case, self._heat)
-        self.three.set_case(case, self._heat)
-        self.planes.set_case(case, self._heat)
-        self.beside.show_pair(None, None)
+        self._pages.set_case(case, self._heat)
         self.strip.set_case(case)
         if case is not None and case.display.layout is Layout.BESIDE:
             case.show(layout=Layout.SINGLE)  # what stood beside it belonged to another case
@@ -134,41 +140,23 @@ class Stage(QWidget, LevelVerbs):
             with contextlib.suppress(ValueError):
                 signal.disconnect(slot)
 
-    def _is_three(self) -> bool:
-        return self._case is not None and self._case.display.three_panels
-
-    def _is_beside(self) -> bool:
-        return (
-            self._case is not None
-            and self._case.display.layout is Layout.BESIDE
-            and self.beside.companion is not None
-        )
-
-    def _is_planes(self) -> bool:
-        return self._case is not None and self._case.display.planes and can_be_cut(self._case)
-
     def _arrange(self, *_: object) -> None:
-        shown: QWidget = self.single
-        if self._is_three():
-            shown = self.three
-        elif self._is_beside():
-            shown = self.beside
-        elif self._is_planes() and self._case is not None:
-            shown = self.planes
-            self.planes.arrange(self._case.display.layout)
-        self.strip.setVisible(shown is not self.beside)  # which has a strip for each half
-        if self._is_three():
-            self.three.hear()
-        if self._images.currentWidget() is not shown:
-            self._images.setCurrentWidget(shown)
+        is_other = self._pages.arrange()
+        self.strip.setVisible(not self._pages.is_beside)  # which has a strip for each half
+        if is_other:
             self.setFocusProxy(self.view)
         self._ask_for_heat()
 
     def _answered(self, index: int | None) -> None:
         if index is None:
-            self.three.hear()
-            self.beside.refresh()
+            self._pages.hear()
         self._ask_for_heat()
+
+    def _maximise(self, page: object) -> None:
+        if isinstance(page, BesideView):
+            self.leave_beside()
+        else:
+            self.toggle_three_panels()
 
     def _ask_for_heat(self, *_: object) -> None:
         case = self._case
@@ -185,19 +173,14 @@ class Stage(QWidget, LevelVerbs):
 
     def set_language(self, language: str) -> None:
         """Say class names and captions in a language: "en" or "ko"."""
-        self.single.language = self.strip.language = language
-        self.three.set_language(language)
-        self.planes.set_language(language)
-        self.beside.set_language(language)
+        self.strip.language = language
+        self._pages.set_language(language)
         self.set_case(self._case)
 
     def set_stale(self, stale: bool) -> None:
         """Grey what a model said that is no longer the one that is asked."""
         self.strip.set_stale(stale)
-        for view in self.views:
-            if view.stale != stale and view is not self.beside.views[1]:
-                view.stale = stale
-                view.refresh()
+        self._pages.set_stale(stale)
 
     def set_card(self, card: Card | None) -> None:
         """The card of the model that is asked: what it measured is said at the threshold."""
@@ -206,41 +189,13 @@ class Stage(QWidget, LevelVerbs):
     def set_industry(self, industry: bool) -> None:
         """Show objects instead of patients: no letters, no patient text, micrometres."""
         self._industry = industry
-        for view in self.views:
-            view.industry = industry
-            view.refresh()
+        self._pages.set_industry(industry)
 
     def set_cine_rate(self, slices_a_second: float) -> None:
         """How fast cine goes."""
         self._cine.setInterval(round(1000 / slices_a_second))
 
-    # ---- slices
-
-    def step(self, slices: int) -> None:
-        """Move by whole slices, in the plane that keys act on."""
-        if self._case is not None:
-            self._case.navigation.step(slices, self.view.plane)
-
-    def first(self) -> None:
-        """Show the first slice."""
-        if self._case is not None:
-            self._case.navigation.go(0, self.view.plane)
-
-    def last(self) -> None:
-        """Show the last slice."""
-        if self._case is not None:
-            plane = self.view.plane
-            self._case.navigation.go(self._case.navigation.count(plane) - 1, plane)
-
-    def next_suspicious(self, direction: int = 1) -> bool:
-        """Go to the next (−1: previous) run of suspicious slices; whether there is one."""
-        if self._case is None or not self._case.display.answers:
-            return False
-        index = self._case.next_suspicious(direction)
-        if index is None:
-            return False
-        self._case.navigation.go(index)
-        return True
+    # ---- cine
 
     @property
     def plays_cine(self) -> bool:
@@ -269,39 +224,6 @@ class Stage(QWidget, LevelVerbs):
         following = (case.navigation.index(plane) + 1) % case.navigation.count(plane)
         if plane is not Plane.SLICE or case.has(following):  # else wait for it to arrive
             case.navigation.go(following, plane)
-
-    # ---- the camera
-
-    def rotate(self, quarter_turns: int = 1) -> None:
-        """Turn clockwise."""
-        self.view.viewpoint.look(self.view.viewpoint.camera.rotated(quarter_turns))
-
-    def flip_horizontally(self) -> None:
-        """Mirror left and right as seen on the screen."""
-        self.view.viewpoint.look(self.view.viewpoint.camera.flipped(horizontally=True))
-
-    def flip_vertically(self) -> None:
-        """Mirror top and bottom as seen on the screen."""
-        self.view.viewpoint.look(self.view.viewpoint.camera.flipped(horizontally=False))
-
-    def zoom(self, factor: float) -> None:
-        """Zoom about the middle; over 1 is larger."""
-        frame = self.view.frame
-        if frame is not None:
-            camera = self.view.viewpoint.camera
-            self.view.viewpoint.look(camera.zoomed(factor, frame, self.view.area))
-
-    def fit(self) -> None:
-        """Fit the image into the view; rotation and mirroring stay."""
-        self.view.viewpoint.fit()
-
-    def actual_pixels(self) -> None:
-        """Show one image pixel on one logical screen pixel, measured across."""
-        frame = self.view.frame
-        if frame is not None:
-            camera = self.view.viewpoint.camera
-            now = camera.scale(frame, self.view.area) * float(frame.matrix[0, 0])
-            self.view.viewpoint.look(replace(camera, zoom=camera.zoom / now))
 
     def neutral(self) -> None:
         """Give up what is being drawn; else back to neutral.
@@ -357,20 +279,36 @@ class Stage(QWidget, LevelVerbs):
         """Show the open case alone again."""
         if self._case is not None and self._case.display.layout is Layout.BESIDE:
             self._case.show(layout=Layout.SINGLE)
-        self.beside.show_pair(None, None)
+        self._pages.part()
+
+    @property
+    def companion(self) -> Case | None:
+        """The case that stands beside the open one, or None."""
+        return self._pages.companion if self._pages.is_beside else None
+
+    # ---- from one window's inside to the next
+
+    def keep(self) -> Kept:
+        """What a reader has arranged and the case does not know."""
+        return self._pages.keep()
+
+    def take_up(self, kept: Kept) -> None:
+        """Arrange the same case so again, in a stage that was made anew."""
+        if kept.companion is not None:
+            self.show_beside(kept.companion)
+        self._pages.take_up(kept)
+        self.tool = kept.tool
 
     # ---- tools and pictures
 
     @property
     def tool(self) -> Tool:
         """What the left button does."""
-        return self._tool
+        return self._pages.tool
 
     @tool.setter
     def tool(self, tool: Tool) -> None:
-        self._tool = tool
-        for view in self.views:
-            view.tool = tool
+        self._pages.tool = tool
         self.tool_changed.emit(tool)
 
     def delete_chosen(self) -> bool:
@@ -386,9 +324,43 @@ class Stage(QWidget, LevelVerbs):
         self.single.title = words
         self.single.refresh()
 
-    def picture(self) -> QPixmap:
-        """What is shown now, strip and texts included, to copy or save."""
-        for view in self.views:
-            if view.isVisible():
+    def picture(self, burnt: BurntIn) -> QPixmap:
+        """What is shown now as it may leave the window: only what `burnt` says lies over it.
+
+        Letters at the edges and warnings stay: without them the image would mislead. The strip is
+        among the words.
+        """
+        case, shown = self._case, [view for view in self.views if view.isVisible()]
+        if case is None:
+            return self.grab()
+        before = case.display
+        over = ("heat_map", "measurements", "regions", "drawings")
+        try:
+            for view in shown:
+                view.says_words, view.says_identity = burnt.words, burnt.identity
+            case.show(
+                annotations=burnt.words or burnt.identity,
+                **{name: getattr(burnt, name) for name in over},
+            )
+            for view in shown:
                 view.redraw()
-        return self.grab()
+            return (self if burnt.words else self._pages).grab()
+        finally:
+            for view in shown:
+                view.says_words = view.says_identity = True
+                view.refresh()
+            case.show(
+                annotations=before.annotations, **{name: getattr(before, name) for name in over}
+            )
+
+    def on_screen(self) -> BurntIn:
+        """What lies over the image now, words aside."""
+        display = self._case.display if self._case is not None else None
+        if display is None:
+            return BurntIn()
+        return BurntIn(
+            heat_map=display.heat_map,
+            measurements=display.measurements,
+            regions=display.regions,
+            drawings=display.drawings,
+        )

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, QMessageBox
+from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMenu, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from core.imaging.opening import open_path
 from core.labels.sets import load_label_set
 from core.session import AnswerState, LoadState
+from desktop import label_commands, language, model_commands
 from desktop.command_names import Command
 from desktop.command_table import SPECS
 from desktop.jobs import Failure
@@ -39,7 +40,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[Fail
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([], ""))
     target = str(tmp_path / "saved")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (target, ""))
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("Dr. Example", True))
+    for module in (label_commands, model_commands):
+        monkeypatch.setattr(module, "ask_text", lambda *_: "Dr. Example")
     monkeypatch.setattr(QMessageBox, "about", lambda *_: None)
     yes = QMessageBox.StandardButton.Yes
     monkeypatch.setattr(QMessageBox, "question", lambda *_, **__: yes)
@@ -72,6 +74,63 @@ def test_every_command_can_be_given(
     closer.stop()
     assert quiet == []
     assert bench.app.window.isVisible()
+
+
+Place = tuple[int, ...]
+"""Where an item stands: which menu, which action in it, and in its submenu."""
+
+
+def items(menu: QMenu, place: Place) -> Iterator[tuple[Place, QAction]]:
+    """Every item of a menu and its submenus, filled as when a person opens them."""
+    menu.aboutToShow.emit()
+    for number, action in enumerate(menu.actions()):
+        below = action.menu()
+        if isinstance(below, QMenu):
+            yield from items(below, (*place, number))
+        elif not action.isSeparator():
+            yield (*place, number), action
+
+
+def all_items(bench: Bench) -> dict[Place, QAction]:
+    """Every item of the menu bar."""
+    tops = [action.menu() for action in bench.app.window.menuBar().actions()]
+    return {
+        place: action
+        for number, menu in enumerate(tops)
+        if isinstance(menu, QMenu)
+        for place, action in items(menu, (number,))
+    }
+
+
+@pytest.mark.parametrize("has_series", [False, True])
+def test_every_item_of_every_menu_can_be_tried(
+    qtbot: QtBot, bench: Bench, quiet: list[Failure], has_series: bool
+) -> None:
+    if has_series:
+        reading = opened(qtbot, bench, MemorySeries("a"), MemorySeries("b"))
+        qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    app, window = bench.app, bench.app.window
+    closer = QTimer()
+    closer.timeout.connect(close_dialogs)
+    closer.start(10)
+    tried = 0
+    for place in list(all_items(bench)):  # looks build the menus anew: found again each time
+        action = all_items(bench).get(place)
+        left = {window.actions_[command] for command in LEAVES}
+        if action is None or action in left or not action.isEnabled():
+            continue
+        action.trigger()
+        tried += 1
+        qtbot.wait(2)
+        blocked = QApplication.activeModalWidget()
+        assert blocked is None, f"{place}: {blocked}"
+    qtbot.waitUntil(lambda: app.jobs.is_idle)
+    closer.stop()
+    assert quiet == []
+    assert tried > (100 if has_series else 40) and window.isVisible()
+    app.settings.change_looks(language="en", theme="dark", industry=False)
+    qtbot.waitUntil(lambda: language.current() == "en" and not language.is_industry())
+    qtbot.wait(5)
 
 
 def test_every_command_stands_in_a_menu_and_is_bound(bench: Bench) -> None:
@@ -109,10 +168,10 @@ def test_a_copied_picture_carries_no_text_of_the_patient(qtbot: QtBot, bench: Be
     reading = opened(qtbot, bench)
     seen: list[bool] = []
     stage = bench.app.window.stage
-    original = stage.picture
-    stage.picture = lambda: (seen.append(reading.case.display.annotations), original())[1]  # type: ignore[method-assign]
+    original = stage.single.redraw
+    stage.single.redraw = lambda: (seen.append(reading.case.display.annotations), original())[1]  # type: ignore[method-assign]
     bench.app.window.actions_[Command.COPY_PICTURE].trigger()
-    assert seen == [False]
+    assert seen[0] is False
     assert reading.case.display.annotations, "the texts are back afterwards"
     assert not QGuiApplication.clipboard().pixmap().isNull()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from core import places
@@ -21,7 +21,7 @@ from core.reading.measurements import Kind, Measurement
 from core.retraining.foretelling import Codes
 from core.retraining.protocol import RunFolder, TrainingRequest
 from core.session import AnswerState, Reading
-from desktop import appearance
+from desktop import appearance, label_commands
 from desktop.command_names import Command
 from desktop.operations.reviewing import left_out
 from desktop.panels.review import reason_words, why_words
@@ -406,8 +406,8 @@ def test_a_second_reader_reads_blind_and_a_third_settles(
     (found,) = pairwise(readings(History(labels.labelling.journal.events())))
     assert (found.readers, found.slices, found.observed) == (("first", "second"), 1, 0.0)
     labels.sign_in("third")
-    monkeypatch.setattr(QInputDialog, "getItem", lambda *_: ("Hemorrhage", True))
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("seen on the next slice", True))
+    monkeypatch.setattr(label_commands, "ask_choice", lambda *_: "Hemorrhage")
+    monkeypatch.setattr(label_commands, "ask_text", lambda *_: "seen on the next slice")
     actions[Command.ADJUDICATE].trigger()
     settle(qtbot, bench)
     assert reading.case.label_at(6) == "hemorrhage"

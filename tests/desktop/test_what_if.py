@@ -72,7 +72,7 @@ def test_a_correction_shows_what_would_flip_and_a_click_leads_there(
     press(qtbot, bench, Qt.Key.Key_1, CTRL)  # hemorrhage
     assert settle(qtbot, bench).state is WhatIf.NO_FEATURES
     assert panel.compute.isVisible() and panel.compute.isEnabled()
-    assert bench.app.operations.foretelling._client.pid is None  # nothing to ask: no process
+    assert bench.app.operations.foretelling._client is None  # nothing to ask: no process
 
     keep(bench, reading)
     for index, key in ((3, Qt.Key.Key_1), (2, Qt.Key.Key_2), (4, Qt.Key.Key_2)):
@@ -112,7 +112,7 @@ def test_several_labels_in_a_row_are_asked_about_once(
 ) -> None:
     reading = opened(qtbot, bench)
     keep(bench, reading)
-    client = bench.app.operations.foretelling._client
+    client = bench.app.operations.foretelling._asked()
     asked: list[int] = []
 
     def ask(_model: Path, labels: dict[str, bool]) -> None:
@@ -173,7 +173,7 @@ def test_a_dead_process_is_a_sentence_and_the_next_label_starts_another(
 ) -> None:
     reading = opened(qtbot, bench)
     keep(bench, reading)
-    labels, client = bench.app.operations.labels, bench.app.operations.foretelling._client
+    labels, client = bench.app.operations.labels, bench.app.operations.foretelling._asked()
     labels.label(reading, "hemorrhage", 3)
     assert settle(qtbot, bench).state is WhatIf.READY
     pid = client.pid

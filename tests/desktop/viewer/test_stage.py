@@ -6,6 +6,7 @@ from core.imaging.geometry import Plane
 from core.imaging.intensity import CT_PRESETS, Quantity, Window
 from core.imaging.volume import ImageWarning
 from core.models.answers import HeatMap
+from core.reading.burnt_in import BurntIn
 from core.reading.layout import Tool
 from desktop import appearance
 from desktop.viewer.level_verbs import starting_window
@@ -90,7 +91,8 @@ def test_everything_is_calm_without_a_case(stage):
         stage.first, stage.last, stage.invert, stage.automatic_window, stage.header_window,
         stage.toggle_annotations, stage.toggle_heat_map, stage.toggle_three_panels, stage.rotate,
         stage.flip_horizontally, stage.flip_vertically, stage.fit, stage.actual_pixels,
-        stage.neutral, stage.toggle_smooth, stage.next_suspicious, stage.picture,
+        stage.neutral, stage.toggle_smooth, stage.next_suspicious, stage.on_screen,
+        lambda: stage.picture(BurntIn()),
     ):  # fmt: skip
         verb()
     stage.step(1)
@@ -166,7 +168,7 @@ def test_a_missing_heat_map_is_asked_for_once(stage):
 def test_the_picture_has_what_is_shown(stage, case):
     stage.set_case(case)
     case.show(heat_map=True)
-    picture = stage.picture()
+    picture = stage.picture(stage.on_screen())
     assert picture.width() >= 900
     image = grab(stage)
     assert (np.ptp(image.astype(int), axis=2) > 60).any()

@@ -79,14 +79,30 @@ class Heads:
 
     def scores(self, slices: Slices, labels: Labels, learn: Rows, asked: Rows) -> Floats:
         """Logits of the asked slices by a head that learnt from others. labels: (n,) of all."""
-        self._model.head.load_state_dict(self._start)
+        self.begin()
+        self.learn(slices, labels, learn, self._recipe)
+        return self.logits(slices, asked)
+
+    def begin(self, state: dict[str, Tensor] | None = None) -> None:
+        """Go back to the start, or to what `state` was."""
+        self._model.head.load_state_dict(self._start if state is None else state)
+
+    def learn(self, slices: Slices, labels: Labels, rows: Rows, recipe: Recipe) -> None:
+        """Fit the head to some rows as a recipe says. labels: (n,) of all."""
         targets = replace(self._targets, label=torch.from_numpy(labels))
-        objective = Objective(targets, learn, self._recipe.loss, 0.0)
-        wanted = targets.of(learn, self._recipe.label_smoothing)
-        fit_head(self._model, slices.features[learn], wanted, objective, self._recipe)
+        objective = Objective(targets, rows, recipe.loss, 0.0)
+        wanted = targets.of(rows, recipe.label_smoothing)
+        fit_head(self._model, slices.features[rows], wanted, objective, recipe)
+
+    def logits(self, slices: Slices, rows: Rows) -> Floats:
+        """Of some slices, each averaged along its series."""
         with torch.inference_mode():
-            found: Floats = self._model.head(slices.averaged[asked])[:, 0].double().numpy()
+            found: Floats = self._model.head(slices.averaged[rows])[:, 0].double().numpy()
         return found
+
+    def state(self) -> dict[str, Tensor]:
+        """The head as it is now."""
+        return copy.deepcopy(self._model.head.state_dict())
 
 
 def measure(

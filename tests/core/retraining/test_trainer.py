@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import select
+import signal
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +24,7 @@ from core.models.verification import verify_model
 from core.retraining import foretold
 from core.retraining.dataset import Dataset
 from core.retraining.folding import grouped_folds
-from core.retraining.protocol import Event, RunFolder, TrainingRequest, start_training
+from core.retraining.protocol import Event, RunFolder, TrainingRequest
 from core.retraining.recipe import Recipe, available, load_recipe, reference
 from core.retraining.scoring import find_subject, score
 from core.retraining.trainer import train_in_folder
@@ -210,22 +216,36 @@ def test_an_occupied_folder_is_not_overwritten(tmp_path: Path, data: Path) -> No
     assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"
 
 
-def test_a_child_process_trains_and_is_found_again(tmp_path: Path, data: Path) -> None:
+STARTER = """
+import os, signal, sys
+from pathlib import Path
+from core.retraining.protocol import TrainingRequest, start_training
+recipe, data, run = map(Path, sys.argv[1:])
+print(start_training(TrainingRequest(recipe=str(recipe), data=data), run), flush=True)
+os.killpg(0, signal.SIGKILL)
+"""
+"""Starts a training as the window does, and is killed with all that belongs to its group."""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for another's child: Linux")
+def test_a_training_outlives_whoever_started_it_and_is_found_again(
+    tmp_path: Path, data: Path
+) -> None:
     recipe = _recipe(tmp_path, stopping={"epochs": 1})
     run = RunFolder(tmp_path / "run")
-    request = TrainingRequest(recipe=str(recipe), data=data)
-    pids = []
-
-    def launch(command: list[str], log: Path) -> int:
-        import subprocess
-
-        with log.open("wb") as stream:
-            child = subprocess.Popen(command, stdout=stream, stderr=stream)
-        pids.append(child.pid)
-        assert child.wait() == 0
-        return child.pid
-
-    start_training(request, run.path, launch=launch)
+    starter = subprocess.run(
+        [sys.executable, "-c", STARTER, str(recipe), str(data), str(run.path)],
+        cwd=Path(__file__).parents[3],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    assert starter.returncode == -signal.SIGKILL
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        trainer = os.pidfd_open(int(starter.stdout))
+        select.select([trainer], [], [])
+        os.close(trainer)
     again = RunFolder(run.path)
     assert again.state == "finished"
     kinds = [event["event"] for event in again.events()]

@@ -15,7 +15,7 @@ from core.models.explanation import evidence
 from core.models.predictor import Predictor
 from core.models.runtime import seeded_input
 
-ROUNDS = 9
+ROUNDS = 25
 _SLICES = 24
 
 

@@ -10,13 +10,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from core.bench.timing import Work
 from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity
 from core.imaging.volume import SeriesSummary, Volume
 from core.models.architectures.classifier import Classifier
-from core.models.card import Accepts, Architecture, Card, Preprocessing, TrainingData
+from core.models.card import (
+    WEIGHTS_FILE,
+    Accepts,
+    Architecture,
+    Card,
+    Preprocessing,
+    TrainingData,
+    sha256_of,
+    write_card,
+)
 from core.models.catalogue import Catalogue
 from core.models.predictor import Predictor, load_predictor
 from core.models.runtime import Choice
@@ -54,6 +64,15 @@ def made(family: str, size: int, dimensions: int, runtime: Choice) -> Predictor:
         recipe={},
     )
     return Predictor(card, model, torch.device("cpu"), runtime=runtime)
+
+
+def kept(predictor: Predictor, folder: Path) -> None:
+    """Write a made network with its card, as the engine reads models."""
+    folder.mkdir(parents=True)
+    state = {name: value.contiguous() for name, value in predictor.model.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    digest = sha256_of(folder / WEIGHTS_FILE)
+    write_card(folder, predictor.card.model_copy(update={"weights_sha256": digest}))
 
 
 def series(slices: int, side: int = 512) -> Volume:

@@ -5,7 +5,6 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import threading
@@ -20,7 +19,8 @@ import numpy as np
 from core.errors import DamagedModelError, NotEnoughMemoryError
 from core.imaging.volume import Volume
 from core.models.card import read_card
-from core.models.engine import Cancel, Work, serve
+from core.models.engine import Cancel, Work
+from core.models.engine_start import EngineProcess, start_engine
 from core.models.messages import (
     EngineDied,
     EngineMessage,
@@ -44,15 +44,17 @@ class EngineClient:
     """Owner of the engine process.
 
     post: called with each message, on the client's reader thread; hand it over to your own.
+    ready: a process that was started before; else `start` makes one.
     Methods are called from one thread. After `close` nothing is posted any more.
     """
 
-    def __init__(self, post: Callable[[EngineMessage], None]) -> None:
+    def __init__(
+        self, post: Callable[[EngineMessage], None], ready: EngineProcess | None = None
+    ) -> None:
         self._post = post
-        self._context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
-        self._process: BaseProcess | None = None
-        self._channel: Connection | None = None
+        self._process: BaseProcess | None = ready.process if ready else None
+        self._channel: Connection | None = ready.channel if ready else None
         self._reader: threading.Thread | None = None
         self._memory: dict[int, SharedMemory] = {}
         self._deaths = 0
@@ -62,18 +64,17 @@ class EngineClient:
     def start(self) -> None:
         """Start the process, unless it runs; returns at once. EngineReady comes when it is warm."""
         with self._lock:
-            if self._closing or (self._process is not None and self._process.is_alive()):
+            runs = self._process is not None and self._process.is_alive()
+            if self._closing or (runs and self._reader is not None):
                 return
-            own, other = self._context.Pipe()
-            # A daemon is ended with its parent, whatever way that goes.
-            process = self._context.Process(
-                target=serve, args=(other,), name="sliceloop-engine", daemon=True
-            )
-            process.start()
-            other.close()
-            self._process, self._channel = process, own
+            if self._process is None or self._channel is None or not runs:
+                started = start_engine()
+                self._process, self._channel = started.process, started.channel
             reader = threading.Thread(
-                target=self._listen, args=(own, process), name="engine-reader", daemon=True
+                target=self._listen,
+                args=(self._channel, self._process),
+                name="engine-reader",
+                daemon=True,
             )
             self._reader = reader
             reader.start()

@@ -6,11 +6,12 @@ and the answers that it has already given (by pixels and card). torch is importe
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -69,15 +70,15 @@ def serve(channel: Connection) -> None:
 
     from core.models.predictor import best_device
 
+    gc.freeze()
+    gc.enable()
     torch.set_grad_enabled(False)
     device = best_device()
-    channel.send(EngineReady(str(device), time.perf_counter() - started))
     engine = _Engine(channel)
-    while True:
-        try:
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the window is gone
+        channel.send(EngineReady(str(device), time.perf_counter() - started))
+        while True:
             engine.step()
-        except (EOFError, BrokenPipeError, ConnectionResetError):
-            return
 
 
 class _Engine:

@@ -3,8 +3,8 @@
 For logits that are linear in globally averaged feature maps, logit_c = Σ_k w_ck · mean(A_k) + b_c,
 the gradient ∂logit_c/∂A_k is w_ck / (rows × cols) everywhere, so that Grad-CAM before its ReLU is
 Σ_k w_ck A_k / (rows × cols): no backward pass, and the map's sum plus the bias *is* the logit.
-Other heads (a hidden layer, a norm, a transformer's last block) need a gradient, which runs
-through the head alone.
+A hidden layer's gradient is as closed: its weights, where its units are on. Other heads (a norm,
+a transformer's last block) need a gradient, which runs through the head alone.
 Source: Selvaraju et al., *Grad-CAM*, ICCV 2017, section 3; Zhou et al., *CAM*, CVPR 2016.
 """
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from core.models.architectures.classifier import Classifier
+from core.models.architectures.heads import HiddenHead
 
 
 def contributions(model: Classifier, maps: Tensor, output: int) -> Tensor:
@@ -37,6 +38,10 @@ def evidence(model: Classifier, maps: Tensor, output: int) -> Tensor:
     if model.is_linear:
         with torch.no_grad():
             return contributions(model, maps, output)
+    if model.pools_by_mean and isinstance(model.head, HiddenHead):
+        with torch.no_grad():
+            slope = model.head.gradient(model.pooled(maps), output) / maps[0, 0].numel()
+            return summed(maps, slope)
     with torch.enable_grad():
         leaf = maps.detach().clone().requires_grad_()
         logits = model.classify(leaf)
@@ -47,5 +52,9 @@ def evidence(model: Classifier, maps: Tensor, output: int) -> Tensor:
 
 def weighted(maps: Tensor, gradients: Tensor) -> Tensor:
     """Channels of maps (n, f, …), each times the mean of its gradient, summed: (n, …)."""
-    weights = gradients.flatten(2).mean(dim=2)
+    return summed(maps, gradients.flatten(2).mean(dim=2))
+
+
+def summed(maps: Tensor, weights: Tensor) -> Tensor:
+    """Channels of maps (n, f, …), each times its weight (n, f), summed: (n, …)."""
     return torch.einsum("nfp,nf->np", maps.flatten(2), weights).reshape(len(maps), *maps.shape[2:])

@@ -7,7 +7,7 @@ slice in HU passes the card's window; a picture that somebody windowed already e
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
@@ -21,15 +21,14 @@ from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity, Window, WindowFunction, apply_window, automatic_window
 from core.imaging.volume import Volume, rescaled
 from core.models.card import Preprocessing
+from core.models.context import around
 
 Grey = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 """(top, left, height, width) in pixels of the slice; may reach over its edges."""
 
-Each = Callable[[Callable[[Grey], Grey], Sequence[Grey]], Iterator[Grey]]
-
 _THREADS = 2
-"""That prepare slices: numpy and Pillow let go of the interpreter while they work."""
+"""That prepare a batch: numpy and Pillow let go of the interpreter while they work."""
 _LOOK = 192
 """Pixels of the longer side at which the foreground is looked for."""
 _AIR = 20
@@ -61,14 +60,13 @@ def prepare(
     return _prepared([to_grey(plane, quantity, spec) for plane in planes], spec)
 
 
-def _prepared(greys: Sequence[Grey], spec: Preprocessing, each: Each = map) -> Prepared:
-    """each: how the planes' work is spread; `map` for one after the other."""
+def _prepared(greys: Sequence[Grey], spec: Preprocessing) -> Prepared:
     middle = greys[len(greys) // 2]
     if middle.ndim == 3:  # a photograph: its colours are the channels
         box = _box(cast(Grey, middle.max(axis=2)), spec)
         return Prepared(np.stack([cut_out(middle[..., k], box, spec.size) for k in range(3)]), box)
     box = _box(middle, spec)
-    cut = list(each(lambda grey: cut_out(grey, box, spec.size), greys))
+    cut = [cut_out(grey, box, spec.size) for grey in greys]
     if len(cut) < spec.channels:
         cut = [cut[len(cut) // 2]] * spec.channels
     return Prepared(np.stack(cut), box)
@@ -81,23 +79,21 @@ def prepare_slice(volume: Volume, index: int, spec: Preprocessing) -> Prepared:
 
 def prepare_slices(volume: Volume, indices: Sequence[int], spec: Preprocessing) -> list[Prepared]:
     """`prepare_slice` of several slices; what neighbours share is computed once."""
-    reach = spec.reach
-    near = {
-        index: [
-            k if 0 <= k < volume.slices else index for k in range(index - reach, index + reach + 1)
-        ]
-        for index in indices
-    }
+    near = {index: around(index, volume.slices, spec.reach) for index in indices}
     needed = sorted({k for planes in near.values() for k in planes})
+
+    def grey(index: int) -> Grey:
+        return slice_grey(volume, index, spec)
+
+    def prepared(index: int) -> Prepared:
+        return _prepared([greys[k] for k in near[index]], spec)
+
+    if len(indices) == 1:  # a thread would take longer to begin than it saves
+        greys = {k: grey(k) for k in needed}
+        return [prepared(indices[0])]
     with ThreadPoolExecutor(_THREADS) as pool:
-        greys = dict(
-            zip(needed, pool.map(lambda k: slice_grey(volume, k, spec), needed), strict=True)
-        )
-        if len(indices) == 1:  # the slice that a reader waits for: its planes side by side
-            return [_prepared([greys[k] for k in near[indices[0]]], spec, pool.map)]
-        return list(
-            pool.map(lambda index: _prepared([greys[k] for k in near[index]], spec), indices)
-        )
+        greys = dict(zip(needed, pool.map(grey, needed), strict=True))
+        return list(pool.map(prepared, indices))
 
 
 def slice_grey(volume: Volume, index: int, spec: Preprocessing) -> Grey:
@@ -153,17 +149,25 @@ def _box(grey: Grey, spec: Preprocessing) -> Box:
         (max(1, round(cols / scale)), max(1, round(rows / scale))), Image.Resampling.BILINEAR
     )
     # Opening removes the table's thin arc, which would widen the crop.
-    parts, count = ndimage.label(opened(np.asarray(small) > _AIR, 4))
+    found = opened(np.asarray(small) > _AIR, 4)
+    parts, count = ndimage.label(found)
     if count == 0:
         side = float(max(rows, cols))
         return (rows - side) / 2, (cols - side) / 2, side, side
-    largest = int(np.argmax(np.bincount(parts.ravel())[1:]))
-    down, across = ndimage.find_objects(parts)[largest]
+    if count > 1:
+        found = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
+    down, across = _extent(np.max(found, axis=1)), _extent(np.max(found, axis=0))
     side = max(down.stop - down.start, across.stop - across.start) * scale * _MARGIN
     side = max(side, _SMALLEST * max(rows, cols))
     top = (down.start + down.stop) / 2 * scale - side / 2
     left = (across.start + across.stop) / 2 * scale - side / 2
     return top, left, side, side
+
+
+def _extent(line: NDArray[np.bool_]) -> slice:
+    """From the first to the last True."""
+    places = np.flatnonzero(line)
+    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 def opened(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:

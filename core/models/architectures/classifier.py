@@ -95,7 +95,12 @@ class Classifier(nn.Module):
     @property
     def is_linear(self) -> bool:
         """Whether logits are linear in the mean of the maps, so that their sum is the logit."""
-        return not hasattr(self.trunk, "pool") and isinstance(self.head, nn.Linear)
+        return self.pools_by_mean and isinstance(self.head, nn.Linear)
+
+    @property
+    def pools_by_mean(self) -> bool:
+        """Whether the head reads each feature map's mean."""
+        return not hasattr(self.trunk, "pool")
 
     @property
     def last(self) -> nn.Linear:

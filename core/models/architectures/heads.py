@@ -34,6 +34,13 @@ class HiddenHead(nn.Module):
             inner = torch.relu(inner)
         return cast(Tensor, self.last(self.dropout(inner)))
 
+    def gradient(self, pooled: Tensor, output: int) -> Tensor:
+        """∂logit/∂pooled, (n, features), of one output, in closed form; without dropout."""
+        weights = self.last.weight[output].expand(len(pooled), -1)
+        if self.activation == "relu":
+            weights = weights * (self.hidden(pooled) > 0)
+        return weights @ self.hidden.weight
+
 
 def last_linear(head: nn.Module) -> nn.Linear:
     """The layer that gives the logits."""

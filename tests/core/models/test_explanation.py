@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
 from core.models.architectures.classifier import Classifier
-from core.models.explanation import contributions
+from core.models.architectures.heads import Activation, HiddenHead
+from core.models.explanation import contributions, evidence, weighted
 
 
 @pytest.mark.parametrize("family", ["plain-cnn", "efficientnet-lite0"])
@@ -23,6 +26,20 @@ def test_equals_grad_cam_by_automatic_differentiation(family: str, output: int) 
     expected = (weights * maps).sum(dim=1)
     found = contributions(model, maps, output)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("activation", get_args(Activation))
+def test_a_hidden_layer_s_closed_form_is_its_gradient(activation: Activation) -> None:
+    torch.manual_seed(3)
+    model = Classifier("resnet3d", 2, 1, widths=[4] * 4).eval()
+    model.head = HiddenHead(4, 16, 2, activation=activation)
+    model.eval()
+    assert not model.is_linear
+    maps = model.maps(torch.randn(2, 1, 32, 32, 32)).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(model.classify(maps)[:, 1].sum(), maps)
+    expected = weighted(maps, gradient).detach()
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(evidence(model, maps, 1), expected, rtol=1e-5, atol=1e-8)
 
 
 def test_the_map_and_the_bias_add_up_to_the_logit() -> None:

@@ -91,7 +91,8 @@ class Dataset:
         self._quantities = [Quantity(name) for name in columns["quantity"]]
         # Sets made before it was kept have no such column.
         self._orientations: list[str] = columns.get("orientation") or [""] * count
-        self._acquisitions = _numbered(columns.get("acquisition") or [""] * count)
+        acquisitions: list[str] = columns.get("acquisition") or [""] * count
+        self._acquisitions = _numbered(acquisitions)
         self._pixel_files: list[str] = columns["pixel_file"]
         self._pixel_rows: NDArray[np.int64] = np.asarray(columns["pixel_row"], np.int64)
         self._slope = np.asarray(columns["slope"], np.float64)
@@ -345,7 +346,7 @@ class Dataset:
 
     def _acquisition(self, row: int) -> str:
         texts, numbers = self._acquisitions
-        return texts[numbers[row]]
+        return texts[int(numbers[row])]
 
     def _map(self, name: str) -> NDArray[Any]:
         mapped = self._maps.get(name)

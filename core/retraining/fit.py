@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,7 +103,7 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     model = model.to(memory_format=memory_format(len(material.pixels.shape)))
     averaged = copy.deepcopy(model).eval().requires_grad_(False).to(fabric.device)
     freeze(model, recipe.network)
-    optimiser = make_optimiser(model, how)
+    optimiser = make_optimiser(model, how, scales=recipe.precision == "16-mixed")
     progress = _resume(place / "last", model, averaged, optimiser)
     plateau = Plateau(how, progress.plateau)
     objective = Objective(material.targets, material.train, recipe.loss, recipe.auxiliary_weight)
@@ -117,6 +117,7 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
     steps_per_epoch = max(1, math.ceil(count / how.batch_size))
     total = steps_per_epoch * recipe.stopping.epochs
 
+    last: NDArray[np.float64] | None = None
     for epoch in range(progress.epoch, recipe.stopping.epochs):
         if _is_over(progress, recipe):
             break
@@ -155,7 +156,8 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
 
         seconds = time.perf_counter() - started
         found = _validate(averaged, material, recipe) if leads else _Validation()
-        found = fabric.broadcast(found)
+        last = found.logits
+        found = fabric.broadcast(replace(found, logits=None))
         left = (recipe.stopping.epochs - epoch - 1) * (time.perf_counter() - started)
         line: dict[str, Any] = {
             "epoch": epoch + 1,
@@ -176,14 +178,20 @@ def fit(  # noqa: PLR0915 - the loop reads from top to bottom, in one place
         watcher.report("epoch", **line)
 
     fabric.barrier()
+    asked = material.validation if material.scored is None else material.scored
     is_start = False
     if recipe.stopping.keep != "last" and len(material.validation):
         kept = checkpoint.load(place / "best")
         if kept is not None:
             averaged.load_state_dict(kept[0]["averaged"])
             is_start = kept[1]["epoch"] < 0
-    asked = material.validation if material.scored is None else material.scored
-    logits = scores(averaged, material, asked, recipe)
+            last = last if kept[1]["epoch"] == progress.epoch - 1 else None
+    # What the last epoch was judged by is not computed again.
+    logits = (
+        last
+        if last is not None and material.scored is None
+        else scores(averaged, material, asked, recipe)
+    )
     state = {name: tensor.cpu().clone() for name, tensor in averaged.state_dict().items()}
     return Fitted(state, logits, progress.history, is_start)
 
@@ -241,8 +249,11 @@ def _sum(fabric: Fabric, value: float) -> float:
 
 @dataclass(frozen=True)
 class _Validation:
+    """Figures of an epoch; logits: of the validation rows, where this process computed them."""
+
     loss: float | None = None
     auroc: float | None = None
+    logits: NDArray[np.float64] | None = field(default=None, compare=False)
 
 
 def _validate(model: Classifier, material: Material, recipe: Recipe) -> _Validation:
@@ -255,14 +266,14 @@ def _validate(model: Classifier, material: Material, recipe: Recipe) -> _Validat
     loss = float(plain(torch.from_numpy(logits).float(), targets.of(rows)))
     truth = (targets.label[torch.from_numpy(rows)] == targets.positive).numpy()
     if truth.all() or not truth.any():
-        return _Validation(loss, None)
+        return _Validation(loss, None, logits)
     from sklearn.metrics import roc_auc_score
 
     margin = logits[:, 0]
     if targets.classes > 2:
         others = np.delete(logits[:, : targets.classes], targets.positive, axis=1)
         margin = logits[:, targets.positive] - np.logaddexp.reduce(others, axis=1)
-    return _Validation(loss, float(roc_auc_score(truth, margin)))
+    return _Validation(loss, float(roc_auc_score(truth, margin)), logits)
 
 
 _PLAIN = {"kind": "cross-entropy", "class_weights": "none", "positive_weight": 1.0}
@@ -287,10 +298,19 @@ def _is_over(progress: _Progress, recipe: Recipe) -> bool:
 
 @torch.no_grad()
 def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
-    for slow, fast in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
-        if slow.is_floating_point():
-            slow.lerp_(fast.to(slow.device), 1 - decay)
-        else:
+    """Move the averaged weights towards those that learn; what stands still is alike in both."""
+    pairs = [
+        *(
+            (slow, fast)
+            for slow, fast in zip(averaged.parameters(), model.parameters(), strict=True)
+            if fast.requires_grad
+        ),
+        *zip(averaged.buffers(), model.buffers(), strict=True),
+    ]
+    numbers = [pair for pair in pairs if pair[0].is_floating_point()]
+    torch._foreach_lerp_([slow for slow, _ in numbers], [fast for _, fast in numbers], 1 - decay)
+    for slow, fast in pairs:
+        if not slow.is_floating_point():
             slow.copy_(fast)
 
 

@@ -44,10 +44,13 @@ def leaves(model: nn.Module) -> list[nn.Module]:
     return [module for module in model.modules() if not list(module.children())]
 
 
-def make_optimiser(model: Classifier, how: Optimiser) -> torch.optim.Optimizer:
+def make_optimiser(
+    model: Classifier, how: Optimiser, *, scales: bool = False
+) -> torch.optim.Optimizer:
     """The optimiser over trunk and head; each group remembers its peak rate.
 
-    Everything is in it from the start, so that parts may begin to learn later.
+    Everything is in it from the start, so that parts may begin to learn later. scales: gradients
+    are scaled, as under `16-mixed`: a fused step would undo that by itself, after the clipping.
     """
     stages = model.stages()
     groups: list[dict[str, Any]] = [
@@ -63,14 +66,15 @@ def make_optimiser(model: Classifier, how: Optimiser) -> torch.optim.Optimizer:
     groups.append({"params": list(model.head.parameters()), "peak": how.head_learning_rate})
     groups = [{"lr": 0.0, **group} for group in groups if group["params"]]
     # Fused: one pass over all weights instead of one for each operation on each tensor.
+    fused = not scales
     match how.name:
         case "adamw":
-            return torch.optim.AdamW(groups, weight_decay=how.weight_decay, fused=True)
+            return torch.optim.AdamW(groups, weight_decay=how.weight_decay, fused=fused)
         case "adam":
-            return torch.optim.Adam(groups, weight_decay=how.weight_decay, fused=True)
+            return torch.optim.Adam(groups, weight_decay=how.weight_decay, fused=fused)
         case "sgd":
             return torch.optim.SGD(
-                groups, momentum=0.9, nesterov=True, weight_decay=how.weight_decay, fused=True
+                groups, momentum=0.9, nesterov=True, weight_decay=how.weight_decay, fused=fused
             )
 
 

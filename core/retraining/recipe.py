@@ -6,8 +6,12 @@ with the nearest right name; each field says its meaning and unit.
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
+import textwrap
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -324,14 +328,33 @@ def reference() -> str:
         section: Any = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             lines += ["", f"## {name}", "", (section.__doc__ or "").split("\n")[0], ""]
-            lines += [_row(f"{name}.{inner}", f) for inner, f in section.model_fields.items()]
+            told = _meanings(section)
+            lines += [
+                _row(f"{name}.{inner}", f, told.get(inner, ""))
+                for inner, f in section.model_fields.items()
+            ]
         else:
-            lines.append(_row(name, field))
+            lines.append(_row(name, field, _meanings(Recipe).get(name, "")))
     return "\n".join(lines).strip() + "\n"
 
 
-def _row(name: str, field: Any) -> str:
-    meaning = " ".join((field.description or "").split())
+def _meanings(section: type[BaseModel]) -> dict[str, str]:
+    """Field → the text that stands under it in the source, whether or not pydantic keeps it."""
+    (defined,) = ast.parse(textwrap.dedent(inspect.getsource(section))).body
+    body = defined.body if isinstance(defined, ast.ClassDef) else []
+    return {
+        field.target.id: text.value.value
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _row(name: str, field: Any, meaning: str) -> str:
+    meaning = " ".join(meaning.split())
     default = (
         "required"
         if field.is_required()

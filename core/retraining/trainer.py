@@ -34,11 +34,12 @@ from core.models.predictor import (
 from core.retraining import foretold
 from core.retraining.attention import learnt_rows, marks_of
 from core.retraining.batches import Material, Rows
+from core.retraining.confounds import CERTAIN
 from core.retraining.dataset import Dataset
 from core.retraining.devices import is_first_process, make_fabric
 from core.retraining.fit import Fitted, fit
 from core.retraining.folding import grouped_folds
-from core.retraining.leaks import CERTAIN, Override, check_or_raise
+from core.retraining.leaks import Override, check_or_raise
 from core.retraining.objective import Targets, targets_of
 from core.retraining.prepared import prepared_pixels
 from core.retraining.protocol import Event, RunFolder, TrainingRequest

@@ -25,10 +25,10 @@ from core.workers import worker_command
 
 GOAL_MS = 50.0
 INTERVAL_MS = 20
-SERIES = {"plain": (240, "native"), "packed": (400, "jpeg-ls")}
+SERIES = {"plain": (120, "native"), "packed": (300, "jpeg-ls")}
 """Name → (slices, transfer syntax): what stands there, and what is read meanwhile."""
 
-QUIET_S, TRAINING_S, PATIENCE_S = 4.0, 20.0, 60.0
+QUIET_S, TRAINING_S, PATIENCE_S = 4.0, 15.0, 60.0
 
 
 def measure() -> dict[str, Any]:
@@ -107,6 +107,7 @@ class _Wheel:
         return {
             "steps": len(self._taken),
             "median_ms": round(walls[len(walls) // 2], 2),
+            "median_own_ms": round(own[len(own) // 2], 2),
             "p99_ms": round(walls[int(len(walls) * 0.99)], 2),
             "longest_ms": round(walls[-1], 2),
             "longest_own_ms": round(own[-1], 2),

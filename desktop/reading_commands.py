@@ -173,8 +173,9 @@ class ReadingCommands:
             self._stage.beside.refresh()
 
     def _models_changed(self) -> None:
-        model = self._do.asking.model
-        self._stage.set_card(model.card if model is not None else None)
+        asking = self._do.asking
+        self._stage.set_card(asking.model.card if asking.model is not None else None)
+        self._stage.set_dates({e.card.identity: e.card.created[:10] for e in asking.entries})
 
     # ---- layouts
 

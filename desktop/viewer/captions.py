@@ -127,10 +127,13 @@ def opinion(case: Case, index: int, language: str) -> tuple[str, float, bool] | 
     return class_name(case, chosen, language), probability, chosen == prediction.positive
 
 
-def model(case: Case, index: int, language: str, *, stale: bool = False) -> list[Line]:
+def model(
+    case: Case, index: int, language: str, *, stale: bool = False, made: str = ""
+) -> list[Line]:
     """What the model says of this slice, and which model it is.
 
     stale: another model has been chosen since; what the old one said is grey and named so.
+    made: the date on its card, if it is known.
     """
     prediction = case.prediction
     if prediction is None:
@@ -154,7 +157,12 @@ def model(case: Case, index: int, language: str, *, stale: bool = False) -> list
         shown = class_name(case, case.class_shown, language)
         extra = [Line(f"{shown} {percent(answer.probabilities[case.class_shown])}")]
     identity = prediction.model
-    which = f"{identity.id} {identity.version}  {identity.weights_sha256[:8]}"
+    date = made if made != identity.version else ""  # of some models the date is the version
+    which = "  ".join(
+        part
+        for part in (f"{identity.id} {identity.version}", date, identity.weights_sha256[:8])
+        if part
+    )
     if stale:
         old = say("stale: the model has changed since")
         dim = appearance.IMAGE.dim

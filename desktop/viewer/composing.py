@@ -33,6 +33,7 @@ class Looks:
     of it is below the cut. stale: answers are of a model that is no longer asked. industry: no
     patient, no letters, micrometres. is_projection: the whole volume at once. words, identity:
     whether the texts of the image and those about the patient are written; on the screen both are.
+    made: date of the model that answered.
     """
 
     plane: Plane
@@ -50,6 +51,7 @@ class Looks:
     is_projection: bool = False
     words: bool = True
     identity: bool = True
+    made: str = ""
 
 
 @functools.lru_cache(maxsize=64)
@@ -85,7 +87,8 @@ def compose(case: Case, looks: Looks) -> Furniture:
         return made
     if looks.plane is Plane.SLICE and looks.content in (Content.READING, Content.OVERLAY):
         made.top_right = captions.label(case, index, looks.language)
-        made.top_right += captions.model(case, index, looks.language, stale=looks.stale)
+        made.top_right += captions.model(case, index, looks.language, stale=looks.stale,
+                                         made=looks.made)  # fmt: skip
     unit = "mm" if geometry.has_spacing else "px"
     scale, bar = _scale(looks.camera, looks.frame, looks.area, unit, looks.industry)
     made.bottom_left = _foot(case, looks, scale, main)

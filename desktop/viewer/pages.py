@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from core.case import Case
+from core.models.answers import ModelIdentity
 from core.reading.layout import Layout, Tool
 from desktop.viewer.beside import BesideView
 from desktop.viewer.camera import Camera, Viewpoint
@@ -60,6 +61,7 @@ class Pages(QStackedWidget):
         self._industry = False
         self._stale = False
         self._tool = Tool.WINDOW
+        self._dates: Mapping[ModelIdentity, str] = {}
         self._three: ThreePanel | None = None
         self._planes: PlanesView | None = None
         self._beside: BesideView | None = None
@@ -115,6 +117,7 @@ class Pages(QStackedWidget):
             view.industry = self._industry
             view.tool = self._tool
             view.language = self._language
+            view.dates = self._dates
         for view in self._own(views):
             view.stale = self._stale
 
@@ -221,6 +224,13 @@ class Pages(QStackedWidget):
             if view.stale != stale:
                 view.stale = stale
                 view.refresh()
+
+    def set_dates(self, dates: Mapping[ModelIdentity, str]) -> None:
+        """When each known model was made."""
+        self._dates = dates
+        for view in self.views:
+            view.dates = dates
+            view.refresh()
 
     @property
     def tool(self) -> Tool:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt, QTimer
 from PySide6.QtGui import (
-    QContextMenuEvent,
-    QKeyEvent,
-    QMouseEvent,
     QPainter,
     QResizeEvent,
     QShowEvent,
-    QWheelEvent,
 )
 from PySide6.QtWidgets import QWidget
 
 from core.case import Case, Display
 from core.events import SignalInstance
 from core.imaging.geometry import Plane
+from core.models.answers import ModelIdentity
 from core.reading.layout import Tool
 from desktop.viewer import captions, cross_hair
 from desktop.viewer.banners import Banners
@@ -30,32 +27,26 @@ from desktop.viewer.composing import Content, Looks, compose
 from desktop.viewer.furniture import Furniture, Line, Painter
 from desktop.viewer.gestures import CURSORS, Gestures
 from desktop.viewer.grey import GreyRenderer
-from desktop.viewer.holding import Chosen, Holding
+from desktop.viewer.holding import Chosen
 from desktop.viewer.ink import REACH, Drawn, Ink
 from desktop.viewer.lens import draw_lens
 from desktop.viewer.marking import Marking, Pen
 from desktop.viewer.measuring import Measuring
 from desktop.viewer.overlay import HeatPictures, draw_onto, lay_over
+from desktop.viewer.touching import Touching
 from desktop.viewer.words import say
 
 PROBE_AREA = QSizeF(320, 150)
 """Lower right corner that is drawn anew when only the mouse moves."""
 
 
-class SliceView(Holding):
+class SliceView(Touching):
     """Shows one index plane of a `Case` true to its pixel spacing.
 
     It owns nothing: slice and window belong to the case, zoom and pan to the viewpoint, which
     several views may share. Whatever changes marks it dirty; it is drawn once per turn of the
     event loop. Keys are the window's; the mouse is in `gestures`.
     """
-
-    maximise_requested = Signal()
-    """Double click."""
-    context_menu_requested = Signal(QPoint)
-    """Right click without a drag; global position."""
-    pressed = Signal()
-    """A mouse button went down here."""
 
     def __init__(
         self,
@@ -78,6 +69,7 @@ class SliceView(Holding):
         self.industry = False
         self.is_projection = False
         self.says_words = self.says_identity = True
+        self.dates: Mapping[ModelIdentity, str] = {}
         self.shows_heat = False
         self.shows_banners = content is Content.READING
         self.furniture = Furniture()
@@ -297,6 +289,9 @@ class SliceView(Holding):
             self.plane, self.content, self.title, self.language, self.viewpoint.camera, frame,
             self.area, present, self.shows_heat, heat_is_empty, self.stale, self.industry,
             self.is_projection, self.says_words, self.says_identity,
+            self.dates.get(self._case.prediction.model, "")
+            if self._case is not None and self._case.prediction is not None
+            else "",
         )  # fmt: skip
 
     def _lay_out(self, case: Case, index: int) -> list[Drawn]:
@@ -377,40 +372,6 @@ class SliceView(Holding):
         super().resizeEvent(event)
         self._mark()
 
-    # ---- events
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.accept()
-        self._gestures.wheel(event)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self.setFocus(Qt.FocusReason.MouseFocusReason)
-        self.pressed.emit()
-        event.accept()
-        self._gestures.press(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        event.accept()
-        self._gestures.move(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        event.accept()
-        self._gestures.release(event)
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        event.accept()
-        self._gestures.double_click(event)
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        event.accept()  # by mouse it is told from a drag at the release
-        if event.reason() == QContextMenuEvent.Reason.Keyboard:
-            self.context_menu_requested.emit(event.globalPos())
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self._gestures.leave()
-        self.hover(None)
-
     def hover(self, at: QPointF | None) -> None:
         """Draw only the corner where the value under the mouse stands."""
         lines = self._probe_lines() if at is not None else []
@@ -422,6 +383,3 @@ class SliceView(Holding):
             self.update(corner.toAlignedRect())
         if at is None and self._tool is Tool.MAGNIFY:
             self.update()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        event.ignore()  # keys are the window's

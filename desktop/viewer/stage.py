@@ -7,6 +7,7 @@ The window's actions call the verbs; everything lasting that they change belongs
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtGui import QPixmap
@@ -16,7 +17,7 @@ from core.case import Case
 from core.companion import Companion, second_opinion
 from core.imaging.geometry import Plane
 from core.labels.schema import Region
-from core.models.answers import SeriesPrediction
+from core.models.answers import ModelIdentity, SeriesPrediction
 from core.models.card import Card
 from core.reading.burnt_in import BurntIn
 from core.reading.layout import Layout, Tool
@@ -185,6 +186,10 @@ class Stage(QWidget, LevelVerbs, CameraVerbs):
     def set_card(self, card: Card | None) -> None:
         """The card of the model that is asked: what it measured is said at the threshold."""
         self.strip.set_card(card)
+
+    def set_dates(self, dates: Mapping[ModelIdentity, str]) -> None:
+        """When each known model was made; said on the image beside its name, version and hash."""
+        self._pages.set_dates(dates)
 
     def set_industry(self, industry: bool) -> None:
         """Show objects instead of patients: no letters, no patient text, micrometres."""

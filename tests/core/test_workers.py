@@ -64,7 +64,7 @@ def test_a_session_of_its_own_lets_the_window_go_first_as_a_whole(own_session: b
     before, after = done.stdout.split("\n")[:2]
     nice = int(after.split()[-1])
     # In the window's session it must not be touched: that would make the window itself wait.
-    assert nice == workers.LOW if own_session else after.strip() == before.strip()
+    assert nice == workers.LOWEST if own_session else after.strip() == before.strip()
 
 
 def test_the_program_starts_wherever_it_is_called(tmp_path: Path) -> None:

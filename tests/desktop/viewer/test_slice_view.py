@@ -319,6 +319,20 @@ def test_slice_position_window_model_and_label_are_said(show):
     assert "출혈 없음" in words(view)
 
 
+def test_the_models_name_version_date_and_hash_are_said(show):
+    case = small()
+    predict(case, [0.83] * 9)
+    view = show(case)
+    model = case.prediction.model
+    view.dates = {model: "2026-11-20"}
+    view.redraw()
+    which = view.furniture.top_right[-1].text.split()
+    assert which == [model.id, model.version, "2026-11-20", model.weights_sha256[:8]]
+    view.dates = {model: model.version}  # where the version is the date it is said once
+    view.redraw()
+    assert view.furniture.top_right[-1].text.split() == [which[0], which[1], which[3]]
+
+
 def test_read_first_mode_hides_the_answer_until_it_may_be_seen(show):
     case = small()
     predict(case, [0.83] * 9)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+_TOOLS = ROOT / "installer" / "requirements.txt"
 TORCH = "torch==2.13.0"
 """The CPU build that was tested in the bundle; --torch takes another."""
 
@@ -56,6 +57,7 @@ def make_environment(folder: Path, torch: str = TORCH, *, cuda: bool = False) ->
     else:
         _run([sys.executable, "-m", "venv", str(folder)])
     taken = choose_torch(python, torch, cuda=cuda)
+    _ask(python, "all of installer/requirements.txt", "--requirement", str(_TOOLS))
     minor = int(taken.version.split(".")[1])
     vision = f"torchvision==0.{minor + 15}.*"  # 0.15 came with torch 2.0, and so on since
     wanted, pins = _lists(folder)
@@ -78,14 +80,8 @@ def make_environment(folder: Path, torch: str = TORCH, *, cuda: bool = False) ->
 
 def choose_torch(python: Path, wanted: str, *, cuda: bool = False) -> Taken:
     """Which torch pip would install, without downloading what it brings along."""
-    words = ["--dry-run", "--no-deps", "--ignore-installed", "--quiet", "--report", "-", wanted]
-    done = subprocess.run(
-        [str(python), "-m", "pip", "install", *words], capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        told = (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
-        raise NoWheelError(f"pip finds no {wanted}: {told}")
-    found: dict[str, Any] = json.loads(done.stdout)["install"][0]
+    told = _ask(python, wanted, wanted)
+    found: dict[str, Any] = json.loads(told)["install"][0]
     about = found["metadata"]
     needs = " ".join(about.get("requires_dist") or [])
     brings_cuda = sys.platform == "linux" and ("nvidia-" in needs or "cuda-" in needs)
@@ -101,6 +97,18 @@ def choose_torch(python: Path, wanted: str, *, cuda: bool = False) -> Taken:
     return taken
 
 
+def _ask(python: Path, what: str, *wanted: str) -> str:
+    """What pip would install, as JSON. Raises NoWheelError, naming `what`, if it finds none."""
+    words = ["--dry-run", "--no-deps", "--ignore-installed", "--quiet", "--report", "-", *wanted]
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        told = (done.stderr.strip() or "pip gave no reason").splitlines()[-1]
+        raise NoWheelError(f"pip does not find {what}: {told}")
+    return done.stdout
+
+
 def _address(source: str) -> str:
     return source if "://" in source else Path(source).resolve().as_uri()
 
@@ -113,7 +121,7 @@ def _lists(folder: Path) -> tuple[Path, Path]:
         for text in tables["project"]["dependencies"]
         if re.split(r"[ ><=\[;]", text)[0].lower() not in LEFT_OUT
     ]
-    tools = (ROOT / "installer" / "requirements.txt").read_text("utf-8").splitlines()
+    tools = _TOOLS.read_text("utf-8").splitlines()
     wanted = folder / "wanted.txt"
     wanted.write_text("".join(f"{line}\n" for line in (*names, *tools)))
     pins = folder / "pins.txt"

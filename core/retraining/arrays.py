@@ -18,10 +18,11 @@ from core.errors import BadTableError
 from core.imaging.deidentify import pseudonym, site_key
 from core.imaging.intensity import Quantity
 from core.imaging.volume import Progress
-from core.retraining.manifest import DatasetManifest, Provenance, Split, file_digest
+from core.retraining.manifest import DatasetManifest, Provenance, Split, file_digest, pixel_digest
 from core.retraining.snapshot import SliceFacts, SnapshotWriter, Target, refuse_occupied
 from core.retraining.splits import ALIASES, draw
 from core.retraining.tables import class_id
+from core.retraining.tested import TestedPictures
 
 _COLOURS = 3
 
@@ -64,6 +65,8 @@ class _Part:
 def build_from_arrays(request: ArraysRequest, progress: Progress | None = None) -> DatasetManifest:
     """Build a set from a file of arrays; every picture or volume is a patient of its own.
 
+    Where the file names no parts they are drawn; what was tested on before stays so.
+
     Raises BadTableError naming the array that cannot be understood, UnusableDatasetError if
     `out` is occupied.
     """
@@ -72,6 +75,7 @@ def build_from_arrays(request: ArraysRequest, progress: Progress | None = None) 
     target = _target(request, names)
     positive = None if target.positive is None else target.classes.index(target.positive)
     key, splits, findings = site_key(), dict[str, Split](), dict[str, bool]()
+    tested, pictures = TestedPictures(), list[tuple[str, str]]()
     volumes = True
     with SnapshotWriter(request.out, target) as writer:
         for part in _parts(request, names):
@@ -82,6 +86,8 @@ def build_from_arrays(request: ArraysRequest, progress: Progress | None = None) 
                 group = pseudonym(key, f"patient:{name}")
                 for facts, pixels in _slices(key, name, group, int(label), image, part):
                     writer.add(facts, pixels)
+                    if pixels.min() < pixels.max():  # empty slices are alike in all volumes
+                        pictures.append((name, pixel_digest(np.ascontiguousarray(pixels))))
                 findings[name] = bool(label == (0 if positive is None else positive))
                 if part.name:
                     splits[group] = ALIASES[part.name]
@@ -90,7 +96,8 @@ def build_from_arrays(request: ArraysRequest, progress: Progress | None = None) 
         if request.split == "test":
             splits = {pseudonym(key, f"patient:{name}"): "test" for name in findings}
         elif not splits:
-            drawn = draw(findings)
+            drawn = draw(findings, tested.parts_of(pictures))
+            tested.add(digest for name, digest in pictures if drawn[name] == "test")
             splits = {pseudonym(key, f"patient:{name}"): part for name, part in drawn.items()}
         return writer.publish(
             Provenance(source="import", digest=file_digest(request.file)),

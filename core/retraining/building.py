@@ -179,9 +179,9 @@ def _known(
         }
         before = assignments(earlier)
     name_of = {code: name for name, code in codes.items()}
-    known: dict[str, Split] = {}
+    known = {name_of[code]: part for code, part in tested.parts_of(pictures).items()}
     for code, digest in pictures:
-        part: Split | None = "test" if digest in tested else part_of.get(digest)
+        part = part_of.get(digest)
         if part is not None:
             name = name_of[code]
             known[name] = max(known.get(name, "train"), part, key=SPLITS.index)

@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core import durable
 from core.errors import CoreError, NotComparableError
 from core.imaging.volume import Progress
@@ -16,6 +18,7 @@ from core.retraining import plots
 from core.retraining import statistics as stats
 from core.retraining.comparison import ChangedCase, Comparison, compare
 from core.retraining.dataset import Dataset
+from core.retraining.delong import delong_p_value
 from core.retraining.figures import Evaluation
 from core.retraining.picturing import explained
 from core.retraining.plots import interval_text
@@ -35,12 +38,15 @@ from core.retraining.scoring import Scores, Subject, find_subject, score
 _DULL = ("title", "description", "data", "limits", "accepts", "task")
 """Recipe fields that do not change what is learnt."""
 
+_SHOWN = {"slice": "slice", "volume": "slice of the volume where the first model finds most"}
+
 
 @dataclass(frozen=True)
 class Experiment:
     """One row. changed: recipe fields that differ from the first row's, as "name: value".
 
-    comparison: with the first row; None in the first row.
+    comparison: with the first row; None in the first row. p_value: DeLong's, of an AUROC equal to
+    the first row's; None where several cases are of one patient, and in the first row.
     seconds: what the training took; None where it is not known.
     """
 
@@ -49,6 +55,7 @@ class Experiment:
     figures: Evaluation
     changed: tuple[str, ...]
     comparison: Comparison | None
+    p_value: float | None
     seconds: float | None
     history: tuple[tuple[float, float], ...]
 
@@ -90,6 +97,7 @@ def run_experiments(
                 figures=scores.evaluate(dataset, resamples),
                 changed=_changed(subjects[0].card.recipe, subject.card.recipe),
                 comparison=_with_first(dataset, scored[0], scores, resamples),
+                p_value=_p_value(dataset, scored[0], scores),
                 seconds=None if result is None else result.get("seconds"),
                 history=_history(result),
             )
@@ -174,6 +182,21 @@ def _with_first(
     return compare(dataset, first, scores, resamples=resamples)
 
 
+def _p_value(dataset: Dataset, first: Scores, scores: Scores) -> float | None:
+    """DeLong's p of equal AUROCs, where each patient has one case and both classes are there."""
+    index = dataset.positive_index
+    if scores is first or index is None or not np.array_equal(first.rows, scores.rows):
+        return None
+    labelled = dataset.labels[scores.rows] >= 0
+    rows = scores.rows[labelled]
+    truth = dataset.labels[rows] == index
+    alone = len(np.unique(dataset.groups[rows])) == len(rows)
+    if not alone or min(truth.sum(), (~truth).sum()) < 2:
+        return None
+    one, two = (said.probabilities[labelled, index] for said in (first, scores))
+    return delong_p_value(truth, one, two)
+
+
 def _changed(first: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
     """Recipe fields that differ, by dotted name."""
     one, two = flat(first), flat(other)
@@ -205,6 +228,7 @@ def _row(item: Experiment) -> dict[str, str]:
         "changed": "; ".join(item.changed) or "–",
         "AUROC": interval_text(found.auroc, found.auroc_ci95),
         "difference": told or "–",
+        "DeLong p": "–" if item.p_value is None else f"{item.p_value:.3f}",
         "AUROC by patient": "–"
         if patients is None
         else interval_text(patients.auroc, patients.auroc_ci95),
@@ -216,6 +240,7 @@ def _row(item: Experiment) -> dict[str, str]:
         "got worse": "–" if versus is None else str(versus.worse),
         "got better": "–" if versus is None else str(versus.better),
         "minutes": "–" if item.seconds is None else f"{item.seconds / 60:.1f}",
+        "parameters (million)": f"{item.subject.card.architecture.parameters / 1e6:.2f}",
     }
 
 
@@ -229,6 +254,8 @@ def _facts(item: Experiment) -> dict[str, Any]:
         "changed": list(item.changed),
         "seconds": item.seconds,
         "figures": json.loads(item.figures.model_dump_json()),
+        "delong_p": item.p_value,
+        "parameters": item.subject.card.architecture.parameters,
         "auroc_difference": None if difference is None else difference.value,
         "auroc_difference_ci95": None if difference is None else list(difference.ci95),
         "got_worse": None if versus is None else versus.worse,
@@ -245,8 +272,9 @@ def _page(
     found = experiments[0].figures
     body = [
         f"<h1>{len(experiments)} experiments</h1>",
-        f"<p class=sub>{escape(found.split)} part: {found.n:,} slices of {found.groups:,} patients "
-        f"or groups; differences are against {escape(experiments[0].name)}, paired, 95 % over "
+        f"<p class=sub>{escape(found.split)} part: {found.n:,} {found.unit}s of {found.groups:,} "
+        "patients or groups; differences are against "
+        f"{escape(experiments[0].name)}, paired, 95 % over "
         f"{found.resamples:,} resamples of whole groups</p>",
         table(list(rows[0]), [list(row.values()) for row in rows]),
         '<div class="plots">',
@@ -265,7 +293,7 @@ def _flip_list(item: Experiment, first: Experiment, flips: Mapping[tuple[str, st
         return ""
     head = f"<h2>{escape(item.name)}: got worse than {escape(first.name)}</h2>"
     if not versus.worse:
-        return f"{head}<p>No slice.</p>"
+        return f"{head}<p>No {item.figures.unit}.</p>"
     figures = [
         case_figure(
             flips.get((item.name, case.key)),
@@ -275,8 +303,8 @@ def _flip_list(item: Experiment, first: Experiment, flips: Mapping[tuple[str, st
         for case in _flips(item, 24)
     ]
     told = (
-        f"<p>{versus.worse} slices got worse and {versus.better} better. Panels: the slice, what "
-        "the first model looked at, what this one looked at.</p>"
+        f"<p>{versus.worse} {item.figures.unit}s got worse and {versus.better} better. Panels: the "
+        f"{_SHOWN[item.figures.unit]}, what the first model looked at, what this one looked at.</p>"
     )
     return f'{head}{told}<div class="cases">{"".join(figures)}</div>'
 

@@ -18,11 +18,13 @@ from core.retraining.dataset import Dataset
 from core.retraining.scoring import Subject
 
 if TYPE_CHECKING:
+    from core.imaging.volume import Volume
     from core.models.predictor import Predictor
 
 _SIDE = 288
 """Largest side of one panel, pixels."""
 _GAP = 6
+_VARIES = 0.5
 
 
 def picture(dataset: Dataset, row: int, subject: Subject) -> NDArray[np.uint8]:
@@ -38,7 +40,8 @@ def explained(
 
     Colours span the strongest evidence of each model among these rows, so that panels of one
     model can be compared with each other, not those of different models. A volume is shown on the
-    slice where the first model finds most, in the colours of that volume.
+    slice where the first model finds most, of those that show something, in the colours of that
+    volume.
     """
     if not rows:
         return {}
@@ -77,7 +80,9 @@ def _of_volume(dataset: Dataset, row: int, models: Sequence[Predictor]) -> list[
         maps = model.volume_maps(prepare_volume(volume, spec), volume.slices)
         known = {index: found for index, found in enumerate(maps) if found is not None}
         if not panels and known:
-            shown = max(known, key=lambda index: float(known[index].values.max()))
+            # Where nothing speaks for the finding, what is least against it may be empty space.
+            seen = [index for index in _telling(volume) if index in known] or list(known)
+            shown = max(seen, key=lambda index: float(known[index].values.max()))
         values = volume.values(Plane.SLICE, shown)
         under = _in_colour(to_grey(values, volume.summary.quantity, spec))
         panels = panels or [under]
@@ -88,6 +93,13 @@ def _of_volume(dataset: Dataset, row: int, models: Sequence[Predictor]) -> list[
             under = blend(under, heat.paint(heat.on_slice(known[shown], shape), style))
         panels.append(under)
     return panels
+
+
+def _telling(volume: Volume) -> list[int]:
+    """Slices with something on them: whose values vary at least half as much as those of any."""
+    spread = np.array([float(np.std(plane)) for plane in volume.voxels])
+    found: list[int] = np.flatnonzero((spread >= _VARIES * spread.max()) & (spread > 0)).tolist()
+    return found
 
 
 def _in_colour(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

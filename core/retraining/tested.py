@@ -8,15 +8,20 @@ are neither kept nor changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 from core import durable, places
 from core.errors import UnusableDatasetError
+from core.retraining.manifest import Split
 
 _FILE = "tested.bin"
 _BYTES = 16
 """Leading bytes of a SHA-256 that are kept: two pictures share them by no chance."""
+
+_SHARE = 0.1
+"""Of a group's pictures, as where pictures on two sides show the same thing."""
 
 
 class TestedPictures:
@@ -30,6 +35,18 @@ class TestedPictures:
 
     def __contains__(self, pixel_sha256: str) -> bool:
         return bytes.fromhex(pixel_sha256)[:_BYTES] in self._known
+
+    def parts_of(self, pictures: Iterable[tuple[str, str]]) -> dict[str, Split]:
+        """Group → "test", of groups of which a tenth of the pictures were tested on.
+
+        pictures: (group, pixel SHA-256), without pictures of one value, which all patients share.
+        One slice alone may be alike by chance, as at the ends of shape masks.
+        """
+        every, here = Counter[str](), Counter[str]()
+        for group, digest in pictures:
+            every[group] += 1
+            here[group] += digest in self
+        return {group: "test" for group in every if here[group] >= max(1, _SHARE * every[group])}
 
     def add(self, pixel_digests: Iterable[str]) -> None:
         """Keep these before this returns. Raises NotDurableError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -100,3 +101,17 @@ def finished_run(folder: Path, data: Path, seed: int = 0, **changes: object) -> 
     history = [{"epoch": k + 1, "validation_auroc": 0.5 + k / 10} for k in range(3)]
     run.finish({"model": card.id, "seconds": 90.0, "history": history})
     return folder
+
+
+def tensorboard_of(logs: Path) -> dict[str, Any]:
+    """What TensorBoard finds in a run's logs: scalars, images, and nodes of the graph."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(logs)).Reload()
+    tags = found.Tags()
+    nodes = len(found.Graph().node) if tags["graph"] else 0
+    return {
+        "scalars": {tag: len(found.Scalars(tag)) for tag in tags["scalars"]},
+        "images": {tag: len(found.Images(tag)) for tag in tags["images"]},
+        "nodes": nodes,
+    }

@@ -10,6 +10,7 @@ from PIL import Image
 
 from core import places
 from core.errors import UnusableDatasetError
+from core.retraining.arrays import ArraysRequest, build_from_arrays
 from core.retraining.building import build_from_table
 from core.retraining.dataset import Dataset
 from core.retraining.tested import TestedPictures
@@ -87,6 +88,25 @@ def test_a_damaged_record_is_told_and_not_begun_anew(tmp_path: Path) -> None:
     record.write_bytes(record.read_bytes()[:-1])
     with pytest.raises(UnusableDatasetError, match="tested on"):
         build_from_table(request(path, tmp_path / "second"))
+
+
+def test_volumes_without_parts_are_tested_on_again_among_more(tmp_path: Path) -> None:
+    """Their first slice is empty, and their second the same in all of them."""
+    cubes = np.random.default_rng(0).integers(0, 255, (40, 24, 8, 8), dtype=np.uint8)
+    cubes[:, 0], cubes[:, 1, 0, 0] = 0, 9
+    cubes[:, 1] = cubes[0, 1]
+    labels = np.arange(40) % 2
+
+    def tested(count: int, order: np.ndarray) -> set[str]:
+        chosen = order[order < count]
+        np.savez(tmp_path / f"{count}.npz", images=cubes[chosen], labels=labels[chosen])
+        build_from_arrays(ArraysRequest(tmp_path / f"{count}.npz", tmp_path / f"set{count}"))
+        found = Dataset.open(tmp_path / f"set{count}").by_series()
+        return {found.pixel_sha256[row] for row in found.part("test")}
+
+    first = tested(10, np.arange(40))
+    later = tested(40, np.random.default_rng(1).permutation(40))
+    assert first and first <= later and len(later) <= 10
 
 
 def test_the_record_holds_what_was_added(tmp_path: Path) -> None:

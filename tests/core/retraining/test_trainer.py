@@ -28,7 +28,7 @@ from core.retraining.protocol import Event, RunFolder, TrainingRequest
 from core.retraining.recipe import Recipe, available, load_recipe, reference
 from core.retraining.scoring import find_subject, score
 from core.retraining.trainer import train_in_folder
-from tests.core.retraining.making import small_dataset
+from tests.core.retraining.making import small_dataset, tensorboard_of
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,9 @@ def test_the_model_answers_as_it_was_scored(tmp_path: Path, data: Path) -> None:
     run = _run(tmp_path, data, "run", _recipe(tmp_path), model_id="mine")
     assert train_in_folder(run.path) == 0
     card = verify_model(run.model)
+    logged = tensorboard_of(run.logs)
+    assert {"once/train_loss", "once/validation_loss", "once/rate"} <= logged["scalars"].keys()
+    assert logged["images"] and logged["nodes"] > 10
     dataset = Dataset.open(data)
     assert card.id == "mine"
     assert card.classes == dataset.manifest.classes

@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 
 from core.cli.main import run as command
 from core.imaging.geometry import Geometry
+from core.imaging.intensity import Quantity
 from core.imaging.opening import open_path
+from core.imaging.volume import SeriesSummary, Volume
 from core.models.card import Preprocessing, read_card
 from core.models.predictor import calibrated, load_predictor, row_pixels
 from core.models.verification import verify_model
@@ -21,11 +23,12 @@ from core.retraining.arrays import ArraysRequest, build_from_arrays
 from core.retraining.building import TableRequest, build_from_table
 from core.retraining.dataset import Dataset
 from core.retraining.leaks import examine
+from core.retraining.picturing import _telling
 from core.retraining.protocol import RunFolder, TrainingRequest
 from core.retraining.scoring import find_subject, score
 from core.retraining.series import geometry_of, label_of, letters_of
 from core.retraining.trainer import train_in_folder
-from tests.core.retraining.making import small_dataset, write_table
+from tests.core.retraining.making import small_dataset, tensorboard_of, write_table
 
 SIDE = 16
 _FAST = {
@@ -173,6 +176,9 @@ def test_a_volume_model_is_trained_calibrated_and_evaluated(
     card = json.loads((run.model / "card.json").read_text())
     assert card["metrics"][0]["name"] == "volume AUROC" and len(card["operating_curve"]) == 99
     assert card["data"]["slices"] == 512 and card["data"]["patients"] == 32
+    logged = tensorboard_of(run.logs)
+    assert logged["scalars"]["once/validation_auroc"] == logged["scalars"]["once/train_loss"] == 2
+    assert logged["images"] and logged["nodes"] > 10
     out = tmp_path / "report"
     words = ["evaluate", str(run.path), "--data", str(data), "--split", "validation"]
     assert command([*words, "--out", str(out), "--resamples", "100", "--json"]) == 0
@@ -180,6 +186,13 @@ def test_a_volume_model_is_trained_calibrated_and_evaluated(
     assert (figures["n"], figures["unit"]) == (8, "volume")
     assert figures["auroc"] == pytest.approx(card["metrics"][0]["value"])
     assert (out / "report.html").is_file() and (out / "report.pdf").is_file()
+    log = tmp_path / "log"
+    words = ["compare", str(run.path), str(run.path), "--data", str(data), "--split", "validation"]
+    assert command([*words, "--out", str(log), "--resamples", "100"]) == 0
+    rows = json.loads((log / "comparison.json").read_text())
+    assert [row["delong_p"] for row in rows] == [None, 1.0] and rows[0]["parameters"] > 0
+    assert "8 volumes of 8" in (log / "comparison.html").read_text("utf-8")
+    assert (log / "learning.png").is_file()
     # What the card promises is what the window's road answers.
     volumes = Dataset.open(data).by_series()
     predictor = load_predictor(run.model, "cpu")
@@ -187,6 +200,15 @@ def test_a_volume_model_is_trained_calibrated_and_evaluated(
     [answer, *_] = predictor.predict_volume(volumes.volume(row), explain=False)
     said = predictor.predict_dataset(volumes, np.array([row]))[0]
     assert answer.of_volume and answer.probabilities["mass"] == pytest.approx(said[1], abs=1e-6)
+
+
+def test_a_volume_is_shown_where_there_is_something_to_see() -> None:
+    mask = np.zeros((12, 8, 8), np.uint8)
+    mask[5:9, 2:6, 2:6] = 255
+    geometry = geometry_of("", mask.shape, (float("nan"),) * 3)
+    summary = SeriesSummary("u", "c", "", "", geometry, Quantity.GREY, "", ())
+    for voxels, wanted in ((mask, [5, 6, 7, 8]), (mask[:3], [])):
+        assert _telling(Volume(summary, voxels, np.ones(12), np.zeros(12))) == wanted
 
 
 def test_a_model_of_volumes_needs_a_network_of_volumes(tmp_path: Path, data: Path) -> None:

@@ -276,7 +276,7 @@ def _page(
         "patients or groups; differences are against "
         f"{escape(experiments[0].name)}, paired, 95 % over "
         f"{found.resamples:,} resamples of whole groups</p>",
-        table(list(rows[0]), [list(row.values()) for row in rows]),
+        f'<div class="wide">{table(list(rows[0]), [list(row.values()) for row in rows])}</div>',
         '<div class="plots">',
         *(f'<img alt="{name}" src="{inline(content)}">' for name, content in pictures.items()),
         "</div>",

@@ -146,11 +146,14 @@ def draw_confusion(axes: Axes, found: Evaluation) -> None:
 
 def learning_curves(histories: Mapping[str, Sequence[tuple[float, float]]], label: str) -> Figure:
     """One line a run: (epoch, value) pairs."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _figure((6.4, 4.2))
     axes.grid(color=_GRID, linewidth=0.8)
     for colour, (name, points) in zip(_colours(histories), histories.items(), strict=True):
         axes.plot(*zip(*points, strict=True), color=colour, linewidth=2, label=name)
     axes.set(xlabel="Epoch", ylabel=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=9)
     return figure
 

@@ -42,6 +42,8 @@ th:first-child,td:first-child{text-align:left}th{font-weight:600;color:#374151}
 .cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:1rem}
 figure{margin:0}.cases img{max-width:100%;border-radius:8px}
 figcaption{font-size:.85rem;color:#374151}.wrong{color:#b91c1c}.right{color:#047857}
+.wide{overflow-x:auto}.wide td,.wide th{white-space:nowrap}
+.wide td:nth-child(2){white-space:normal;min-width:18rem;text-align:left}
 .note{color:#6b7280;font-size:.9rem}
 footer{margin:3rem 0 1rem;color:#6b7280;font-size:.85rem;border-top:1px solid #e5e7eb;
 padding-top:.75rem}

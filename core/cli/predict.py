@@ -21,6 +21,7 @@ from core.models.aggregation import conflict, series_probability
 from core.models.answers import SlicePrediction
 from core.models.card import Card
 from core.models.catalogue import Catalogue
+from core.models.familiarity import unlike
 
 
 def command(  # noqa: PLR0917 - options of the command line
@@ -168,7 +169,10 @@ def _series_facts(
             {"code": warning.code, "message": warning.message}
             for warning in series.summary.warnings
         ],
-        "cautions": list(guard.cautions(card, series.summary)),
+        "cautions": [
+            *guard.cautions(card, series.summary),
+            *filter(None, [unlike(card, answers)]),
+        ],
         "series_probability": whole,
         "called": whole >= (card.series_threshold or card.threshold),
         "conflict": conflict(card, answers),

@@ -39,6 +39,8 @@ class SlicePrediction:
         gave; None where one network answered.
     provisional: the slice was asked alone, so that something stands there at once; the answer
         in the context of its neighbours follows. The heat map is already the final one.
+    strangeness: how far the slice looks from those that the model learnt from, above 1 unlike
+        them; None where the card does not say how they look.
     of_volume: the probabilities are the volume's, not of this slice alone; the heat map is this
         slice's part of the volume's.
     """
@@ -49,6 +51,7 @@ class SlicePrediction:
     spread: tuple[float, float] | None = None
     provisional: bool = False
     of_volume: bool = False
+    strangeness: float | None = None
 
     def predicts(
         self, class_id: str, positive: str, threshold: float, labelling: Labelling = "one-of"
@@ -82,9 +85,10 @@ class SeriesPrediction:
 
     series_probability: probability of the positive class for the series as a whole, or None
         until all slices are there. conflict: a sentence where slices and series disagree, or "".
-        cautions: what the input guard says about this series. notes: what was done because
-        memory ran out. labelling: whether classes exclude each other. series_threshold: the
-        operating threshold of `series_probability`; None where it is that of the slices.
+        cautions: what the input guard says about this series. notes: what was found while
+        answering: memory that ran out, pictures unlike those that the model learnt from.
+        labelling: whether classes exclude each other. series_threshold: the operating threshold
+        of `series_probability`; None where it is that of the slices.
     """
 
     model: ModelIdentity

@@ -98,6 +98,26 @@ class Calibration(_Frozen):
     """What it was fitted on, in words."""
 
 
+class Pictures(_Frozen):
+    """What a training set's prepared pictures look like; see `core.models.familiarity`."""
+
+    center: tuple[float, ...]
+    """Mean of each figure."""
+    scale: tuple[float, ...]
+    """Standard deviation of each figure."""
+    inverse: tuple[tuple[float, ...], ...]
+    """Inverse of the figures' correlations."""
+    limit: float = Field(gt=0)
+    """Distance up to which a picture looks familiar."""
+
+    @model_validator(mode="after")
+    def _square(self) -> Pictures:
+        sizes = {len(self.center), len(self.scale), len(self.inverse), *map(len, self.inverse)}
+        if len(sizes) != 1 or min(self.scale) <= 0:
+            raise ValueError("center, scale and inverse need as many figures, all scales above 0")
+        return self
+
+
 class Accepts(_Frozen):
     """What the model was made for; `core.models.guard` refuses or flags everything else."""
 
@@ -112,6 +132,8 @@ class Accepts(_Frozen):
     """Distance between pixels that the training data covers."""
     slices: tuple[int, int] | None = None
     """Fewest and most slices of a series in the training data."""
+    pictures: Pictures | None = None
+    """What the pictures of the training data look like."""
 
 
 class Metric(_Frozen):

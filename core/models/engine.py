@@ -26,6 +26,7 @@ from core.models import guard
 from core.models.aggregation import conflict, series_probability
 from core.models.answers import SeriesPrediction
 from core.models.card import Card, read_card
+from core.models.familiarity import unlike
 from core.models.messages import (
     EngineReady,
     PredictionFinished,
@@ -200,7 +201,7 @@ class _Engine:
                 series_probability(card, answers),
                 time.perf_counter() - started,
                 conflict(card, answers),
-                predictor.notes,
+                tuple(filter(None, (*predictor.notes, unlike(card, answers)))),
             )
         )
 

@@ -85,8 +85,8 @@ class SliceAnswered:
 class PredictionFinished:
     """All slices are answered.
 
-    conflict: a sentence where slices and series contradict each other, or "". notes: what was
-    done because memory ran out, sentences.
+    conflict: a sentence where slices and series contradict each other, or "". notes: what
+    was found while answering, sentences.
     """
 
     request_id: int

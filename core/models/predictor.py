@@ -19,6 +19,7 @@ from core.models import context
 from core.models.answers import HeatMap, SlicePrediction
 from core.models.architectures.classifier import Classifier, build, normalise
 from core.models.card import Calibration, Card, Preprocessing, check_weights, read_card
+from core.models.familiarity import strangeness
 from core.models.member import BATCH, Look, Member
 from core.models.preprocessing import Box, Prepared, prepare, prepare_slices
 from core.models.runtime import Choice, Precision, seeded_input
@@ -155,11 +156,13 @@ class Predictor:
         batches += [order[k : k + BATCH] for k in range(start, len(order), BATCH)]
         logits: dict[int, Probabilities] = {}
         heat: dict[int, HeatMap] = {}
+        strange: dict[int, float] = {}
         for batch in filter(None, batches):
             if cancelled():
                 return
             prepared = prepare_slices(volume, batch, spec)
-            looks = self._ask(np.stack([item.pixels for item in prepared]), shown)
+            pixels = np.stack([item.pixels for item in prepared])
+            looks = self._ask(pixels, shown)
             # (slices, members, outputs)
             said = np.stack([look.logits for look in looks], axis=1)
             logits |= dict(zip(batch, said, strict=True))
@@ -169,12 +172,16 @@ class Predictor:
             if provisional and batch[0] == middle == waiting[0] and reach and len(order) > 1:
                 alone = self._answer(middle, said[:1], heat.get(middle), (1.0,))
                 yield replace(alone, provisional=True)
+            if self.card.accepts.pictures is not None:
+                far = strangeness(self.card.accepts.pictures, pixels)
+                strange |= dict(zip(batch, far.tolist(), strict=True))
             for index in list(waiting):
                 near = context.around(index, volume.slices, reach)
                 if all(other in logits for other in near):
                     waiting.remove(index)
                     told = np.stack([logits[other] for other in near])
-                    yield self._answer(index, told, heat.get(index), self.card.context)
+                    answer = self._answer(index, told, heat.get(index), self.card.context)
+                    yield replace(answer, strangeness=strange.get(index))
 
     def _predict_cube(
         self, volume: Volume, first: int, shown: str | None, cancelled: Cancelled

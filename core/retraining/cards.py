@@ -22,10 +22,12 @@ from core.models.card import (
     CurvePoint,
     Metric,
     OperatingPoint,
+    Preprocessing,
     SeriesRule,
     TrainingData,
 )
-from core.models.predictor import calibrated_by
+from core.models.familiarity import describe
+from core.models.predictor import calibrated_by, row_pixels
 from core.retraining.dataset import Dataset
 from core.retraining.objective import Targets
 from core.retraining.recipe import Recipe
@@ -137,7 +139,7 @@ def make_card(
         ),
         operating_curve=_curve(truth, scores),
         series_rule=rule.rule if rule is not None else SeriesRule(),
-        accepts=recipe.accepts or accepted(dataset),
+        accepts=with_pictures(recipe.accepts or accepted(dataset), dataset, recipe.preprocessing),
         data=TrainingData(
             name=recipe.data.name,
             licence=recipe.data.licence,
@@ -228,6 +230,25 @@ def accepted(dataset: Dataset) -> Accepts:
         # Single pictures say nothing of how long a series may be.
         slices=_whole(_range(lengths.astype(np.float64))) if most > 1 else None,
     )
+
+
+_LOOKED_AT = 600
+"""Pictures that a training set's look is told from."""
+
+
+def with_pictures(accepts: Accepts, dataset: Dataset, spec: Preprocessing) -> Accepts:
+    """The same, and what the pictures of the training part look like.
+
+    As it is for volumes, and where the part is too small to say: what is known of the pictures
+    that the weights began with then stays.
+    """
+    rows = dataset.part("train")
+    if spec.dimensions == 3 or len(rows) == 0:
+        return accepts
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOKED_AT)).astype(np.int64)]
+    pixels = np.stack([row_pixels(dataset, int(row), spec) for row in some])
+    found = describe(pixels, dataset.groups[some].tolist())
+    return accepts.model_copy(update={"pictures": found or accepts.pictures})
 
 
 def _range(values: Floats) -> tuple[float, float] | None:

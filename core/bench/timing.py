@@ -71,3 +71,27 @@ def side_by_side(
             if number:
                 taken[name].append(seconds)
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def paired(work: Work, baseline: Work, pairs: int, budget: float = 20.0) -> tuple[float, float]:
+    """Median seconds of the baseline, and median of work ÷ baseline over pairs run at once.
+
+    For small differences: what slows a machine for seconds slows both halves of a pair. The
+    first pair warms up; every other pair is run in the other order. budget: seconds after which
+    no further pair begins, once there were three.
+    """
+    base, ratios = [], []
+    until = time.perf_counter() + budget
+    for number in range(pairs + 1):
+        if number > 3 and time.perf_counter() > until:
+            break
+        gc.collect()
+        taken = {}
+        for each in (work, baseline) if number % 2 else (baseline, work):
+            begin = time.perf_counter()
+            each()
+            taken[each] = time.perf_counter() - begin
+        if number:
+            base.append(taken[baseline])
+            ratios.append(taken[work] / taken[baseline])
+    return statistics.median(base), statistics.median(ratios)

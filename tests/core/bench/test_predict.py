@@ -33,9 +33,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(predict, "_LENGTHS", (3,))
     monkeypatch.setattr(predict, "_FIRST_ROUNDS", 1)
     monkeypatch.setattr(explain, "_SLICES", 3)
-    monkeypatch.setattr(
-        explain, "made", lambda _family, _size, _dimensions, how: made("plain-cnn", 32, 2, how)
-    )
+    monkeypatch.setattr(explain, "_PAIRS", 3)
+    for module in (predict, explain):
+        monkeypatch.setattr(
+            module, "made", lambda _family, _size, _dimensions, how: made("plain-cnn", 32, 2, how)
+        )
     return tmp_path / "m"
 
 
@@ -56,7 +58,7 @@ def test_predicting_is_measured_through_the_engine_process(
 ) -> None:
     assert run(["bench", "predict", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["predict"]
-    assert len(found["figures"]) == 5
+    assert len(found["figures"]) == 6
     assert all(figure["seconds"] > 0 for figure in found["figures"])
     assert all(check["met"] for check in found["checks"])
 

@@ -27,7 +27,7 @@ from core.retraining.recipe import load_recipe
 
 Rows = NDArray[np.int64]
 
-PARTS = {"first": (14, 8), "new": (6, 4), "validation": (3, 2)}
+PARTS = {"first": (10, 10), "new": (4, 4), "validation": (3, 3)}
 """Patients with and without a finding who teach the first model, are corrected, and validate; the
 others test."""
 

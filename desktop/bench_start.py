@@ -15,12 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import places
 from core.bench.timing import Figure
+from core.models.engine_start import start_engine
 from core.workers import worker_command
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ VISIBLE, READY, ANSWERED = "VISIBLE", "READY", "ANSWERED"
 """What a child says when its window has been painted, when all that belongs in it has, and when
 the model has answered the visible slice (or, of the bare child, when torch is imported)."""
 
-ROUNDS, ANSWER_ROUNDS = 7, 3
+ROUNDS, ANSWER_ROUNDS = 5, 2
 WINDOW_SECONDS, ANSWER_SECONDS = 1.0, 4.0
 """In which the window stands, and the first prediction is ready: installed, warm, two cores."""
 
@@ -187,6 +189,7 @@ def _show(app: QApplication, window: QMainWindow) -> None:
 
 def _window() -> None:
     """Our own, as `sliceloop` opens it: until it stands, and until all is in it."""
+    gc.disable()
     from desktop.start import empty_window, make_qt
 
     qt = make_qt()
@@ -195,9 +198,12 @@ def _window() -> None:
     qt.processEvents()
     window.repaint()
     _tell(VISIBLE)
+    engine = start_engine()
+    from core.models.client import EngineClient
     from desktop.app import Application
 
-    application = Application(window=window)
+    application = Application(partial(EngineClient, ready=engine), window=window)
+    gc.enable()
     qt.processEvents()
     window.repaint()
     _tell(READY)
@@ -213,6 +219,7 @@ def _torch() -> None:
 
 def _answer(folder: Path) -> None:
     """Our own, as `sliceloop FOLDER` opens it, until the model has answered the visible slice."""
+    gc.disable()
     from PySide6.QtCore import QEventLoop, QTimer
 
     from desktop.start import empty_window, make_qt
@@ -221,10 +228,13 @@ def _answer(folder: Path) -> None:
     window = empty_window()
     window.show()
     qt.processEvents()
+    engine = start_engine()
     from core.imaging.geometry import Plane
+    from core.models.client import EngineClient
     from desktop.app import Application
 
-    application = Application(window=window)
+    application = Application(partial(EngineClient, ready=engine), window=window)
+    gc.enable()
     application.start([folder])
     loop = QEventLoop()
 

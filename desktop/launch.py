@@ -5,6 +5,7 @@ Nothing heavy is imported before it is known what was asked for.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -93,6 +94,7 @@ def show(paths: list[Path], *, safe: bool = False) -> int:
     from desktop.system_libraries import ensure
 
     ensure()
+    gc.disable()  # until the window stands: what imports make stays
     from desktop.start import open_window
 
     return open_window(paths, safe=safe)

@@ -6,21 +6,29 @@ takes most of the time, and furnishes it.
 
 from __future__ import annotations
 
+import gc
 import sys
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from core import places
+from core.models.engine_start import start_engine
 from core.settings import SettingsStore
 from desktop import appearance, language
 from desktop.main_window import MainWindow
 from desktop.start_guard import StartGuard
 
+SWITCH_SECONDS = 0.0005
+"""After which a thread that computes lets the window have the interpreter; Python's own is ten
+times as long, and drawing one slice asks for it some twenty times."""
+
 
 def make_qt() -> QApplication:
     """The one QApplication, dressed."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     found = QApplication.instance()
     qt = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
     qt.setApplicationName("Sliceloop")
@@ -62,13 +70,17 @@ def open_window(paths: list[Path], *, safe: bool = False) -> int:
         window = empty_window(guard.settings)
         window.show()
         qt.processEvents()
+        engine = start_engine()  # on another core, beside all that follows
+        from core.models.client import EngineClient
         from desktop.app import Application
         from desktop.logs import keep_from, start_logging, tell_defects
 
         start_logging()
         keep_from(guard.settings.values.log_level)
-        application = Application(window=window)
+        application = Application(partial(EngineClient, ready=engine), window=window)
         tell_defects(application.tell_failure)
+        gc.freeze()
+        gc.enable()
         guard.follow(application.jobs)
         application.start(paths, restore=start.session)
         try:

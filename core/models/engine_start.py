@@ -1,7 +1,7 @@
 """Starts the engine process, with as little imported as that needs.
 
-Importing torch takes a new process longer than the window takes to stand: `sliceloop` starts the
-engine first of all, on another core, and gives it to the client once there is one.
+Importing torch takes a new process longer than all the rest of a start: `sliceloop` starts the
+engine as soon as the empty window is visible, and gives it to the client once there is one.
 """
 
 from __future__ import annotations

@@ -67,10 +67,15 @@ class _Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     plateau: dict[str, Any] = field(default_factory=dict)
 
-    def begin(self, worth: float) -> None:
-        """Note how good the weights are before anything is learnt; an equal epoch counts more."""
-        if worth > self.best:
+    def begin(self, worth: float) -> bool:
+        """Note how good the weights are before anything is learnt; an equal epoch counts more.
+
+        Returns whether anybody can tell.
+        """
+        is_known = worth > self.best
+        if is_known:
             self.best = math.nextafter(worth, -math.inf)
+        return is_known
 
     def take(self, line: dict[str, Any], worth: float, plateau: dict[str, Any]) -> bool:
         """Note the epoch that has ended; whether it is the best so far."""
@@ -210,8 +215,7 @@ def _begin(
     leads = fabric.global_rank == 0
     if recipe.stopping.keep == "better":
         found = _validate(averaged, material, recipe) if leads else _Validation()
-        progress.begin(fabric.broadcast(_worth(found, recipe)))
-        if leads:
+        if progress.begin(fabric.broadcast(_worth(found, recipe))) and leads:
             checkpoint.save(place / "best", {"averaged": averaged.state_dict()}, {"epoch": -1})
     if recipe.network.feature_epochs:
         learn_head(model.to(fabric.device), material, recipe, objective)

@@ -180,6 +180,16 @@ def test_weights_that_did_better_on_validation_patients_than_all_epochs_are_kept
     assert not again.is_start, "what is as good as the start, and has learnt, is kept"
     resumed = learnt("wrong", taught.state, wrong=True)
     assert resumed.is_start, "a run that is resumed knows what it began with"
+    blind = fit(
+        Classifier("plain-cnn", 1, recipe.preprocessing.channels),
+        replace(squares(wrong=False), validation=np.array([5])),
+        recipe,
+        make_fabric("32-true"),
+        seed=0,
+        place=tmp_path / "blind",
+        watcher=Silent(),
+    )
+    assert blind is not None and not blind.is_start, "one class cannot tell: it has learnt"
 
 
 def test_few_labels_move_a_head_little_from_what_it_knew() -> None:

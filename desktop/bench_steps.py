@@ -9,6 +9,7 @@ the event loop busy counts, the machine's other processes included.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -149,6 +150,7 @@ class _Desk:
         self.application.settings.values.ask_on_open = False
         self.application.start()
         self.application.window.resize(1400, 900)
+        gc.freeze()  # as `desktop.start.open_window` does
 
     def wait(self, what: str, condition: Callable[[], bool]) -> None:
         """Let the window live until something is so. Raises TimeoutError if it does not come."""

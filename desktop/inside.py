@@ -35,7 +35,7 @@ from desktop.viewer.stage import Stage
 if TYPE_CHECKING:
     from desktop.operations.comparing import ComparisonView
 
-LEFT, MIDDLE, RIGHT = 270, 800, 330
+LEFT, MIDDLE, RIGHT = 245, 825, 330
 """Widths of the three columns at first, logical pixels."""
 
 

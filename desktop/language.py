@@ -64,6 +64,9 @@ class Catalogue:
 _SENTENCE = re.compile(r"(.+?)( \([^()]*\))?\.(?: (.+))?", re.DOTALL)
 """What happened, perhaps where, and perhaps what to do: `core.sentences.Sentence` as text."""
 
+_CLAUSE = re.compile(r"(; |(?<=\.) (?=[A-Z]))")
+"""Between two clauses, or two sentences, of a text of core's."""
+
 _INSPECTION = {
     "en": (
         ("Not for diagnostic use", "Not for acceptance decisions"),
@@ -209,11 +212,9 @@ def _core_words(text: str) -> str:
     found = _catalogue.core.get(text)
     if found is not None:
         return _profiled(found)
-    for pattern, names, said in _catalogue.patterns:
-        match = pattern.fullmatch(text)
-        if match is not None:
-            parts = (_core_words(part) for part in match.groups())
-            return _profiled(said).format(**dict(zip(names, parts, strict=True)))
+    found = _by_template(text)
+    if found is not None:
+        return found
     whole = _SENTENCE.fullmatch(text)
     if whole is not None:
         rest = f" {_core_words(whole[3])}" if whole[3] else ""
@@ -223,6 +224,44 @@ def _core_words(text: str) -> str:
             return joint.join(_core_words(part) for part in text.split(joint))
     # English of core in industry: no path or name in quotes is touched.
     return _profiled(text) if _current == "en" and not set("/\\“") & set(text) else text
+
+
+def _by_template(text: str) -> str | None:
+    """What the first template that fits says; None if there is none.
+
+    A template whose facts would swallow a further clause or sentence fits only if the text, taken
+    apart there, is not understood piece by piece.
+    """
+    for pattern, names, said in _catalogue.patterns:
+        match = pattern.fullmatch(text)
+        if match is None:
+            continue
+        if any(_CLAUSE.search(fact) for fact in match.groups()):
+            pieces = _CLAUSE.split(text)
+            if all(_is_known(piece) for piece in pieces[::2]):
+                return "".join(
+                    piece if place % 2 else _piece(piece) for place, piece in enumerate(pieces)
+                )
+        parts = (_core_words(part) for part in match.groups())
+        return _profiled(said).format(**dict(zip(names, parts, strict=True)))
+    return None
+
+
+def _piece(text: str) -> str:
+    """A clause or sentence; a full stop is no part of the last fact in it."""
+    bare = text.removesuffix(".")
+    if bare != text and text not in _catalogue.core and _is_known(bare):
+        return f"{_core_words(bare)}."
+    return _core_words(text)
+
+
+def _is_known(text: str) -> bool:
+    """Whether the catalogue has words for a sentence or clause of core's."""
+    bare = text.removesuffix(".")
+    return any(
+        one in _catalogue.core or any(p.fullmatch(one) for p, _, _ in _catalogue.patterns)
+        for one in (text, bare, f"{bare}.")
+    )
 
 
 # ----------------------------------------------------------------- gettext's format

@@ -82,9 +82,10 @@ def series_title(reading: Reading) -> str:
     return summary.description or summary.study_description or summary.path.name or say("Series")
 
 
-def _facts(reading: Reading) -> str:
+def _facts(reading: Reading, *, short: bool = False) -> str:
+    """Kind and number of slices. short: the number alone, where there is little room."""
     count = reading.summary.shape[0]
-    slices = say_count(count, "{count} slice", "{count} slices")
+    slices = str(count) if short else say_count(count, "{count} slice", "{count} slices")
     return f"{reading.summary.modality or say('Image')} · {slices}"
 
 
@@ -251,7 +252,10 @@ class _StudyDelegate(QStyledItemDelegate):
         if reading.labelled:
             taken = draw_right(2, f"✓ {reading.labelled}", theme().text)
         draw(1, _patient(reading), theme().dim, font)
-        draw(2, _facts(reading), theme().dim, font, taken)
+        facts = _facts(reading)
+        if QFontMetrics(font).horizontalAdvance(facts) > place.width() - taken:
+            facts = _facts(reading, short=True)
+        draw(2, facts, theme().dim, font, taken)
         words, colour = answer_words(reading)
         if is_stale(reading):
             words, colour = (

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from desktop import appearance
+from desktop.language import say_core
 from desktop.viewer.words import say
 
 SHOWN_AT_MOST = 3
@@ -93,11 +94,11 @@ class Banners(QWidget):
             self._refresh()
 
     def _refresh(self) -> None:
-        count = len(self._messages)
-        lines = [f"⚠  {text}" for text in self._messages[:SHOWN_AT_MOST]]
+        count, said = len(self._messages), [say_core(text) for text in self._messages]
+        lines = [f"⚠  {text}" for text in said[:SHOWN_AT_MOST]]
         if count > SHOWN_AT_MOST:
             lines.append(say("… and {count} more", count=count - SHOWN_AT_MOST))
-        everything = "\n".join(f"⚠ {text}" for text in self._messages)
+        everything = "\n".join(f"⚠ {text}" for text in said)
         self._words.setText("\n".join(lines))
         self._words.setToolTip(everything if count > SHOWN_AT_MOST else "")
         self._smaller.setToolTip(say("Show as a small badge"))

@@ -36,6 +36,9 @@ from desktop.viewer.overlay import HeatPictures, draw_onto, lay_over
 from desktop.viewer.touching import Touching
 from desktop.viewer.words import say
 
+BAR_GAP, PICKER_ROOM, LEAST_BAR = 40.0, 50.0, 90.0
+"""Around the colour bar its heading above it and the class picker below it; its least height."""
+
 PROBE_AREA = QSizeF(320, 150)
 """Lower right corner that is drawn anew when only the mouse moves."""
 
@@ -360,8 +363,16 @@ class SliceView(Touching):
             cross_hair.put(self._case, self, self.plane, at, projection=self.is_projection)
 
     def _bar_area(self) -> QRectF:
-        tall = min(self.area[1] * 0.35, 180.0)
-        return QRectF(self.area[0] - 50, (self.area[1] - tall) / 2, 10, tall)
+        width, height = self.area
+        tall = min(height * 0.35, 180.0)
+        top = (height - tall) / 2
+        if self.content is Content.HEAT_MAP and self.heat_image is not None:
+            # Beside other panels the map is narrow: the bar stands below it, where there is room.
+            below = self.transform.mapRect(QRectF(self.heat_image.rect())).bottom() + BAR_GAP
+            room = height - below - PICKER_ROOM
+            if room >= LEAST_BAR:
+                top, tall = below, min(tall, room)
+        return QRectF(width - 50, top, 10, tall)
 
     def colour_bar_area(self) -> QRectF:
         """Where the colour bar takes the mouse; empty where none is drawn."""

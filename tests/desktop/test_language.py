@@ -37,6 +37,7 @@ from desktop.dialogs.edit_keys import EditKeysDialog
 from desktop.dialogs.export import ExportDialog
 from desktop.dialogs.keys import KeysDialog
 from desktop.language import Catalogue, catalogue, read_catalogue, say, say_core, say_count
+from desktop.viewer.banners import Banners
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
 from tests.desktop.test_window import opened
@@ -266,6 +267,36 @@ def test_a_told_sentence_is_understood_again_as_a_whole() -> None:
     language.use("ko")
     whole = str(Sentence("There are no labels yet", "/x", "Label slices in the window first."))
     assert say_core(whole) == "아직 라벨이 없습니다 (/x). 먼저 창에서 슬라이스에 라벨을 붙이세요."
+
+
+def test_clauses_and_sentences_are_understood_one_by_one() -> None:
+    language.use("ko")
+    told = (
+        "The model Hemorrhage on head CT was not made for this input: it needs Hounsfield units "
+        "or 8-bit grey levels, and this series has signal values without a scale; it was trained "
+        "on CT, and this series is MR. Choose another model or another series."
+    )
+    assert say_core(told) == (
+        "모델 머리 CT의 출혈은(는) 이 입력에 맞게 만들지 않았습니다: 하운스필드 단위 또는 8비트 "
+        "회색값이(가) 필요한데 이 시리즈는 척도 없는 신호값입니다; CT(으)로 학습했는데 이 시리즈는 "
+        "MR입니다. 다른 모델이나 다른 시리즈를 고르세요."
+    )
+
+
+def test_warnings_on_the_image_are_said_in_the_language(qtbot: QtBot) -> None:
+    language.use("ko")
+    image = QWidget()
+    qtbot.addWidget(image)
+    banners = Banners(image)
+    banners.set_messages(
+        (
+            "The gantry was tilted (-18.5° in the header, 18.5° by the positions): slices are "
+            "sheared against each other.",
+        )
+    )
+    words = banners.accessibleDescription()
+    assert "갠트리가 기울었습니다(헤더에 -18.5°, 위치로 18.5°)" in words and not is_english(words)
+    assert banners.messages[0].startswith("The gantry"), "what core said is kept"
 
 
 def test_what_nobody_translated_is_shown_as_it_is() -> None:

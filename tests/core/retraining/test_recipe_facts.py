@@ -175,7 +175,7 @@ def test_as_many_layers_learn_as_a_version_says(name: str) -> None:
 @pytest.mark.parametrize(
     ("field", "near"),
     [
-        ("stoping", "stopping"),
+        ("stop", "stopping"),
         ("stopping.min_epoch", "min_epochs"),
         ("optimiser.learningrate", "learning_rate"),
         ("network.frozen_stage", "frozen_stages"),

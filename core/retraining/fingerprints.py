@@ -92,15 +92,8 @@ class Fingerprints:
                 near += lengths[block, None]
                 near += lengths[None, against]
                 alike = (near <= _APART) & (sides[rows[block], None] != sides[rows[against]])
-                for first, second in np.argwhere(alike) + np.array([start, other]):
-                    one, two = sorted((int(rows[first]), int(rows[second])))
-                    if (
-                        first < second
-                        and thumbnails[one] @ thumbnails[two] >= THUMBNAIL_CORRELATION
-                        and _distance(hashes[one], hashes[two]) <= HASH_DISTANCE
-                    ):
-                        found.append((one, two))
-        return sorted(found)
+                found += _exactly(alike, rows[block], rows[against], thumbnails, hashes)
+        return sorted(set(found))
 
     def duplicates(
         self, sides: NDArray[np.int64], plane: Callable[[int], NDArray[Any]]
@@ -217,5 +210,29 @@ def _normalised(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
-def _distance(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> int:
-    return int(np.bitwise_count(one ^ two).sum())
+def _exactly(
+    alike: NDArray[np.bool_],
+    one: NDArray[np.int64],
+    two: NDArray[np.int64],
+    thumbnails: NDArray[np.float32],
+    hashes: NDArray[np.uint8],
+) -> list[tuple[int, int]]:
+    """Pairs of rows, the smaller first, that are alike in whole thumbnails and in hashes.
+
+    alike: (one, two), what main axes let pass: nearly everything where all pictures share a
+    coarse shape, so that no pair is looked at by itself before the whole thumbnails were.
+    """
+    if np.count_nonzero(alike) > len(one):
+        alike = alike & (thumbnails[one] @ thumbnails[two].T >= THUMBNAIL_CORRELATION)
+        first, second = (side[at] for side, at in zip((one, two), np.nonzero(alike), strict=True))
+    else:
+        first, second = (side[at] for side, at in zip((one, two), np.nonzero(alike), strict=True))
+        correlation = np.einsum("ij,ij->i", thumbnails[first], thumbnails[second])
+        close = correlation >= THUMBNAIL_CORRELATION
+        first, second = first[close], second[close]
+    apart = np.bitwise_count(hashes[first] ^ hashes[second]).sum(axis=1)
+    near = apart <= HASH_DISTANCE
+    return [
+        (min(pair), max(pair))
+        for pair in zip(first[near].tolist(), second[near].tolist(), strict=True)
+    ]

@@ -306,3 +306,24 @@ def test_a_leak_is_passed_over_by_name_but_never_a_patient_on_two_sides(tmp_path
     dataset.splits[1] = "test"
     with pytest.raises(LeakError):
         check_or_raise(dataset, override=override)
+
+
+@pytest.mark.parametrize("shared", [0, 255])
+def test_pairs_are_those_of_comparing_each_with_each(shared: int) -> None:
+    """Also where all pictures share a coarse shape, so that main axes tell few of them apart."""
+    random = np.random.default_rng(3)
+    pictures = random.integers(0, 160, (300, 32, 32)).astype(np.float32)
+    if shared:
+        pictures[:, 10:20, 10:20] = shared
+    pictures[280:] = pictures[:20] + random.normal(0, 2, (20, 32, 32)).astype(np.float32)
+    prints = Fingerprints()
+    for one in pictures:
+        prints.add(one)
+    sides = np.arange(300)
+    found = prints.candidates(sides)
+    thumbnails, hashes = np.stack(prints._thumbnails), np.stack(prints._hashes)
+    alike = thumbnails @ thumbnails.T >= fingerprints.THUMBNAIL_CORRELATION
+    apart = np.bitwise_count(hashes[:, None] ^ hashes[None]).sum(axis=2)
+    every = np.argwhere(np.triu(alike & (apart <= fingerprints.HASH_DISTANCE), 1))
+    assert found == [(int(one), int(two)) for one, two in every]
+    assert {(k, k + 280) for k in range(20)} <= set(found)

@@ -231,6 +231,7 @@ os.killpg(0, signal.SIGKILL)
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for another's child: Linux")
+@pytest.mark.timeout(900)  # the trainer lets everything else go first
 def test_a_training_outlives_whoever_started_it_and_is_found_again(
     tmp_path: Path, data: Path
 ) -> None:

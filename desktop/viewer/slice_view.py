@@ -36,7 +36,7 @@ from desktop.viewer.overlay import HeatPictures, draw_onto, lay_over
 from desktop.viewer.touching import Touching
 from desktop.viewer.words import say
 
-BAR_GAP, PICKER_ROOM, LEAST_BAR = 40.0, 50.0, 90.0
+BAR_GAP, PICKER_ROOM, LEAST_BAR = 40.0, 72.0, 90.0
 """Around the colour bar its heading above it and the class picker below it; its least height."""
 
 PROBE_AREA = QSizeF(320, 150)

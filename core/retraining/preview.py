@@ -6,9 +6,9 @@ is fitted on all labelled slices whose features are known, held near the present
 It is a preview: how far the real retraining agreed is measured afterwards, and told with the next.
 
 The prior says that a retraining moves logits by about `PRIOR_LOGITS`, as does that of the recipe
-which the window offers first; the fit moves the layer in
-the directions in which features vary most (`DIRECTIONS`), by Newton's method. Nothing here
-imports torch. Patients who test are never used; those who validate are only measured on.
+which the window offers first; the fit moves the layer in the directions in which features vary
+most (`DIRECTIONS`), by Newton's method. Nothing here imports torch. Patients who test are never
+used; those who validate are only measured on.
 """
 
 from __future__ import annotations

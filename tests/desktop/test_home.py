@@ -227,7 +227,8 @@ def test_a_start_that_crashed_is_asked_about_and_a_good_end_is_not(profile: Path
     values = SettingsStore().values
     assert values.theme == "dark" and values.software_rendering
     assert (profile / "config" / "settings.before.json").is_file()
-    assert list((crash_reports.folder() / "raw").iterdir()) == [], "SIGTERM is no crash"
+    # An engine that the window took along is swept up at the next start, without a report.
+    assert list((crash_reports.folder() / "raw").glob("window-*")) == [], "SIGTERM is no crash"
     assert "ASKED [] CODE 0" in run_window("quit").stdout
 
 

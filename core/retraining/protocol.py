@@ -23,7 +23,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core import durable
@@ -89,6 +88,8 @@ class RunFolder:
     @property
     def is_running(self) -> bool:
         """Whether a trainer process is at work in this folder."""
+        import psutil  # not at the start of the window, which imports this module
+
         try:
             note = json.loads(self._note.read_bytes())
             started = psutil.Process(int(note["pid"])).create_time()
@@ -145,6 +146,8 @@ class RunFolder:
 
     def take(self) -> None:
         """Note that this process trains here. Raises RunError if another one does."""
+        import psutil
+
         if self.is_running:
             raise RunError(self.path, "another trainer is at work in it", "Wait, or stop it first.")
         (self.path / "stop").unlink(missing_ok=True)

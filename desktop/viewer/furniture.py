@@ -124,7 +124,9 @@ class Painter:
         below = top + (self.line_height + 4 if content.title else 0)
         whole = width - 2 * MARGIN
         right_part, left_part = self._widest(content.top_right), self._widest(content.top_left)
-        right_room = max(whole - min(left_part, whole / 2) - 16, 60.0)
+        # Label and answer stand in bold at the right: their ends are numbers, never cut for a name.
+        answers = self._widest([line for line in content.top_right if line.bold])
+        right_room = max(whole - min(left_part, whole / 2) - 16, min(answers, whole - 76), 60.0)
         left_room = max(whole - min(right_part, right_room) - 16, 60.0)
         # In a narrow view a letter in the middle of an edge makes room for the corners' texts.
         clash = max(min(left_part, left_room), min(right_part, right_room)) > whole / 2 - 20

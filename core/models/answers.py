@@ -40,7 +40,7 @@ class SlicePrediction:
     provisional: the slice was asked alone, so that something stands there at once; the answer
         in the context of its neighbours follows. The heat map is already the final one.
     strangeness: how far the slice looks from those that the model learnt from, above 1 unlike
-        them; None where the card does not say how they look.
+        them; None where the card does not say how they look, and for most slices of a long series.
     of_volume: the probabilities are the volume's, not of this slice alone; the heat map is this
         slice's part of the volume's.
     """

@@ -19,7 +19,7 @@ from core.models import context
 from core.models.answers import HeatMap, SlicePrediction
 from core.models.architectures.classifier import Classifier, build, normalise
 from core.models.card import Calibration, Card, Preprocessing, check_weights, read_card
-from core.models.familiarity import strangeness
+from core.models.familiarity import looked_at, strangeness
 from core.models.member import BATCH, Look, Member
 from core.models.preprocessing import Box, Prepared, prepare, prepare_slices
 from core.models.runtime import Choice, Precision, seeded_input
@@ -157,6 +157,7 @@ class Predictor:
         logits: dict[int, Probabilities] = {}
         heat: dict[int, HeatMap] = {}
         strange: dict[int, float] = {}
+        judged = looked_at(volume.slices)
         for batch in filter(None, batches):
             if cancelled():
                 return
@@ -172,9 +173,10 @@ class Predictor:
             if provisional and batch[0] == middle == waiting[0] and reach and len(order) > 1:
                 alone = self._answer(middle, said[:1], heat.get(middle), (1.0,))
                 yield replace(alone, provisional=True)
-            if self.card.accepts.pictures is not None:
-                far = strangeness(self.card.accepts.pictures, pixels)
-                strange |= dict(zip(batch, far.tolist(), strict=True))
+            asked = [place for place, index in enumerate(batch) if index in judged]
+            if self.card.accepts.pictures is not None and asked:
+                far = strangeness(self.card.accepts.pictures, pixels[asked]).tolist()
+                strange |= dict(zip((batch[place] for place in asked), far, strict=True))
             for index in list(waiting):
                 near = context.around(index, volume.slices, reach)
                 if all(other in logits for other in near):

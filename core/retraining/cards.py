@@ -232,7 +232,7 @@ def accepted(dataset: Dataset) -> Accepts:
     )
 
 
-_LOOKED_AT = 600
+_LOOKED_AT = 300
 """Pictures that a training set's look is told from."""
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.imaging.intensity import Quantity
 from core.models.card import Accepts, Pictures
-from core.models.familiarity import UNLIKE, describe, figures, strangeness, unlike
+from core.models.familiarity import UNLIKE, describe, figures, looked_at, strangeness, unlike
 from core.models.predictor import load_predictor
 from tests.core.models.making import make_model, spec, volume
 
@@ -62,6 +62,13 @@ def test_few_pictures_or_one_patient_describe_nothing() -> None:
     assert describe(_heads(120, 1), ["one"] * 120) is None
 
 
+def test_a_few_slices_of_a_long_series_are_looked_at_and_every_one_of_a_short() -> None:
+    assert looked_at(1) == {0}
+    assert looked_at(5) == set(range(5))
+    assert len(looked_at(300)) == 8
+    assert {0, 299} <= looked_at(300) <= set(range(300))
+
+
 def test_figures_of_another_program_are_never_called_strange() -> None:
     other = Pictures(center=(0.0,), scale=(1.0,), inverse=((1.0,),), limit=1.0)
     assert not strangeness(other, _films(2, 1)).any()
@@ -85,5 +92,6 @@ def test_a_series_of_strange_pictures_is_told_and_one_strange_slice_is_not(
         return unlike(predictor.card, list(predictor.predict_volume(series)))
 
     assert told(_films(3, 1)) == UNLIKE
+    assert told(_films(40, 1)) == UNLIKE
     assert told(_heads(3, 2)) == ""
     assert told(np.concatenate([_heads(4, 2), _films(1, 1)])) == ""

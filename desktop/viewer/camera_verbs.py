@@ -12,14 +12,10 @@ if TYPE_CHECKING:
 
 
 class CameraVerbs:
-    """Of a widget that shows a case in a view on which keys act."""
+    """Of a widget that shows a case, with a `view` on which keys act."""
 
     _case: Case | None
-
-    @property
-    def view(self) -> SliceView:
-        """The view that keys act on."""
-        raise NotImplementedError
+    view: SliceView
 
     # ---- slices
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QWheelEvent
 
 from desktop.viewer.holding import Holding
@@ -55,11 +55,6 @@ class Touching(Holding):
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self._gestures.leave()
-        self.hover(None)
-
-    def hover(self, at: QPointF | None) -> None:
-        """The mouse is over a position, or has left."""
-        raise NotImplementedError
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         event.ignore()  # keys are the window's

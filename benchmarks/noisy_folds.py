@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.models.architectures.classifier import Classifier
+from core.models.calibration import calibrated_by
 from core.models.context import score_in_context
-from core.models.predictor import calibrated_by
 from core.retraining import cards
 from core.retraining import statistics as stats
 from core.retraining.batches import Material

@@ -22,7 +22,7 @@ from PIL import Image, ImageFilter, ImageOps
 from core.imaging.intensity import Quantity
 from core.imaging.volume import Volume
 from core.models.catalogue import Catalogue
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from core.retraining.dataset import Dataset
 
 Change = Callable[[Image.Image], Image.Image]

@@ -142,13 +142,24 @@ class Application:
                 )
             )
         self.home_commands.tell_of_crashes()
-        self.operations.labels.start()
         self.operations.asking.start()
-        self.operations.retraining.start()
         if paths:
             self.operations.opening.open_paths(paths)
         elif restore and self.settings.values.restore_session:
             self.operations.opening.restore(self.settings.values.session)
+        self.jobs.changed.connect(self._start_the_rest)
+        self._start_the_rest()
+
+    def _start_the_rest(self) -> None:
+        """Labels and trainings, once the first images are found.
+
+        They bring a database and other libraries along, whose import would hold the images up.
+        """
+        if self._is_closed or self.operations.opening.is_looking:
+            return
+        self.jobs.changed.disconnect(self._start_the_rest)
+        self.operations.labels.start()
+        self.operations.retraining.start()
 
     def _wear_later(self) -> None:
         # Not from within the menu or dialog that asked for it: they go with the old inside.

@@ -263,6 +263,9 @@ class _NoEngine:
     def start(self) -> None:
         """Nothing to start."""
 
+    def prepare(self, model: object) -> None:
+        """Never asked."""
+
     def predict(self, request: object, volume: object) -> None:
         """Never asked."""
 

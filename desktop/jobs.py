@@ -207,6 +207,13 @@ class Jobs(QObject):
         """Whether nothing is under way."""
         return not self._entries
 
+    def has_wanted(self, beginning: str) -> bool:
+        """Whether a job whose key begins so is under way and was not cancelled."""
+        return any(
+            entry.job.key.startswith(beginning) and not entry.cancelled
+            for entry in self._entries.values()
+        )
+
     def begin_outside(self, title: str, cancel: Callable[[], None]) -> int:
         """Show work that goes on elsewhere, such as in the engine. Returns its number."""
         number = next(self._numbers)

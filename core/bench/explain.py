@@ -12,8 +12,8 @@ from core.bench.models_made import best_of, check, made, series, shipped
 from core.bench.timing import Figure, paired
 from core.models.architectures.classifier import normalise
 from core.models.explanation import evidence
-from core.models.predictor import Predictor
-from core.models.runtime import seeded_input
+from core.models.loading import NetworkPredictor
+from core.models.reference import seeded_input
 
 ROUNDS = 9
 _PAIRS = 41
@@ -48,7 +48,7 @@ def measure() -> dict[str, Any]:
     }
 
 
-def _cost(name: str, predictor: Predictor, case: Any) -> Figure:
+def _cost(name: str, predictor: NetworkPredictor, case: Any) -> Figure:
     baseline, ratio = paired(
         lambda: list(predictor.predict_volume(case, explain=True)),
         lambda: list(predictor.predict_volume(case, explain=False)),
@@ -59,7 +59,7 @@ def _cost(name: str, predictor: Predictor, case: Any) -> Figure:
     )
 
 
-def _against_library(name: str, ours: Predictor) -> tuple[Figure, float]:
+def _against_library(name: str, ours: NetworkPredictor) -> tuple[Figure, float]:
     """One slice, from prepared pixels to probability and map; and how far the maps differ."""
     import warnings
 

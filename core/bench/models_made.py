@@ -28,8 +28,8 @@ from core.models.card import (
     write_card,
 )
 from core.models.catalogue import Catalogue
-from core.models.predictor import Predictor, load_predictor
-from core.models.runtime import Choice
+from core.models.loading import NetworkPredictor, load_predictor
+from core.models.member import Choice
 
 
 def shipped_folder() -> Path:
@@ -38,12 +38,12 @@ def shipped_folder() -> Path:
     return shipped[0] if shipped else Catalogue().get("head-ct-hemorrhage").folder
 
 
-def shipped(runtime: Choice) -> Predictor:
+def shipped(runtime: Choice) -> NetworkPredictor:
     """The shipped model, answering through a runtime."""
     return load_predictor(shipped_folder(), "cpu", runtime=runtime)
 
 
-def made(family: str, size: int, dimensions: int, runtime: Choice) -> Predictor:
+def made(family: str, size: int, dimensions: int, runtime: Choice) -> NetworkPredictor:
     """A network with random weights, answering through a runtime. Speed does not ask for more."""
     torch.manual_seed(0)
     spec = Preprocessing(size=size, crop="whole", dimensions=dimensions)
@@ -63,10 +63,10 @@ def made(family: str, size: int, dimensions: int, runtime: Choice) -> Predictor:
         data=TrainingData(name="noise"),
         recipe={},
     )
-    return Predictor(card, model, torch.device("cpu"), runtime=runtime)
+    return NetworkPredictor(card, model, torch.device("cpu"), runtime=runtime)
 
 
-def kept(predictor: Predictor, folder: Path) -> None:
+def kept(predictor: NetworkPredictor, folder: Path) -> None:
     """Write a made network with its card, as the engine reads models."""
     folder.mkdir(parents=True)
     state = {name: value.contiguous() for name, value in predictor.model.state_dict().items()}

@@ -31,7 +31,9 @@ from core.bench.models_made import (
 from core.bench.timing import Figure
 from core.errors import EngineDiedError
 from core.imaging.volume import Volume
+from core.models.calibration import calibrated
 from core.models.client import EngineClient
+from core.models.loading import NetworkPredictor, load_predictor
 from core.models.messages import (
     EngineDied,
     EngineMessage,
@@ -41,8 +43,8 @@ from core.models.messages import (
     RequestFailed,
     SliceAnswered,
 )
-from core.models.predictor import Predictor, calibrated, load_predictor
-from core.models.runtime import OpenVinoRuntime, seeded_input
+from core.models.reference import seeded_input
+from core.models.runtime import openvino_runtime
 
 ROUNDS = 12
 _LENGTHS = (36, 300)
@@ -73,10 +75,12 @@ def measure() -> dict[str, Any]:
     }
 
 
-def _one(name: str, ours: Predictor, eager: Predictor, faster: float) -> tuple[list[Figure], float]:
+def _one(
+    name: str, ours: NetworkPredictor, eager: NetworkPredictor, faster: float
+) -> tuple[list[Figure], float]:
     card = ours.card
     pixels = seeded_input(card, 5)
-    bare = OpenVinoRuntime(ours.model, card).bare
+    bare = openvino_runtime(ours.model, card).bare
     taken = best_of(
         {
             "ours": lambda: ours.members[0].look(pixels),
@@ -126,7 +130,7 @@ def _first_answers() -> list[Figure]:
 
 
 def _first_answer(
-    engine: WarmEngine, name: str, predictor: Predictor, folder: Path, slices: int
+    engine: WarmEngine, name: str, predictor: NetworkPredictor, folder: Path, slices: int
 ) -> Figure:
     """Beside it, after each question: the network alone, in this process, on ready pixels."""
     pixels = seeded_input(predictor.card, 5)

@@ -30,7 +30,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Pointing game, energy in the mark, deletion and insertion, and the randomisation check."""
-    from core.models.predictor import load_predictor
+    from core.models.loading import load_predictor
     from core.retraining.explanation_score import NAMES, score_explanations
 
     entry = Catalogue().get(model)

@@ -49,7 +49,7 @@ def command(  # noqa: PLR0917 - options of the command line
     """
     entry = Catalogue().get(model or _only_task())
     opened = open_path(path)
-    from core.models.predictor import load_predictor
+    from core.models.loading import load_predictor
 
     predictor = load_predictor(
         entry.folder,

@@ -26,6 +26,7 @@ from core.models.messages import (
     EngineMessage,
     PredictionFinished,
     PredictRequest,
+    PrepareModel,
     RequestFailed,
     SharedVoxels,
     SlicesAhead,
@@ -84,6 +85,11 @@ class EngineClient:
         """Process id of the engine, if it runs."""
         return self._process.pid if self._process is not None else None
 
+    def prepare(self, model: PrepareModel) -> None:
+        """Have a model loaded before it is asked; returns at once."""
+        self.start()
+        self._send(model)
+
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         """Ask about a volume. Copies the voxels into shared memory once; a newer request wins."""
         self.start()
@@ -118,7 +124,7 @@ class EngineClient:
         """Stop working on a request at its next batch."""
         self._send(Cancel(request_id))
 
-    def _send(self, message: Work | SlicesAhead | Cancel) -> None:
+    def _send(self, message: Work | SlicesAhead | Cancel | PrepareModel) -> None:
         with self._lock:
             channel = self._channel
         if channel is not None:

@@ -1,7 +1,8 @@
 """The engine process: models live here, and may die here without taking the window along.
 
 It answers one request at a time, looks for a newer one between batches, and keeps the models
-and the answers that it has already given (by pixels and card). torch is imported inside.
+and the answers that it has already given (by pixels and card). torch is imported only where no
+kept graph can answer.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from core.models.messages import (
     PredictionFinished,
     PredictionStarted,
     PredictRequest,
+    PrepareModel,
     RequestFailed,
     SharedVoxels,
     SliceAnswered,
@@ -67,19 +69,29 @@ def serve(channel: Connection) -> None:
     """Main function of the engine process; returns when the other side closes the channel."""
     started = time.perf_counter()
     let_the_window_go_first()
-    import torch
+    from core.models.devices import accelerator_possible
+    from core.models.kept import any_kept
 
-    from core.models.predictor import best_device
-
+    device = "cpu"
+    if accelerator_possible() or not any_kept():
+        device = _with_torch()
     gc.freeze()
     gc.enable()
-    torch.set_grad_enabled(False)
-    device = best_device()
     engine = _Engine(channel)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the window is gone
-        channel.send(EngineReady(str(device), time.perf_counter() - started))
+        channel.send(EngineReady(device, time.perf_counter() - started))
         while True:
             engine.step()
+
+
+def _with_torch() -> str:
+    """Import it, which takes its time; returns the best device's name."""
+    import torch
+
+    from core.models.devices import best_device
+
+    torch.set_grad_enabled(False)
+    return str(best_device())
 
 
 class _Engine:
@@ -89,12 +101,17 @@ class _Engine:
         self._memory = AnswerMemory()
         self._waiting: list[Work] = []
         self._ahead: SlicesAhead | None = None
+        self._wanted: PrepareModel | None = None
         self._begun = -1
         self._cancelled = -1
 
     def step(self) -> None:
         if not self._waiting and self._ahead is None:
             self._receive()
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            with suppress(CoreError):  # whoever asks it will be told
+                self._predictor(wanted, read_card(wanted.model_folder))
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             self._look_ahead(ahead)
@@ -118,6 +135,8 @@ class _Engine:
         message: Any = self._channel.recv()
         if isinstance(message, Work):
             self._waiting.append(message)
+        elif isinstance(message, PrepareModel):
+            self._wanted = message
         elif isinstance(message, SlicesAhead):
             self._waiting.clear()
             self._ahead = message
@@ -224,19 +243,28 @@ class _Engine:
             self._channel.send(SliceAnswered(request.id, predictor.card.identity, answer))
         return len(known) == volume.slices
 
-    def _predictor(self, request: PredictRequest, card: Card) -> Predictor:
-        from core.models.predictor import load_predictor
-
+    def _predictor(self, request: PredictRequest | PrepareModel, card: Card) -> Predictor:
         # The whole card: another calibration of the same weights is another model.
         key = f"{card.model_dump_json()} {request.device} {request.runtime}"
         if key not in self._models:
-            self._models[key] = load_predictor(
-                request.model_folder, request.device, runtime=request.runtime
-            )
+            self._models[key] = _loaded(request)
         self._models.move_to_end(key)
         while len(self._models) > _MODELS:
             self._models.popitem(last=False)
         return self._models[key]
+
+
+def _loaded(request: PredictRequest | PrepareModel) -> Predictor:
+    """From kept graphs where they can answer, else with torch."""
+    from core.models.kept import kept_predictor
+
+    known = kept_predictor(request.model_folder, request.device, request.runtime)
+    if known is not None:
+        return known
+    _with_torch()
+    from core.models.loading import load_predictor
+
+    return load_predictor(request.model_folder, request.device, runtime=request.runtime)
 
 
 @contextmanager

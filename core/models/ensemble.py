@@ -18,11 +18,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.errors import DamagedModelError
+from core.models.calibration import calibrated
 from core.models.card import Card, Reference, member_file, sha256_of, write_card
 from core.models.catalogue import Catalogue, CatalogueEntry
 from core.models.importing import REFERENCE_SEED
-from core.models.predictor import Predictor, calibrated, load_predictor, reference_logits
-from core.models.runtime import seeded_input
+from core.models.loading import NetworkPredictor, load_predictor
+from core.models.reference import reference_logits, seeded_input
 from core.models.state_files import read_state
 
 Storage = Literal["float32", "float16"]
@@ -66,7 +67,7 @@ def write_members(
 
 
 def _check_width(
-    folder: Path, card: Card, narrow: Predictor, states: Sequence[dict[str, Tensor]]
+    folder: Path, card: Card, narrow: NetworkPredictor, states: Sequence[dict[str, Tensor]]
 ) -> None:
     pixels = seeded_input(card, REFERENCE_SEED, _PROBES)
     for member, state in zip(narrow.members, states, strict=True):

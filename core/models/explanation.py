@@ -10,12 +10,12 @@ Source: Selvaraju et al., *Grad-CAM*, ICCV 2017, section 3; Zhou et al., *CAM*, 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from core.models.architectures.classifier import Classifier
 from core.models.architectures.heads import HiddenHead
+from core.models.openvino_runtime import linear_evidence
 
 
 def contributions(model: Classifier, maps: Tensor, output: int) -> Tensor:
@@ -40,10 +40,8 @@ def evidence(model: Classifier, maps: Tensor, output: int) -> Tensor:
         with torch.no_grad():
             if maps.device.type != "cpu" or maps.dtype != torch.float32:
                 return contributions(model, maps, output)
-            # In numpy: for so little, torch would wake threads that the engine's just left.
-            weight, flat = model.last.weight[output].numpy(), maps.detach().flatten(2).numpy()
-            found = torch.from_numpy(np.matmul(weight, flat) / np.float32(flat.shape[2]))
-            return found.reshape(len(maps), *maps.shape[2:])
+            weight = model.last.weight[output].detach().numpy()
+            return torch.from_numpy(linear_evidence(weight, maps.detach().numpy()))
     if model.pools_by_mean and isinstance(model.head, HiddenHead):
         with torch.no_grad():
             slope = model.head.gradient(model.pooled(maps), output) / maps[0, 0].numel()

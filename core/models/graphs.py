@@ -1,45 +1,34 @@
 """OpenVINO's graph of a network, made from torch once and kept in the cache folder.
 
 The graph is made in memory by OpenVINO's PyTorch frontend; nothing is fetched and nothing is
-sent. A kept graph is only ever used after it has answered as torch does (see
-`core.models.runtime`): one that was damaged or exchanged cannot answer for a model.
+sent. What a kept graph must show before it is used: `core.models.kept`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from core import places
 from core.models.architectures.classifier import Classifier
 from core.models.card import Card
 from core.models.deployed import Deployed, quietly
+from core.models.kept import keep_graph, kept_graph
 from core.models.openvino_library import openvino
 
-KEPT = 8
-"""Graphs that are kept, the newest; each is as large as its weights."""
-_log = logging.getLogger(__name__)
 
+def graph_of(model: Classifier, card: Card) -> tuple[Any, str]:
+    """The network as a graph of one input of fixed size, and the key under which it is kept.
 
-def graph_of(model: Classifier, card: Card) -> Any:
-    """The network as a graph of one input of fixed size; outputs are logits and maps."""
-    path = _folder() / f"{_key(model, card)}.xml"
-    if path.is_file():
-        try:
-            return openvino().Core().read_model(path)
-        except RuntimeError:
-            _log.info("a kept graph cannot be read; it is made again")
-    graph = _convert(model, card)
-    try:
-        _keep(graph, path)
-    except (OSError, RuntimeError) as error:
-        _log.info("the graph is not kept: %s", type(error).__name__)
-    return graph
+    Its outputs are logits and maps.
+    """
+    key = _key(model, card)
+    graph = kept_graph(key)
+    if graph is None:
+        graph = _convert(model, card)
+        keep_graph(graph, key)
+    return graph, key
 
 
 def _convert(model: Classifier, card: Card) -> Any:
@@ -76,20 +65,3 @@ def _key(model: Classifier, card: Card) -> str:
     )
     digest.update("\n".join(facts).encode())
     return digest.hexdigest()
-
-
-def _folder() -> Path:
-    return places.cache_folder() / "graphs"
-
-
-def _keep(graph: Any, path: Path) -> None:
-    """Write a graph, its numbers before the file that names them, and drop the oldest."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"part-{os.getpid()}-{path.name}")
-    openvino().save_model(graph, temporary, compress_to_fp16=False)
-    temporary.with_suffix(".bin").replace(path.with_suffix(".bin"))
-    temporary.replace(path)
-    newest = sorted(path.parent.glob("*.xml"), key=lambda file: file.stat().st_mtime)
-    for old in newest[:-KEPT]:
-        old.unlink(missing_ok=True)
-        old.with_suffix(".bin").unlink(missing_ok=True)

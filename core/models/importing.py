@@ -34,7 +34,8 @@ from core.models.card import (
     write_card,
 )
 from core.models.catalogue import Catalogue, CatalogueEntry
-from core.models.predictor import Predictor, reference_logits
+from core.models.loading import NetworkPredictor
+from core.models.reference import reference_logits
 from core.models.state_files import read_state, without_prefix
 
 REFERENCE_SEED = 20260101
@@ -159,6 +160,6 @@ def _card(request: ImportRequest, model: Classifier, digest: str) -> Card:
         raise DamagedModelError(
             request.file, f"no card can be made of it: {first['msg']}"
         ) from error
-    predictor = Predictor(card, model, torch.device("cpu"))
+    predictor = NetworkPredictor(card, model, torch.device("cpu"))
     answer = Reference(seed=REFERENCE_SEED, logits=reference_logits(predictor, REFERENCE_SEED))
     return card.model_copy(update={"reference": answer})

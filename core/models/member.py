@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+import sys
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from core.errors import NotEnoughMemoryError
-from core.models.architectures.classifier import Classifier
 from core.models.card import Card
-from core.models.explanation import evidence
-from core.models.runtime import Choice, Precision, Runtime, TorchRuntime, make_runtime
+
+Choice = Literal["torch", "openvino", "auto"]
+Precision = Literal["f32", "bf16"]
 
 BATCH = 16
 """Inputs that are computed at once, to begin with; a cube of 128³ is as much as 128 slices."""
@@ -29,21 +29,35 @@ class Look(NamedTuple):
     evidence: NDArray[np.float32] | None
 
 
+class Runtime(Protocol):
+    """Something that computes a network."""
+
+    name: str
+    """For people, such as "OpenVINO f32 on CPU"."""
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Any]:
+        """uint8 (n, channels, …) → float32 logits (n, outputs), and last feature maps.
+
+        The maps are the runtime's own kind of array, for `evidence`.
+        """
+
+    def evidence(self, maps: Any, output: int) -> NDArray[np.float32]:
+        """Grad-CAM of one logit at the maps, (n, …); see `core.models.explanation`."""
+
+
 class Member:
-    """A network with what computes it. A model has one; an ensemble several."""
+    """A network with what computes it. A model has one; an ensemble several.
+
+    to_cpu: makes the runtime that takes over when a graphics card has no memory for a single
+    input; None on the CPU.
+    """
 
     def __init__(
-        self,
-        card: Card,
-        model: Classifier,
-        device: torch.device,
-        choice: Choice = "torch",
-        precision: Precision = "f32",
+        self, card: Card, runtime: Runtime, to_cpu: Callable[[], Runtime] | None = None
     ) -> None:
         self.card = card
-        self.model = model
-        self.runtime: Runtime = make_runtime(model, card, device, choice, precision)
-        self._on_cpu = device.type == "cpu"
+        self.runtime = runtime
+        self.to_cpu = to_cpu
         self.batch = BATCH if card.preprocessing.dimensions == 2 else 1
         self.notes: list[str] = []
         """What was done because memory ran out, sentences."""
@@ -71,7 +85,7 @@ class Member:
             try:
                 values, maps = self.runtime(part)
                 if output is not None:
-                    found.append(self._evidence(maps, output))
+                    found.append(self.runtime.evidence(maps, output))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -81,20 +95,16 @@ class Member:
             done += len(part)
         return Look(np.concatenate(logits), np.concatenate(found) if found else None)
 
-    def _evidence(self, maps: Tensor, output: int) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = evidence(self.model, maps, output).float().cpu().numpy()
-        return found
-
     def _shrink(self, tried: int) -> None:
         """Halve the batch; where a single input is too much for the device, go to the CPU."""
-        if torch.cuda.is_available():
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
         if tried > 1:
             self.batch = max(1, tried // 2)
             words = f"Memory ran out: {self.batch} at a time from now on."
-        elif not self._on_cpu:
-            self._on_cpu = True
-            self.runtime = TorchRuntime(self.model, self.card, torch.device("cpu"))
+        elif self.to_cpu is not None:
+            self.runtime, self.to_cpu = self.to_cpu(), None
             words = "The memory of the graphics card ran out: the CPU answers from now on."
         else:
             raise NotEnoughMemoryError(self.card.id)
@@ -104,7 +114,7 @@ class Member:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch, OpenVINO or Python says that memory ran out."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     words = str(error).lower()
     return any(sign in words for sign in _OUT_OF_MEMORY)

@@ -31,6 +31,18 @@ class PredictRequest:
 
 
 @dataclass(frozen=True)
+class PrepareModel:
+    """Load a model that will be asked soon.
+
+    Nothing comes back; what is wrong with it, the first question tells.
+    """
+
+    model_folder: Path
+    device: str = "auto"
+    runtime: Literal["torch", "openvino", "auto"] = "auto"
+
+
+@dataclass(frozen=True)
 class SharedVoxels:
     """Voxels of a volume in shared memory, and what is needed to make a Volume of them."""
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from core.models.answers import HeatMap
 from core.models.architectures.classifier import normalise
+from core.models.calibration import calibrated
 from core.models.layers import AUTOMATIC, Method, explain_layer
+from core.models.loading import NetworkPredictor
 from core.models.occlusion import occlusion
-from core.models.predictor import Predictor, calibrated
 from core.models.preprocessing import Prepared
 
 AnyMethod = Literal["closed-form", "grad-cam", "grad-cam++", "occlusion"]
@@ -22,7 +23,7 @@ METHODS: tuple[str, ...] = get_args(AnyMethod)
 
 
 def heat_map_by(
-    predictor: Predictor,
+    predictor: NetworkPredictor,
     prepared: Prepared,
     method: AnyMethod = "closed-form",
     *,
@@ -66,7 +67,7 @@ def heat_map_by(
 
 
 def probability_of(
-    predictor: Predictor, pixels: NDArray[np.uint8], class_id: str
+    predictor: NetworkPredictor, pixels: NDArray[np.uint8], class_id: str
 ) -> NDArray[np.float64]:
     """Probability of a class for prepared inputs, each alone: (n,)."""
     place = predictor.card.classes.index(class_id)

@@ -1,89 +1,37 @@
-"""Weights on a device, answering for prepared slices."""
+"""A model's answers for slices, series, volumes and sets, whatever computes its networks.
+
+Nothing here knows torch: a model answers through a kept graph as well (`core.models.kept`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from core.errors import DamagedModelError, DeviceUnavailableError
-from core.imaging.intensity import Quantity
 from core.imaging.volume import Cancelled, Volume
 from core.models import context
 from core.models.answers import HeatMap, SlicePrediction
-from core.models.architectures.classifier import Classifier, build, normalise
-from core.models.card import Calibration, Card, Preprocessing, check_weights, read_card
+from core.models.calibration import Probabilities, calibrated
+from core.models.card import Card
 from core.models.familiarity import looked_at, strangeness
 from core.models.member import BATCH, Look, Member
-from core.models.preprocessing import Box, Prepared, prepare, prepare_slices
-from core.models.runtime import Choice, Precision, seeded_input
-from core.models.state_files import is_safetensors, read_state
+from core.models.preprocessing import Box, Prepared, prepare_slices
+from core.models.rows import SliceSet, row_pixels
 from core.models.volumes import PreparedVolume, prepare_volume, slice_maps
-
-Probabilities = NDArray[np.float64]
-
-
-class SliceSet(Protocol):
-    """What `Predictor.predict_dataset` needs of a training set."""
-
-    def quantity_of(self, row: int) -> Quantity:
-        """What the values of one slice are."""
-
-    def plane(self, row: int) -> NDArray[np.generic]:
-        """Modality values of one slice."""
-
-    def neighbours(self, row: int, reach: int) -> list[int]:
-        """Rows of the slice's neighbours, itself in the middle."""
-
-    def volume(self, row: int) -> Volume:
-        """The series that a row belongs to."""
-
-
-def best_device(wanted: str = "auto") -> torch.device:
-    """The device to compute on: what was asked for, or CUDA, MPS, CPU, whichever is there.
-
-    wanted: "auto", "cpu", "mps", "cuda" or one of several, "cuda:1".
-    Raises DeviceUnavailableError for what this computer does not have.
-    """
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there = ["cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count())), *there]
-    if wanted == "auto":
-        return torch.device(there[0])
-    if wanted not in there:
-        raise DeviceUnavailableError(wanted, ("auto", *there))
-    return torch.device(wanted)
 
 
 class Predictor:
-    """A model that is ready to answer. Made by `load_predictor`.
+    """A model that is ready to answer, made by `load_predictor` or `kept_predictor`.
 
-    model: the network; of an ensemble its first member, with the others in `more`.
+    members: its networks at work; one, or those of an ensemble.
     """
 
-    def __init__(
-        self,
-        card: Card,
-        model: Classifier,
-        device: torch.device,
-        more: Sequence[Classifier] = (),
-        runtime: Choice = "torch",
-        precision: Precision = "f32",
-    ) -> None:
+    def __init__(self, card: Card, members: Sequence[Member]) -> None:
         self.card = card
-        self.device = device
-        self.model = model
-        self.members = [
-            Member(card, item.eval(), device, runtime, precision) for item in (model, *more)
-        ]
+        self.members = members
 
     @property
     def runtime(self) -> str:
@@ -278,129 +226,6 @@ class Predictor:
         return flat.reshape(len(flat), members, outputs)
 
 
-@torch.inference_mode()
-def look(
-    model: Classifier, pixels: Tensor, spec: Preprocessing, flip_averaging: bool
-) -> tuple[Tensor, Tensor]:
-    """Logits (n, outputs) and feature maps of 8-bit prepared pixels, as training scores them too.
-
-    With `flip_averaging` logits are means over the slice and its mirror image; maps are the
-    slice's own.
-    """
-    image = normalise(pixels, spec.mean, spec.std)
-    maps = model.maps(image)
-    logits = model.classify(maps)
-    if flip_averaging:
-        logits = (logits + model(image.flip(-1))) / 2
-    return logits, maps
-
-
-def prepare_row(dataset: SliceSet, row: int, spec: Preprocessing) -> Prepared:
-    """Prepare one slice of a training set, exactly as `prepare_slice` does for a volume."""
-    planes = [dataset.plane(k) for k in dataset.neighbours(row, spec.reach)]
-    return prepare(planes, dataset.quantity_of(row), spec)
-
-
-def row_pixels(dataset: SliceSet, row: int, spec: Preprocessing) -> NDArray[np.uint8]:
-    """What the network reads of one row: of a slice, or of its whole series in 3D."""
-    if spec.dimensions == 3:
-        return prepare_volume(dataset.volume(row), spec).pixels
-    return prepare_row(dataset, row, spec).pixels
-
-
 def outwards(count: int, first: int) -> list[int]:
     """Indices 0 … count − 1, beginning with `first`, then by distance from it."""
     return sorted(range(count), key=lambda index: (abs(index - first), index))
-
-
-def calibrated(card: Card, logits: Probabilities) -> Probabilities:
-    """Logits (n, outputs) → probabilities (n, classes) as the card calibrates them."""
-    if card.labelling == "any-of":
-        return _sigmoid(
-            card.calibration.slope * logits[:, : card.heads] + card.calibration.intercept
-        )
-    positive = card.classes.index(card.positive)
-    if len(card.classes) == 2 and card.heads == 2:
-        logits = logits[:, positive : positive + 1] - logits[:, 1 - positive : 2 - positive]
-    return calibrated_by(card.calibration, logits, len(card.classes), positive)
-
-
-def _sigmoid(odds: Probabilities) -> Probabilities:
-    share: Probabilities = np.exp(-np.logaddexp(0.0, -odds))
-    return share
-
-
-def calibrated_by(
-    calibration: Calibration, logits: Probabilities, classes: int, positive: int
-) -> Probabilities:
-    """Logits (n, outputs) → probabilities (n, classes), each row summing to 1.
-
-    Two classes have one logit, that of the positive one; more have one each.
-    """
-    if classes == 2:
-        share = _sigmoid(calibration.slope * logits[:, 0] + calibration.intercept)
-        both = np.stack([1.0 - share, share], axis=1)
-        return both if positive == 1 else both[:, ::-1]
-    scaled = calibration.slope * logits[:, :classes]
-    weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    shares: Probabilities = weights / weights.sum(axis=1, keepdims=True)
-    return shares
-
-
-def load_predictor(
-    folder: Path,
-    device: str = "auto",
-    *,
-    runtime: Choice = "torch",
-    precision: Precision = "f32",
-    flip_averaging: bool | None = None,
-) -> Predictor:
-    """Read card and weights of a model folder and make them ready.
-
-    runtime: "auto" takes what was measured to be faster on this computer. precision: another
-    than "f32" is used only if the card says that it was checked and agrees. flip_averaging:
-    ask mirror images too, or not, whatever the card says; its figures are then not its own.
-    Raises DamagedModelError if a hash, the architecture, a shape or a number is not right, or
-    the precision was not checked.
-    """
-    card = read_card(folder)
-    check_weights(folder, card)
-    if precision != "f32" and not any(
-        item.precision == precision and item.passes for item in card.agreements
-    ):
-        raise DamagedModelError(folder, f"its card does not say that {precision} answers alike")
-    if flip_averaging is not None:
-        card = card.model_copy(update={"flip_averaging": flip_averaging})
-    models = []
-    for name, _ in card.weight_files:
-        try:
-            model = build(card.architecture, card.preprocessing.channels)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"its architecture cannot be built: {error}"
-            raise DamagedModelError(folder, reason) from error
-        fill(model, folder / name)
-        models.append(model)
-    return Predictor(card, models[0], best_device(device), models[1:], runtime, precision)
-
-
-def fill(model: Classifier, path: Path) -> None:
-    """Load safetensors into a model. Raises DamagedModelError; runs no code from the file."""
-    if not is_safetensors(path):
-        raise DamagedModelError(path, "it is not in the safetensors format")
-    state = read_state(path)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        reason = [line.strip() for line in str(error).splitlines()][:2]
-        raise DamagedModelError(path, f"its weights do not fit: {' '.join(reason)}") from error
-
-
-def reference_logits(predictor: Predictor, seed: int) -> tuple[float, ...]:
-    """The model's logits on an input made from a seed: what `Reference` records.
-
-    Of an ensemble: the mean of its members'.
-    """
-    pixels = seeded_input(predictor.card, seed)
-    looks = [member.look(pixels) for member in predictor.members]
-    mean = np.mean([look.logits[0] for look in looks], axis=0)
-    return tuple(round(float(value), 6) for value in mean)

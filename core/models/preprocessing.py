@@ -15,11 +15,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity, Window, WindowFunction, apply_window, automatic_window
 from core.imaging.volume import Volume, rescaled
+from core.models.bitmasks import largest_part, opened
 from core.models.card import Preprocessing
 from core.models.context import around
 
@@ -149,13 +149,10 @@ def _box(grey: Grey, spec: Preprocessing) -> Box:
         (max(1, round(cols / scale)), max(1, round(rows / scale))), Image.Resampling.BILINEAR
     )
     # Opening removes the table's thin arc, which would widen the crop.
-    found = opened(np.asarray(small) > _AIR, 4)
-    parts, count = ndimage.label(found)
-    if count == 0:
+    found = largest_part(opened(np.asarray(small) > _AIR, 4))
+    if not found.any():
         side = float(max(rows, cols))
         return (rows - side) / 2, (cols - side) / 2, side, side
-    if count > 1:
-        found = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
     down, across = _extent(np.max(found, axis=1)), _extent(np.max(found, axis=0))
     side = max(down.stop - down.start, across.stop - across.start) * scale * _MARGIN
     side = max(side, _SMALLEST * max(rows, cols))
@@ -168,27 +165,6 @@ def _extent(line: NDArray[np.bool_]) -> slice:
     """From the first to the last True."""
     places = np.flatnonzero(line)
     return slice(int(places[0]), int(places[-1]) + 1)
-
-
-def opened(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
-    """Erosion, then dilation, by a cross, each so many times; outside the mask is False.
-
-    scipy's `binary_opening` to the pixel, at a twentieth of its time: it stands before every
-    answer. The mask is one long number, a bit a pixel, so that a step to the side is a shift.
-    """
-    rows, cols = mask.shape
-    width = (cols + 2 + 7) // 8 * 8  # a frame of False around; rows of whole bytes
-    inside = np.zeros((rows + 2, width), bool)
-    inside[1:-1, 1 : cols + 1] = True
-    framed = np.zeros_like(inside)
-    framed[1:-1, 1 : cols + 1] = mask
-    frame, bits = (int.from_bytes(np.packbits(each).tobytes(), "big") for each in (inside, framed))
-    for _ in range(times):
-        bits &= (bits << 1) & (bits >> 1) & (bits << width) & (bits >> width)
-    for _ in range(times):
-        bits = (bits | bits << 1 | bits >> 1 | bits << width | bits >> width) & frame
-    packed = np.frombuffer(bits.to_bytes(inside.size // 8, "big"), np.uint8)
-    return np.unpackbits(packed).view(bool).reshape(inside.shape)[1:-1, 1 : cols + 1]
 
 
 def cut_out(grey: Grey, box: Box, size: int) -> Grey:

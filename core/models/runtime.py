@@ -1,8 +1,4 @@
-"""What computes a network: eager torch, or OpenVINO where that is measured to be faster.
-
-OpenVINO's own default precision may be bfloat16; here it is always set, and it is float32 unless
-the model's card says that another one was checked.
-"""
+"""What computes a network: eager torch, or OpenVINO where that is measured to be faster."""
 
 from __future__ import annotations
 
@@ -11,8 +7,9 @@ import logging
 import platform
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,31 +20,17 @@ from core import durable, places
 from core.models.architectures.classifier import Classifier, memory_format
 from core.models.card import Card
 from core.models.deployed import Deployed
+from core.models.devices import thread_count
+from core.models.explanation import evidence
 from core.models.graphs import graph_of
-from core.models.openvino_library import openvino
+from core.models.member import Choice, Precision, Runtime
+from core.models.openvino_runtime import Numbers, OpenVinoRuntime, linear_evidence
+from core.models.reference import same_answer, seeded_input
 
 Pixels = NDArray[np.uint8]
-Numbers = NDArray[np.float32]
-Choice = Literal["torch", "openvino", "auto"]
-Precision = Literal["f32", "bf16"]
 
-AGREEMENT = 1e-4
-"""Largest difference of a probability between OpenVINO in float32 and eager torch."""
 _ROUNDS = 3
 _log = logging.getLogger(__name__)
-
-
-class Runtime(Protocol):
-    """Something that computes a network."""
-
-    name: str
-    """For people, such as "OpenVINO f32 on CPU"."""
-
-    def __call__(self, pixels: Pixels) -> tuple[Numbers, Tensor]:
-        """uint8 (n, channels, …) → float32 logits (n, outputs), and last feature maps.
-
-        The maps stay on the device that made them: the heat map is computed there.
-        """
 
 
 class TorchRuntime:
@@ -57,7 +40,7 @@ class TorchRuntime:
         layout = memory_format(card.preprocessing.dimensions + 2)
         network = Deployed(model, card.preprocessing).eval()
         self._network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
-        self._device = device
+        self._device, self._model = device, model
         self.name = f"torch f32 on {device.type.upper()}"
 
     def __call__(self, pixels: Pixels) -> tuple[Numbers, Tensor]:
@@ -66,43 +49,31 @@ class TorchRuntime:
             logits, maps = self._network(torch.from_numpy(pixels).to(self._device))
         return logits.float().cpu().numpy(), maps
 
-
-class OpenVinoRuntime:
-    """OpenVINO on the CPU, one input after the other; its threads share each of them."""
-
-    def __init__(self, model: Classifier, card: Card, precision: Precision = "f32") -> None:
-        graph = graph_of(model, card)
-        self._compiled = (
-            openvino()
-            .Core()
-            .compile_model(
-                graph,
-                "CPU",
-                {
-                    "INFERENCE_PRECISION_HINT": precision,
-                    "PERFORMANCE_HINT": "LATENCY",
-                    "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-                },
-            )
-        )
-        self._request = self._compiled.create_infer_request()
-        self.name = f"OpenVINO {precision} on CPU"
-
-    def __call__(self, pixels: Pixels) -> tuple[Numbers, Tensor]:
+    def evidence(self, maps: Tensor, output: int) -> Numbers:
         """See Runtime."""
-        logits, maps = [], []
-        for one in pixels:
-            found = self.bare(np.ascontiguousarray(one[None]))
-            logits.append(found[0].copy())
-            maps.append(torch.from_numpy(found[1].copy()))
-        return np.concatenate(logits), maps[0] if len(maps) == 1 else torch.cat(maps)
+        found: Numbers = evidence(self._model, maps, output).float().cpu().numpy()
+        return found
 
-    def bare(self, pixels: Pixels) -> Any:
-        """The engine's own call and nothing around it: what benches compare with.
 
-        Its arrays are overwritten by the next call.
-        """
-        return self._request.infer([pixels], share_inputs=True, share_outputs=True)
+def openvino_runtime(
+    model: Classifier, card: Card, precision: Precision = "f32"
+) -> OpenVinoRuntime:
+    """A network's graph at work, kept for the next time; a head that is not linear asks torch."""
+    graph, key = graph_of(model, card)
+    if not model.is_linear:
+        return OpenVinoRuntime(graph, partial(_explained, model), precision, key=key)
+    weights = model.last.weight.detach().cpu().float().numpy()
+    explain = partial(_explained_by, weights)
+    return OpenVinoRuntime(graph, explain, precision, key=key, is_linear=True)
+
+
+def _explained(model: Classifier, maps: Numbers, output: int) -> Numbers:
+    found: Numbers = evidence(model, torch.from_numpy(maps), output).numpy()
+    return found
+
+
+def _explained_by(weights: Numbers, maps: Numbers, output: int) -> Numbers:
+    return linear_evidence(weights[output], maps)
 
 
 @dataclass(frozen=True)
@@ -133,7 +104,7 @@ def make_runtime(
     if choice == "auto" and known == "torch":
         return plain
     try:
-        fast = OpenVinoRuntime(model, card, precision)
+        fast = openvino_runtime(model, card, precision)
     except (ImportError, RuntimeError) as error:
         # A network that it cannot take is answered by torch: slower, and the same.
         _log.info("OpenVINO does not take this network: %s", str(error).splitlines()[0])
@@ -152,16 +123,7 @@ def make_runtime(
 def agrees(one: Runtime, other: Runtime, card: Card) -> bool:
     """Whether two runtimes say the same of an input made from a seed."""
     pixels = seeded_input(card, 7)
-    first, second = one(pixels)[0], other(pixels)[0]
-    # The slope of a sigmoid is at most a quarter of what multiplies the logit.
-    reach = card.calibration.slope * np.abs(first - second).max() / 4
-    return bool(np.isfinite(first).all() and reach <= AGREEMENT)
-
-
-def seeded_input(card: Card, seed: int, count: int = 1) -> Pixels:
-    """Pixels from a seed, uint8 (count, channels, …)."""
-    shape = (count, *card.preprocessing.input_shape)
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return same_answer(card, one(pixels)[0], other(pixels)[0])
 
 
 def measure(fast: Runtime, plain: Runtime, card: Card) -> Measured:
@@ -184,7 +146,7 @@ def _memory_file() -> Path:
 def _key(card: Card, precision: Precision) -> str:
     return (
         f"{card.identity.weights_sha256[:24]} {card.preprocessing.size} {precision} "
-        f"{torch.get_num_threads()} {torch.__version__} {platform.machine()}"
+        f"{thread_count()} {torch.__version__} {platform.machine()}"
     )
 
 

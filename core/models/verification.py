@@ -6,7 +6,8 @@ from pathlib import Path
 
 from core.errors import DamagedModelError
 from core.models.card import Card
-from core.models.predictor import load_predictor, reference_logits
+from core.models.loading import load_predictor
+from core.models.reference import reference_logits
 
 TOLERANCE = 2e-3
 """Largest difference of a reference logit between computers: float32 sums differ in order."""

@@ -2,17 +2,17 @@
 
 The cube's axes are those of the patient, whatever axes the file had: slices from feet to head,
 rows from front to back, columns from right to left (LPS). Where the orientation is not known,
-the file's own axes are taken.
+the file's own axes are taken. scipy is imported where a volume is prepared: slices are answered
+without it, and it takes a while.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
 
 from core.imaging.geometry import Geometry, Plane
 from core.imaging.intensity import Quantity, apply_window, automatic_window
@@ -20,6 +20,9 @@ from core.imaging.volume import Volume
 from core.models.answers import HeatMap
 from core.models.card import Preprocessing
 from core.models.preprocessing import slice_grey
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Cube = NDArray[np.uint8]
 Span = tuple[float, float]
@@ -109,6 +112,8 @@ def _greys(volume: Volume, spec: Preprocessing) -> Cube:
 
 def _depth(mask: Cube, geometry: Geometry) -> Cube:
     """How deep each voxel of a shape lies, `_LEVELS` grey levels a voxel of the finest axis."""
+    from scipy import ndimage
+
     spacing = np.asarray(geometry.spacing if geometry.has_spacing else (1.0, 1.0, 1.0))
     deep = ndimage.distance_transform_edt(mask > _HALF, sampling=spacing / spacing.min())
     return cast(Cube, np.minimum(np.rint(deep * _LEVELS), 255).astype(np.uint8))
@@ -122,6 +127,8 @@ def _spans(grey: Cube, geometry: Geometry, spec: Preprocessing) -> tuple[Span, S
     whole = cast(tuple[Span, Span, Span], tuple((0.0, float(n)) for n in grey.shape))
     if spec.crop == "whole":
         return whole
+    from scipy import ndimage
+
     steps = [max(1, round(n / _LOOK)) for n in grey.shape]
     small = grey[tuple(slice(None, None, step) for step in steps)]
     parts, count = ndimage.label(small > _AIR)
@@ -154,6 +161,8 @@ def _resample(grey: Cube, spans: tuple[Span, Span, Span], size: int) -> Cube:
 
 def _weights(voxels: int, span: Span, size: int) -> sparse.csr_matrix:
     """(size, voxels): how much of each voxel is in each cell. Outside is black."""
+    from scipy import sparse
+
     start, length = span
     step = length / size
     reach = max(step, 1.0)

@@ -27,8 +27,8 @@ from core.labels.schema import Attention
 from core.models.architectures.classifier import Classifier
 from core.models.card import Preprocessing
 from core.models.explanation import contributions
-from core.models.predictor import prepare_row
 from core.models.preprocessing import cut_out
+from core.models.rows import prepare_row
 from core.retraining.dataset import Dataset
 from core.retraining.regions import SliceRegion, joined
 

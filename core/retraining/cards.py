@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.imaging.intensity import Quantity
 from core.labels.sets import available_label_sets, load_label_set
+from core.models.calibration import calibrated_by
 from core.models.card import (
     Accepts,
     Architecture,
@@ -27,7 +28,7 @@ from core.models.card import (
     TrainingData,
 )
 from core.models.familiarity import describe
-from core.models.predictor import calibrated_by, row_pixels
+from core.models.rows import row_pixels
 from core.retraining.dataset import Dataset
 from core.retraining.objective import Targets
 from core.retraining.recipe import Recipe

@@ -25,9 +25,10 @@ from core.models.faithfulness import (
     pointing_hit,
     randomised,
 )
+from core.models.loading import NetworkPredictor
 from core.models.methods import AnyMethod, heat_map_by, probability_of
-from core.models.predictor import Predictor, prepare_row
 from core.models.preprocessing import Prepared
+from core.models.rows import prepare_row
 from core.retraining import statistics as stats
 from core.retraining.dataset import Dataset
 from core.retraining.pointing import marked_rows
@@ -70,7 +71,7 @@ class ExplanationScore:
 
 
 def score_explanations(
-    predictor: Predictor,
+    predictor: NetworkPredictor,
     dataset: Dataset,
     split: str = "all",
     *,
@@ -94,7 +95,7 @@ def score_explanations(
         )
     if limit and len(rows) > limit:
         rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
-    chance = Predictor(
+    chance = NetworkPredictor(
         predictor.card, randomised(predictor.model, seed + _CHANCE), predictor.device
     )
     table: dict[str, list[float]] = {name: [] for name in NAMES}
@@ -113,8 +114,8 @@ def score_explanations(
 
 
 def _of_slice(
-    predictor: Predictor,
-    chance: Predictor,
+    predictor: NetworkPredictor,
+    chance: NetworkPredictor,
     dataset: Dataset,
     row: int,
     method: AnyMethod,

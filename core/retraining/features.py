@@ -15,8 +15,8 @@ from core.imaging.deidentify import patient_pseudonym, pseudonym, site_key
 from core.imaging.opening import open_path
 from core.imaging.volume import Progress, Series, Volume
 from core.models.context import score_in_context
-from core.models.member import BATCH, Member
-from core.models.predictor import Predictor, load_predictor
+from core.models.loading import NetworkMember, NetworkPredictor, load_predictor
+from core.models.member import BATCH
 from core.models.preprocessing import prepare_slice
 from core.retraining.preview import CaseFeatures, FeatureStore, Head
 
@@ -58,7 +58,7 @@ def keep_features(
     return made
 
 
-def _of_series(predictor: Predictor, series: Series, code: str) -> CaseFeatures:
+def _of_series(predictor: NetworkPredictor, series: Series, code: str) -> CaseFeatures:
     key, volume = site_key(), series.load()
     summary = volume.summary
     return CaseFeatures(
@@ -69,7 +69,7 @@ def _of_series(predictor: Predictor, series: Series, code: str) -> CaseFeatures:
     )
 
 
-def features_of(predictor: Predictor, volume: Volume) -> NDArray[np.float32]:
+def features_of(predictor: NetworkPredictor, volume: Volume) -> NDArray[np.float32]:
     """Features (slices, d), each averaged with its neighbours as the card averages logits.
 
     The last layer being linear, it gives the averaged logits of these.
@@ -98,7 +98,7 @@ def features_of(predictor: Predictor, volume: Volume) -> NDArray[np.float32]:
     return every.astype(np.float32)
 
 
-def head_of(predictor: Predictor) -> Head:
+def head_of(predictor: NetworkPredictor) -> Head:
     """The last layer's row for the finding; of an ensemble, the members' side by side."""
     output = predictor.card.output_of(predictor.card.positive)[0]
     rows = [member.model.last for member in predictor.members]
@@ -107,12 +107,12 @@ def head_of(predictor: Predictor) -> Head:
     return Head(np.concatenate(weights), float(np.mean(biases)))
 
 
-def _inputs_of_last(predictor: Predictor, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _inputs_of_last(predictor: NetworkPredictor, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What reaches the last layer, (n, d), a mean over the views; members side by side."""
     return np.concatenate([_of_member(member, pixels) for member in predictor.members], axis=1)
 
 
-def _of_member(member: Member, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _of_member(member: NetworkMember, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     caught: list[Tensor] = []
 
     def catch(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:

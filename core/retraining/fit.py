@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from core.models.architectures.classifier import Classifier, memory_format
 from core.models.context import score_in_context
-from core.models.predictor import look
+from core.models.loading import look
 from core.retraining import checkpoint
 from core.retraining.batches import Learner, Material, Rows, loss_of, make_batch, shares_of
 from core.retraining.learning import Plateau, freeze, make_optimiser, set_rate, set_training

@@ -45,7 +45,8 @@ def explained(
     """
     if not rows:
         return {}
-    from core.models.predictor import load_predictor, prepare_row
+    from core.models.loading import load_predictor
+    from core.models.rows import prepare_row
 
     if subjects[0].card.preprocessing.dimensions == 3:
         models = [load_predictor(subject.model, device) for subject in subjects]

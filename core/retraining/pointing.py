@@ -150,7 +150,7 @@ def look(
     progress: Progress | None = None,
 ) -> Looks:
     """Where a model looks on marked rows (see `marked_rows`)."""
-    from core.models.predictor import load_predictor
+    from core.models.loading import load_predictor
 
     predictor = load_predictor(subject.model, device)
     hits, energy = np.zeros(len(rows)), np.zeros(len(rows))
@@ -164,7 +164,7 @@ def look(
 def _looks_at(predictor: Predictor, dataset: Dataset, row: int) -> tuple[float, float]:
     from core.models import heat
     from core.models.faithfulness import energy_in_mask, pointing_hit
-    from core.models.predictor import prepare_row
+    from core.models.rows import prepare_row
 
     found = predictor.heat_map(prepare_row(dataset, row, predictor.card.preprocessing))
     rows, columns = (int(side) for side in dataset.sizes[row])

@@ -9,7 +9,7 @@ import numpy as np
 from core.imaging.volume import Progress
 from core.models.card import Agreement, Card, write_card
 from core.models.catalogue import CatalogueEntry
-from core.models.predictor import Predictor, load_predictor
+from core.models.loading import NetworkPredictor, load_predictor
 from core.retraining.dataset import Dataset
 from core.retraining.scoring import labelled_part
 
@@ -35,7 +35,7 @@ def check_precision(
     models = [member.model for member in full.members]
     before = full.predict_dataset(dataset, rows, progress)
     # Made without `load_predictor`, which refuses what no card vouches for yet.
-    quick = Predictor(card, models[0], full.device, models[1:], "openvino", precision)
+    quick = NetworkPredictor(card, models[0], full.device, models[1:], "openvino", precision)
     after = quick.predict_dataset(dataset, rows, progress)
     positive = card.classes.index(card.positive)
     changed = _decisions(card, before[:, positive]) != _decisions(card, after[:, positive])

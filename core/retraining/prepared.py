@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core import durable, places
 from core.errors import NotDurableError
 from core.models.card import Preprocessing
-from core.models.predictor import row_pixels
+from core.models.rows import row_pixels
 from core.retraining.dataset import Dataset
 
 VERSION = 1

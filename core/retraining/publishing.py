@@ -16,9 +16,9 @@ from torch import Tensor
 from core import durable
 from core.errors import DamagedModelError
 from core.models.architectures.classifier import Classifier
+from core.models.calibration import calibrated_by
 from core.models.card import Architecture, Card
 from core.models.ensemble import write_members
-from core.models.predictor import calibrated_by
 from core.retraining import cards
 from core.retraining.batches import Rows
 from core.retraining.dataset import Dataset

@@ -106,7 +106,7 @@ def score(
         told = " or ".join(quantity.value for quantity in accepted)
         reason = f"its values are {dataset.quantity.value}, the model takes {told}"
         raise UnsuitableInputError(card.id, (reason,))
-    from core.models.predictor import load_predictor
+    from core.models.loading import load_predictor
 
     votes = load_predictor(subject.model, device).votes(dataset, rows, progress)
     probabilities, notes = align(votes.mean(axis=0), card.classes, card.positive, dataset)

@@ -17,7 +17,7 @@ from core.imaging.volume import Progress
 from core.models.aggregation import aggregate, fit_rule
 from core.models.card import Card, SeriesRule, write_card
 from core.models.catalogue import CatalogueEntry
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from core.retraining.dataset import Dataset
 from core.retraining.scoring import labelled_part
 from core.retraining.statistics import auroc, choose_threshold

@@ -27,10 +27,7 @@ from core.models.card import (
     check_weights,
     read_card,
 )
-from core.models.predictor import (
-    fill,
-    load_predictor,
-)
+from core.models.loading import fill, load_predictor
 from core.retraining import foretold
 from core.retraining.attention import learnt_rows, marks_of
 from core.retraining.batches import Material, Rows

@@ -114,8 +114,8 @@ def check_device() -> str:
     """What models compute on here: the graphics card where there is one, and OpenVINO."""
     import torch
 
+    from core.models.devices import best_device
     from core.models.openvino_library import openvino
-    from core.models.predictor import best_device
 
     device = best_device()
     left = torch.arange(16.0, device=device).reshape(4, 4)

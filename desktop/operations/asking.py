@@ -22,6 +22,7 @@ from core.models.messages import (
     PredictionFinished,
     PredictionStarted,
     PredictRequest,
+    PrepareModel,
     RequestFailed,
     SliceAnswered,
 )
@@ -48,6 +49,9 @@ class Engine(Protocol):
 
     def start(self) -> None:
         """Start the process and warm it."""
+
+    def prepare(self, model: PrepareModel) -> None:
+        """Load a model that will be asked soon."""
 
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         """Ask about a volume; a newer request wins."""
@@ -111,6 +115,10 @@ class Asking:
             self._tell(Notice.of(self._problem))
         self._say_engine(EngineState.STARTING)
         self._in_engine_lane(self._engine.start)
+        entry = self.model
+        if entry is not None:
+            wanted = PrepareModel(entry.folder, self.device, self.runtime)
+            self._in_engine_lane(lambda: self._engine.prepare(wanted))
 
     def close(self) -> None:
         """End the engine process."""

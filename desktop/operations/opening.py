@@ -24,6 +24,7 @@ from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import is_industry, say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
 
+_LOOKING = "open:"
 _LISTED = 40
 """Skipped files that are named in the details."""
 
@@ -103,6 +104,11 @@ class Opening:
         for absolute in whole_folders(path.expanduser().resolve() for path in paths):
             self._open(absolute, remember=remember)
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether a path is being looked through."""
+        return self._jobs.has_wanted(_LOOKING)
+
     def _open(self, path: Path, *, remember: bool) -> None:
         def look(task: Task) -> Opened:
             return open_path(path, progress=task.progress, cancelled=task.cancelled)
@@ -114,7 +120,7 @@ class Opening:
             self._tell(Notice.of(failure))
 
         self._jobs.submit(
-            Job(f"open:{path}", say("Looking for images"), look),
+            Job(f"{_LOOKING}{path}", say("Looking for images"), look),
             on_done=lambda opened: self._found(path, opened, remember),
             on_failed=failed,
         )

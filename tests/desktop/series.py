@@ -100,6 +100,9 @@ class PlainEngine:
         self.is_started = True
         self.post(EngineReady("cpu", 0.1))
 
+    def prepare(self, model: object) -> None:
+        self.prepared = model
+
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         self.requests.append(request)
         prediction = SeriesPrediction(self.identity, "hemorrhage", 0.4)

@@ -201,14 +201,18 @@ def words(raw: bytes) -> frozenset[str]:
     return frozenset(part.strip() for part in plain_text(raw).upper().split("\\"))
 
 
+_YEN = frozenset({"ISO_IR 13", "ISO 2022 IR 13"})
+"""Sets in which bytes of ASCII are other characters: yen and overline."""
+
+
 @lru_cache(maxsize=1024)
 def local_text(raw: bytes, character_set: bytes, tag: int) -> str:
     """Text in a DICOM character set; undecodable bytes become replacement signs."""
     sets = [part.strip(" \0") for part in character_set.decode("latin-1").split("\\")]
     if tag == tags.PatientName:
         raw = raw.rstrip(b" \0")
-    if not any(sets) and raw.isascii():
-        return plain_text(raw)
+    if raw.isascii() and b"\x1b" not in raw and _YEN.isdisjoint(sets):
+        return plain_text(raw)  # the same in every other set, and pydicom takes a second to import
     from pydicom.charset import convert_encodings, decode_bytes
 
     try:

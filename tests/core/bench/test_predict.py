@@ -10,8 +10,8 @@ import pytest
 from core.bench import explain, predict
 from core.bench.models_made import another, best_of, made, series
 from core.cli.main import run
-from core.models.predictor import Predictor, load_predictor
-from core.models.runtime import Choice
+from core.models.loading import NetworkPredictor, load_predictor
+from core.models.member import Choice
 from tests.core.models.making import make_model
 
 
@@ -20,7 +20,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small model in the place of the shipped one, and few rounds."""
     make_model(tmp_path / "m", context=(1.0, 2.0, 1.0))
 
-    def shipped(runtime: Choice) -> Predictor:
+    def shipped(runtime: Choice) -> NetworkPredictor:
         return load_predictor(tmp_path / "m", "cpu", runtime=runtime)
 
     for module in (predict, explain):

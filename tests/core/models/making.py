@@ -25,7 +25,8 @@ from core.models.card import (
     sha256_of,
     write_card,
 )
-from core.models.predictor import Predictor, reference_logits
+from core.models.loading import NetworkPredictor
+from core.models.reference import reference_logits
 
 
 def spec(**changes: Any) -> Preprocessing:
@@ -80,7 +81,7 @@ def make_model(folder: Path, name: str = "small", seed: int = 0, **changes: Any)
         "weights_sha256": sha256_of(folder / WEIGHTS_FILE),
     }
     card = Card(**(facts | changes))
-    answer = reference_logits(Predictor(card, model, torch.device("cpu"), members[1:]), 1)
+    answer = reference_logits(NetworkPredictor(card, model, torch.device("cpu"), members[1:]), 1)
     card = card.model_copy(update={"reference": Reference(seed=1, logits=answer)})
     write_card(folder, card)
     return card

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.models.context import around, score_in_context
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from tests.core.models.making import head_like, make_model, volume
 
 

@@ -17,6 +17,7 @@ from core.imaging.intensity import Quantity
 from core.models.answers import SlicePrediction
 from core.models.card import WEIGHTS_FILE, Calibration, Preprocessing, read_card, write_card
 from core.models.client import EngineClient, near_slices
+from core.models.loading import load_predictor
 from core.models.messages import (
     EngineDied,
     EngineMessage,
@@ -24,10 +25,10 @@ from core.models.messages import (
     PredictionFinished,
     PredictionStarted,
     PredictRequest,
+    PrepareModel,
     RequestFailed,
     SliceAnswered,
 )
-from core.models.predictor import load_predictor
 from core.models.remembered import AnswerMemory, key_of
 from tests.core.models.making import head_like, make_model, volume
 
@@ -56,6 +57,8 @@ def test_the_life_of_an_engine(tmp_path: Path) -> None:
     try:
         client.start()
         heard.until(EngineReady)
+        client.prepare(PrepareModel(tmp_path / "none"))  # what is not there is told when asked
+        client.prepare(PrepareModel(tmp_path / "m"))
 
         # it answers as the predictor does, the visible slice first
         client.predict(PredictRequest(1, tmp_path / "m", first=4), case)

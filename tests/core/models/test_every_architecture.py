@@ -14,7 +14,7 @@ from torch.nn import functional
 from core.models.architectures.classifier import Classifier, normalise
 from core.models.architectures.families import FAMILIES
 from core.models.card import WEIGHTS_FILE, Architecture, Preprocessing, sha256_of, write_card
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from tests.core.models.making import head_like, make_model, volume
 
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -10,7 +10,7 @@ import pytest
 from core.imaging.intensity import Quantity
 from core.models.card import Accepts, Pictures
 from core.models.familiarity import UNLIKE, describe, figures, looked_at, strangeness, unlike
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from tests.core.models.making import make_model, spec, volume
 
 

@@ -20,8 +20,8 @@ from core.models.card import Preprocessing, read_card
 from core.models.catalogue import Catalogue
 from core.models.ensemble import join
 from core.models.importing import NOT_MEASURED, ImportRequest, import_weights
-from core.models.predictor import load_predictor
-from core.models.runtime import seeded_input
+from core.models.loading import load_predictor
+from core.models.reference import seeded_input
 from core.models.verification import verify_model
 from core.sentences import sentence
 from tests.core.models.making import make_model, network

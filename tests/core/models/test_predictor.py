@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.errors import DamagedModelError
+from core.models.calibration import calibrated_by
 from core.models.card import CARD_FILE, WEIGHTS_FILE, Calibration, read_card, sha256_of, write_card
-from core.models.predictor import calibrated_by, load_predictor, outwards
+from core.models.loading import load_predictor
+from core.models.predictor import outwards
 from core.models.verification import verify_model
 from core.sentences import sentence
 from tests.core.models.making import head_like, make_model, volume

@@ -8,19 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from scipy import ndimage
 
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity
-from core.models.predictor import prepare_row
 from core.models.preprocessing import (
-    opened,
     prepare,
     prepare_slice,
     prepare_slices,
     slice_grey,
     to_grey,
 )
+from core.models.rows import prepare_row
 from tests.core.models.making import head_like, spec, volume
 
 
@@ -135,18 +133,6 @@ def test_resampling_is_antialiased() -> None:
     made = prepare([stripes] * 3, Quantity.GREY, spec(size=32))
     assert np.abs(made.pixels.astype(int) - 127).max() < 40
     assert Image.fromarray(made.pixels[0]).size == (32, 32)
-
-
-@given(
-    arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.booleans()),
-    st.integers(1, 4),
-)
-def test_opening_is_scipy_s_to_the_pixel(mask: np.ndarray, times: int) -> None:
-    # Random dots alone never survive an erosion: thicken them first.
-    thick = ndimage.binary_dilation(mask, iterations=times)
-    np.testing.assert_array_equal(
-        opened(thick, times), ndimage.binary_opening(thick, iterations=times)
-    )
 
 
 def test_slices_prepared_together_are_those_prepared_alone() -> None:

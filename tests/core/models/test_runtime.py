@@ -15,9 +15,12 @@ import torch
 from core.errors import DamagedModelError, DeviceUnavailableError, NotEnoughMemoryError
 from core.models import runtime
 from core.models.card import Agreement, Calibration, Preprocessing, read_card, write_card
-from core.models.member import Member, is_out_of_memory
-from core.models.predictor import Predictor, best_device, load_predictor
-from core.models.runtime import OpenVinoRuntime, TorchRuntime, make_runtime, seeded_input
+from core.models.devices import best_device
+from core.models.loading import NetworkMember, NetworkPredictor, load_predictor
+from core.models.member import is_out_of_memory
+from core.models.openvino_runtime import OpenVinoRuntime
+from core.models.reference import seeded_input
+from core.models.runtime import TorchRuntime, make_runtime
 from core.sentences import sentence
 from tests.core.models.making import head_like, make_model, network, volume
 
@@ -135,10 +138,13 @@ class _Full:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return self.inside(pixels)
 
+    def evidence(self, maps: Any, output: int) -> Any:
+        return self.inside.evidence(maps, output)
 
-def _member(tmp_path: Path, most: int) -> tuple[Member, _Full]:
+
+def _member(tmp_path: Path, most: int) -> tuple[NetworkMember, _Full]:
     card = make_model(tmp_path / "m")
-    member = Member(card, network(), torch.device("cpu"))
+    member = NetworkMember(card, network(), torch.device("cpu"))
     assert isinstance(member.runtime, TorchRuntime)
     full = _Full(member.runtime, most)
     member.runtime = full
@@ -163,7 +169,7 @@ def test_one_that_does_not_fit_at_all_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotEnoughMemoryError):
         member.look(seeded_input(member.card, 1, 2))
     device, full = _member(tmp_path / "b", most=0)
-    device._on_cpu = False  # as if it were a GPU: the CPU takes over
+    device.to_cpu = lambda: full.inside  # as if it were a GPU: the CPU takes over
     assert device.look(seeded_input(device.card, 1, 2)).logits.shape == (2, 1)
     assert "CPU" in device.notes[-1]
     assert full.sizes == [2, 1]
@@ -196,7 +202,8 @@ def test_a_device_without_memory_for_a_volume_hands_over_to_the_processor(tmp_pa
     assert isinstance(member.runtime, TorchRuntime)
     expected = predictor.predict_volume(volume(head_like(4, 32)))
     before = [answer.probabilities["hemorrhage"] for answer in expected]
-    member.runtime, member._on_cpu = _Full(member.runtime, 0), False  # a full graphics card
+    plain = member.runtime
+    member.runtime, member.to_cpu = _Full(plain, 0), lambda: plain  # a full graphics card
     after = [
         a.probabilities["hemorrhage"] for a in predictor.predict_volume(volume(head_like(4, 32)))
     ]
@@ -227,7 +234,7 @@ def test_an_ensemble_votes_softly_and_tells_its_spread(tmp_path: Path) -> None:
     answers = {a.index: a for a in predictor.predict_volume(case)}
     alone = []
     for member in predictor.members:
-        single = Predictor(predictor.card, member.model, torch.device("cpu"))
+        single = NetworkPredictor(predictor.card, member.model, torch.device("cpu"))
         alone.append({a.index: a for a in single.predict_volume(case)})
     for index, answer in answers.items():
         votes = [one[index].probabilities["hemorrhage"] for one in alone]
@@ -268,7 +275,7 @@ def test_two_logits_of_two_classes_are_a_softmax(tmp_path: Path, positive: str) 
     logits = predictor.members[0].look(pixels).logits[0]
     (answer,) = predictor.predict_volume(volume(head_like(1)))
     assert sum(answer.probabilities.values()) == pytest.approx(1)
-    from core.models.predictor import calibrated
+    from core.models.calibration import calibrated
 
     expected = np.exp(logits) / np.exp(logits).sum()
     assert calibrated(predictor.card, logits[None])[0] == pytest.approx(expected)

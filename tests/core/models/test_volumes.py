@@ -16,7 +16,7 @@ from core.models import heat
 from core.models.answers import SlicePrediction
 from core.models.card import Preprocessing
 from core.models.heat_files import evidence_volume, write_evidence
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from core.models.volumes import Axes, axes_of, prepare_volume, slice_maps
 from tests.core.models.making import make_model, volume
 

@@ -17,8 +17,9 @@ from core.imaging.opening import open_path
 from core.imaging.volume import Volume
 from core.models import predictor as at_work
 from core.models.card import Preprocessing
-from core.models.predictor import load_predictor, prepare_row
+from core.models.loading import load_predictor
 from core.models.preprocessing import Prepared, prepare_slice, to_grey
+from core.models.rows import prepare_row
 from core.retraining.building import build_from_table
 from core.retraining.dataset import Dataset
 from core.retraining.prepared import prepared_pixels

@@ -11,7 +11,7 @@ from core.errors import DamagedModelError
 from core.imaging.intensity import Quantity
 from core.models.card import Accepts, read_card
 from core.models.catalogue import Catalogue
-from core.models.predictor import Predictor, load_predictor
+from core.models.loading import NetworkPredictor, load_predictor
 from core.retraining.precision import check_precision
 from tests.core.models.making import make_model
 from tests.core.retraining.making import small_dataset
@@ -35,14 +35,14 @@ def test_the_card_keeps_what_was_found_and_decides(
     load_predictor(tmp_path / "user" / "mine", "cpu", runtime="openvino", precision="bf16")
 
     # One that moves a probability too far is written down as well, and never used.
-    inside = Predictor.predict_dataset
+    inside = NetworkPredictor.predict_dataset
     calls: list[int] = []
 
-    def moved(self: Predictor, *args: object) -> np.ndarray:
+    def moved(self: NetworkPredictor, *args: object) -> np.ndarray:
         calls.append(1)
         return inside(self, *args) + (0.02 if len(calls) == 2 else 0)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Predictor, "predict_dataset", moved)
+    monkeypatch.setattr(NetworkPredictor, "predict_dataset", moved)
     again = check_precision(catalogue.get("mine"), dataset, split="all")
     assert not again.passes
     with pytest.raises(DamagedModelError, match="bf16"):

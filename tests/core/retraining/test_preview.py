@@ -27,7 +27,7 @@ from core.labels.labelling import Labelling
 from core.labels.sets import load_label_set
 from core.models.card import read_card
 from core.models.catalogue import Catalogue
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from core.retraining import foretold as book
 from core.retraining import preview
 from core.retraining.features import features_of, head_of, keep_features

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from core.errors import BadRecipeError, RunError
 from core.models.card import WEIGHTS_FILE, read_card
-from core.models.predictor import load_predictor
+from core.models.loading import load_predictor
 from core.models.verification import verify_model
 from core.retraining import foretold
 from core.retraining.dataset import Dataset

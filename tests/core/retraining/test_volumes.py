@@ -15,8 +15,10 @@ from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity
 from core.imaging.opening import open_path
 from core.imaging.volume import SeriesSummary, Volume
+from core.models.calibration import calibrated
 from core.models.card import Preprocessing, read_card
-from core.models.predictor import calibrated, load_predictor, row_pixels
+from core.models.loading import load_predictor
+from core.models.rows import row_pixels
 from core.models.verification import verify_model
 from core.models.volumes import axes_of, prepare_volume
 from core.retraining.arrays import ArraysRequest, build_from_arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,26 @@ def _patient(reading: Reading) -> str:
     return summary.patient_name.replace("^", " ").strip() or summary.patient_id
 
 
+def two_lines(patient: str, title: str, fits: Callable[[str], bool]) -> tuple[str, str]:
+    """What names a series: whose it is and what it is; or its title, over two lines if need be."""
+    if patient:
+        return patient, title
+    if fits(title):
+        return title, ""
+    words = title.split(" ")
+    most = next((n for n in range(len(words) - 1, 0, -1) if fits(" ".join(words[:n]))), len(words))
+    return " ".join(words[:most]), " ".join(words[most:])
+
+
+def _fits(words: str, face: QFont, width: int) -> bool:
+    return QFontMetrics(face).horizontalAdvance(words) <= width
+
+
+def _shortened(words: str, metrics: QFontMetrics, width: int) -> str:
+    """Cut in the middle: series of one study differ at the end of their names."""
+    return metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, width)
+
+
 class StudiesModel(QAbstractListModel):
     """The session as Qt sees it; holds thumbnails and nothing else of its own."""
 
@@ -127,7 +148,12 @@ class StudiesModel(QAbstractListModel):
             words, _ = answer_words(reading)
             labels = say("{labelled} labelled", labelled=reading.labelled)
             return ", ".join(
-                (series_title(reading), _patient(reading), _facts(reading), words, labels)
+                (
+                    *filter(None, (_patient(reading), series_title(reading))),
+                    _facts(reading),
+                    words,
+                    labels,
+                )
             )
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tool_tip(reading)
@@ -233,7 +259,7 @@ class _StudyDelegate(QStyledItemDelegate):
             painter.setFont(face)
             painter.setPen(QColor(colour))
             box = QRect(place.left(), place.top() + number * line, place.width() - right, line)
-            short = QFontMetrics(face).elidedText(words, Qt.TextElideMode.ElideRight, box.width())
+            short = _shortened(words, QFontMetrics(face), box.width())
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, short)
 
         def draw_right(number: int, words: str, colour: str) -> int:
@@ -247,11 +273,15 @@ class _StudyDelegate(QStyledItemDelegate):
             return width + 6
 
         taken = draw_right(0, f"⚠ {warnings}", theme().warning) if warnings else 0
-        draw(0, series_title(reading), theme().text, bold, taken)
+        width = place.width() - taken
+        first, second = two_lines(
+            _patient(reading), series_title(reading), lambda words: _fits(words, bold, width)
+        )
+        draw(0, first, theme().text, bold, taken)
+        draw(1, second, theme().dim, font)
         taken = 0
         if reading.labelled:
             taken = draw_right(2, f"✓ {reading.labelled}", theme().text)
-        draw(1, _patient(reading), theme().dim, font)
         facts = _facts(reading)
         if QFontMetrics(font).horizontalAdvance(facts) > place.width() - taken:
             facts = _facts(reading, short=True)

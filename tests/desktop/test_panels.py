@@ -21,6 +21,7 @@ from desktop.panels.bars import ProbabilityBar, percent
 from desktop.panels.comparison import ComparisonPage
 from desktop.panels.footer import duration
 from desktop.panels.plot import Curve, LinePlot, nice_ticks
+from desktop.panels.studies import two_lines
 from desktop.panels.training import TrainingPanel
 from desktop.run_watcher import Epoch, RunView
 
@@ -53,6 +54,18 @@ def test_ticks_are_round_and_inside(low: float, span: float, wanted: int) -> Non
     if len(steps):
         power = 10 ** math.floor(math.log10(steps[0]) + 1e-9)
         assert any(abs(steps[0] / power - factor) < 1e-3 for factor in (1, 2, 5, 10))
+
+
+def test_a_series_is_named_by_its_patient_or_else_over_two_lines() -> None:
+    def fits(words: str) -> bool:
+        return len(words) <= 12
+
+    title = "SYNTHETIC PHANTOM head 5 mm"
+    assert two_lines("Phantom One", title, fits) == ("Phantom One", title)
+    assert two_lines("", "T1 sagittal", fits) == ("T1 sagittal", "")
+    assert two_lines("", title, fits) == ("SYNTHETIC", "PHANTOM head 5 mm")
+    assert two_lines("", "one-long-word-alone", fits) == ("one-long-word-alone", "")
+    assert two_lines("", "one-long-word-first then", fits) == ("one-long-word-first then", "")
 
 
 def test_a_bar_is_as_long_as_its_probability_and_marks_the_threshold(qtbot: QtBot) -> None:

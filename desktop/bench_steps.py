@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core import places
 from core.bench.timing import Figure
@@ -65,6 +65,22 @@ def figures(steps: dict[str, dict[str, float]]) -> list[Figure]:
 # ----------------------------------------------------------------- the child
 
 
+class _Spent(NamedTuple):
+    """Seconds: by the clock, of this thread's own work, and in line for a processor (Linux)."""
+
+    wall: float
+    own: float
+    queued: float
+
+    @staticmethod
+    def now() -> _Spent:
+        try:  # proc_pid_schedstat(5): running, waiting, turns
+            queued = int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1]) / 1e9
+        except (OSError, LookupError, ValueError):
+            queued = 0.0
+        return _Spent(time.perf_counter(), time.thread_time(), queued)
+
+
 class _Wheel:
     """Turns the wheel over the stage at fixed times and notes when each slice was painted."""
 
@@ -72,8 +88,8 @@ class _Wheel:
         from PySide6.QtCore import Qt, QTimer
 
         self._view = view
-        self._taken: list[tuple[float, float]] = []
-        self._waiting: tuple[float, float] | None = None
+        self._taken: list[_Spent] = []
+        self._waiting: _Spent | None = None
         self._due = 0.0
         self._direction = -1
         self._timer = QTimer(interval=INTERVAL_MS)
@@ -83,12 +99,15 @@ class _Wheel:
 
         def painted(painter: object) -> None:
             draw(painter)
-            if self._waiting is not None:
-                due, spent = self._waiting
-                self._taken.append((time.perf_counter() - due, time.thread_time() - spent))
-                self._waiting = None
+            self._painted()
 
         view.draw_over = painted
+
+    def _painted(self) -> None:
+        if self._waiting is not None:
+            now, begun = _Spent.now(), self._waiting
+            self._taken.append(_Spent(*(b - a for a, b in zip(begun, now, strict=True))))
+            self._waiting = None
 
     def start(self) -> None:
         """Forget what was timed, and turn."""
@@ -99,12 +118,10 @@ class _Wheel:
     def stop(self) -> dict[str, float]:
         """Steps that were timed, in milliseconds of the clock and of this thread's own work."""
         self._timer.stop()
-        if self._waiting is not None:  # not painted yet: it counts as far as it has come
-            due, spent = self._waiting
-            self._taken.append((time.perf_counter() - due, time.thread_time() - spent))
-            self._waiting = None
-        walls = sorted(wall * 1000 for wall, _ in self._taken) or [0.0]
-        own = sorted(work * 1000 for _, work in self._taken) or [0.0]
+        self._painted()  # what has not been painted yet counts as far as it has come
+        walls = sorted(step.wall * 1000 for step in self._taken) or [0.0]
+        own = sorted(step.own * 1000 for step in self._taken) or [0.0]
+        longest = max(self._taken, default=_Spent(0.0, 0.0, 0.0))
         return {
             "steps": len(self._taken),
             "median_ms": round(walls[len(walls) // 2], 2),
@@ -112,6 +129,7 @@ class _Wheel:
             "p99_ms": round(walls[int(len(walls) * 0.99)], 2),
             "longest_ms": round(walls[-1], 2),
             "longest_own_ms": round(own[-1], 2),
+            "longest_queued_ms": round(longest.queued * 1000, 2),
         }
 
     def _turn(self) -> None:
@@ -124,7 +142,7 @@ class _Wheel:
             return
         now = time.perf_counter()
         if self._waiting is None:
-            self._waiting = (min(self._due, now), time.thread_time())
+            self._waiting = _Spent.now()._replace(wall=min(self._due, now))
         while self._due <= now:
             self._due += INTERVAL_MS / 1000
         index, last = case.navigation.index(), case.navigation.count() - 1

@@ -24,7 +24,7 @@ from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.panels.drawn import Row
-from desktop.panels.studies import series_title
+from desktop.panels.studies import series_title, short_name
 from desktop.viewer.holding import Chosen
 
 TOOLS = {
@@ -216,7 +216,8 @@ class ReadingCommands:
         menu.clear()
         for reading in self._do.session:
             if reading is not self._do.session.current:
-                action = menu.addAction(series_title(reading))
+                names = dict.fromkeys((short_name(reading), series_title(reading)))
+                action = menu.addAction(" · ".join(names))
                 action.triggered.connect(partial(self._chosen_series, reading))
         answers = self._other_answers()
         if answers:

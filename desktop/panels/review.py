@@ -22,7 +22,7 @@ from desktop.language import later, say, say_count
 from desktop.operations.reviewing import QueueView
 from desktop.panels.bars import percent
 from desktop.panels.rows import ITEM_ROLE, SliceRows
-from desktop.panels.studies import series_title
+from desktop.panels.studies import short_name
 
 MOST_ROWS = 200
 """Items that are listed; more are counted in the progress."""
@@ -185,7 +185,7 @@ class ReviewPanel(QFrame):
 
     def _title(self, item: QueueItem) -> str:
         found = self._session.find_slice(item.slice_id)
-        series = series_title(found[0]) if found is not None else ""
+        series = short_name(found[0]) if found is not None else ""
         return say("Slice {number} · {series}", number=item.slice_index + 1, series=series)
 
     def _clicked(self, row: QListWidgetItem) -> None:

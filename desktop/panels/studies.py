@@ -97,6 +97,11 @@ def _patient(reading: Reading) -> str:
     return summary.patient_name.replace("^", " ").strip() or summary.patient_id
 
 
+def short_name(reading: Reading) -> str:
+    """What tells a series from others where there is room for one name: the patient's, first."""
+    return _patient(reading) or series_title(reading)
+
+
 def two_lines(patient: str, title: str, fits: Callable[[str], bool]) -> tuple[str, str]:
     """What names a series: whose it is and what it is; or its title, over two lines if need be."""
     if patient:

@@ -23,7 +23,7 @@ from desktop.language import later, say, say_core, say_count
 from desktop.operations.foretelling import FlipRow, WhatIf, WhatIfView
 from desktop.panels.bars import percent
 from desktop.panels.rows import ITEM_ROLE, SliceRows
-from desktop.panels.studies import series_title
+from desktop.panels.studies import short_name
 
 if TYPE_CHECKING:
     from core.retraining.foretold import Foretold
@@ -222,7 +222,7 @@ class WhatIfPanel(QFrame):
     def _title(self, row: FlipRow) -> str:
         found = self._session.find_slice(row.slice_id)
         if found is not None:
-            series = series_title(found[0])
+            series = short_name(found[0])
         elif row.path is not None:
             series = say("{name} (not open)", name=row.path.name)
         else:

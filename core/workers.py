@@ -28,7 +28,7 @@ WORKERS = {
 }
 """Worker → the module whose `main(words)` runs it; its words begin with the worker's name."""
 
-LOW = 5
+LOW = 10
 """Niceness of processes that the window must not wait for; see nice(2)."""
 
 LOWEST = 19

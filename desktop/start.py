@@ -6,7 +6,6 @@ takes most of the time, and furnishes it.
 
 from __future__ import annotations
 
-import gc
 import sys
 from functools import partial
 from pathlib import Path
@@ -73,17 +72,18 @@ def open_window(paths: list[Path], *, safe: bool = False) -> int:
         engine = start_engine()  # on another core, beside all that follows
         from core.models.client import EngineClient
         from desktop.app import Application
+        from desktop.garbage import QuietCollector
         from desktop.logs import keep_from, start_logging, tell_defects
 
         start_logging()
         keep_from(guard.settings.values.log_level)
         application = Application(partial(EngineClient, ready=engine), window=window)
         tell_defects(application.tell_failure)
-        gc.freeze()
-        gc.enable()
+        collector = QuietCollector(application.session)
         guard.follow(application.jobs)
         application.start(paths, restore=start.session)
         try:
             return qt.exec()
         finally:
+            collector.close()
             application.close()

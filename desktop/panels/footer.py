@@ -11,6 +11,7 @@ from desktop.language import later, say
 DISCLAIMER = later("Not for diagnostic use · research and reading assistance")
 SHOW_AFTER_MS = 300
 """Work that ends sooner is not worth a flicker."""
+AGAIN_AFTER_MS = 100
 
 
 class Footer(QFrame):
@@ -48,7 +49,6 @@ class Footer(QFrame):
         layout.addWidget(self._engine)
         self._delay = QTimer(self)
         self._delay.setSingleShot(True)
-        self._delay.setInterval(SHOW_AFTER_MS)
         self._delay.timeout.connect(self._refresh)
         jobs.changed.connect(self._changed)
         self._show_work(False)
@@ -67,10 +67,9 @@ class Footer(QFrame):
         if not self._jobs.running():
             self._delay.stop()
             self._show_work(False)
-        elif self._bar.isVisibleTo(self):
-            self._refresh()
         elif not self._delay.isActive():
-            self._delay.start()
+            # A bar paints itself at each value, and a model answers a hundred times a second.
+            self._delay.start(AGAIN_AFTER_MS if self._bar.isVisibleTo(self) else SHOW_AFTER_MS)
 
     def _refresh(self) -> None:
         running = self._jobs.running()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QHelpEvent,
@@ -41,6 +41,7 @@ from desktop.viewer.words import percent, say
 
 SIDE = 10.0
 """Free space at both ends, so that the bracket of the first slice is not cut off."""
+_AGAIN_AFTER_MS = 80
 
 
 class PredictionStrip(QWidget):
@@ -63,6 +64,9 @@ class PredictionStrip(QWidget):
         self._case: Case | None = None
         self._connected: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._cells: QPixmap | None = None
+        self._is_behind = False
+        self._soon = QTimer(self, singleShot=True, interval=_AGAIN_AFTER_MS)
+        self._soon.timeout.connect(self._catch_up)
         self._turned = 0
         self._stale = False
         self._card: Card | None = None
@@ -83,7 +87,7 @@ class PredictionStrip(QWidget):
         if case is not None:
             self._connected = [
                 (case.navigation.moved, self._moved),
-                (case.prediction_changed, self._refresh),
+                (case.prediction_changed, self._answered),
                 (case.labels_changed, self._refresh),
                 (case.display_changed, self._refresh),
             ]
@@ -119,7 +123,21 @@ class PredictionStrip(QWidget):
             self.update()
             self._tell()
 
+    def _answered(self, *_: object) -> None:
+        """Draw the cells anew, but not for each of a hundred answers a second."""
+        if self._soon.isActive():
+            self._is_behind = True
+            return
+        self._soon.start()
+        self._refresh()
+
+    def _catch_up(self) -> None:
+        if self._is_behind:
+            self._soon.start()
+            self._refresh()
+
     def _refresh(self, *_: object) -> None:
+        self._is_behind = False
         self._cells = None
         self.update()
         self._tell()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
@@ -25,9 +27,22 @@ SWITCH_SECONDS = 0.0005
 times as long, and drawing one slice asks for it some twenty times."""
 
 
+_AHEAD = ("numpy", "pydantic", "yaml")
+"""What `desktop.app` imports first of others' libraries; nothing of theirs needs Qt."""
+
+
+def _import_ahead() -> None:
+    for name in _AHEAD:
+        import_module(name)
+
+
 def make_qt() -> QApplication:
-    """The one QApplication, dressed."""
+    """The one QApplication, dressed.
+
+    Libraries are imported beside it: fonts, icons and the screen do not need the interpreter.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
+    Thread(target=_import_ahead, name="sliceloop-imports").start()
     found = QApplication.instance()
     qt = found if isinstance(found, QApplication) else QApplication(sys.argv[:1])
     qt.setApplicationName("Sliceloop")

@@ -26,7 +26,7 @@ from core.models.card import Card, Reference, check_weights, read_card
 from core.models.devices import accelerator_possible, thread_count
 from core.models.member import Choice, Member
 from core.models.openvino_library import openvino
-from core.models.openvino_runtime import Numbers, OpenVinoRuntime, linear_evidence
+from core.models.openvino_runtime import Numbers, OpenVinoRuntime, explained_by
 from core.models.predictor import Predictor
 from core.models.reference import reference_logits, same_answer
 
@@ -111,7 +111,7 @@ def kept_predictor(
     members = []
     for key, (name, _) in zip(keys, card.weight_files, strict=True):
         try:
-            explain = partial(_explained, _head(folder / name))
+            explain = partial(explained_by, _head(folder / name))
             work = OpenVinoRuntime(_compiled(key).read_bytes(), explain, key=key, is_linear=True)
         except (OSError, RuntimeError, SafetensorError, TypeError) as error:
             _log.info("a kept graph is not used: %s", type(error).__name__)
@@ -132,10 +132,6 @@ def _is_right(predictor: Predictor, recorded: Reference) -> bool:
     except (RuntimeError, ValueError):  # of other shapes
         return False
     return same_answer(predictor.card, found, recorded.logits)
-
-
-def _explained(weights: Numbers, maps: Numbers, output: int) -> Numbers:
-    return linear_evidence(weights[output], maps)
 
 
 def _head(path: Path) -> Numbers:

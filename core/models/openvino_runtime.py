@@ -80,6 +80,11 @@ class OpenVinoRuntime:
         return self._request.infer([pixels], share_inputs=True, share_outputs=True)
 
 
+def explained_by(weights: Numbers, maps: Numbers, output: int) -> Numbers:
+    """`linear_evidence` of one of a linear head's logits; weights: (outputs, features)."""
+    return linear_evidence(weights[output], maps)
+
+
 def linear_evidence(weight: Numbers, maps: Numbers) -> Numbers:
     """Grad-CAM of a logit that is linear in the mean of the maps; see `core.models.explanation`.
 

@@ -24,7 +24,7 @@ from core.models.devices import thread_count
 from core.models.explanation import evidence
 from core.models.graphs import graph_of
 from core.models.member import Choice, Precision, Runtime
-from core.models.openvino_runtime import Numbers, OpenVinoRuntime, linear_evidence
+from core.models.openvino_runtime import Numbers, OpenVinoRuntime, explained_by
 from core.models.reference import same_answer, seeded_input
 
 Pixels = NDArray[np.uint8]
@@ -63,17 +63,13 @@ def openvino_runtime(
     if not model.is_linear:
         return OpenVinoRuntime(graph, partial(_explained, model), precision, key=key)
     weights = model.last.weight.detach().cpu().float().numpy()
-    explain = partial(_explained_by, weights)
+    explain = partial(explained_by, weights)
     return OpenVinoRuntime(graph, explain, precision, key=key, is_linear=True)
 
 
 def _explained(model: Classifier, maps: Numbers, output: int) -> Numbers:
     found: Numbers = evidence(model, torch.from_numpy(maps), output).numpy()
     return found
-
-
-def _explained_by(weights: Numbers, maps: Numbers, output: int) -> Numbers:
-    return linear_evidence(weights[output], maps)
 
 
 @dataclass(frozen=True)

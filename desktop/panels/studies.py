@@ -117,11 +117,6 @@ def _fits(words: str, face: QFont, width: int) -> bool:
     return QFontMetrics(face).horizontalAdvance(words) <= width
 
 
-def _shortened(words: str, metrics: QFontMetrics, width: int) -> str:
-    """Cut in the middle: series of one study differ at the end of their names."""
-    return metrics.elidedText(words, Qt.TextElideMode.ElideMiddle, width)
-
-
 class StudiesModel(QAbstractListModel):
     """The session as Qt sees it; holds thumbnails and nothing else of its own."""
 
@@ -264,7 +259,9 @@ class _StudyDelegate(QStyledItemDelegate):
             painter.setFont(face)
             painter.setPen(QColor(colour))
             box = QRect(place.left(), place.top() + number * line, place.width() - right, line)
-            short = _shortened(words, QFontMetrics(face), box.width())
+            # Series of one study differ at the end of their names.
+            cut = Qt.TextElideMode.ElideMiddle if number < 2 else Qt.TextElideMode.ElideRight
+            short = QFontMetrics(face).elidedText(words, cut, box.width())
             painter.drawText(box, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, short)
 
         def draw_right(number: int, words: str, colour: str) -> int:

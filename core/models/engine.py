@@ -110,8 +110,7 @@ class _Engine:
             self._receive()
         wanted, self._wanted = self._wanted, None
         if wanted is not None:
-            with suppress(CoreError):  # whoever asks it will be told
-                self._predictor(wanted, read_card(wanted.model_folder))
+            self._prepare(wanted)
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             self._look_ahead(ahead)
@@ -130,6 +129,12 @@ class _Engine:
             crash_reports.note_exception(error)
             how = f"failed on this series ({type(error).__name__})"
             self._channel.send(RequestFailed(work.request.id, EngineDiedError(how)))
+
+    def _prepare(self, wanted: PrepareModel) -> None:
+        try:
+            self._predictor(wanted, read_card(wanted.model_folder))
+        except Exception as error:  # noqa: BLE001 - whoever asks the model will be told
+            _log.info("a model was not loaded ahead: %s", type(error).__name__)
 
     def _receive(self) -> None:
         message: Any = self._channel.recv()

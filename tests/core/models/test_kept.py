@@ -95,6 +95,14 @@ def test_a_graph_that_was_damaged_or_exchanged_never_answers(tmp_path: Path) -> 
     assert kept_predictor(folder, "cpu") is None
 
 
+def test_without_openvino_nothing_is_kept_and_nothing_breaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = loaded(tmp_path / "m")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert kept_predictor(folder, "cpu") is None
+
+
 def test_weights_that_were_swapped_are_refused(tmp_path: Path) -> None:
     folder = loaded(tmp_path / "m")
     (folder / WEIGHTS_FILE).write_bytes(b"")

@@ -22,7 +22,8 @@ import psutil
 from core import places
 from core.errors import TooLargeError, UnreadableImageError
 from core.imaging.dicom import tags
-from core.imaging.dicom.headers import Header, plain_text
+from core.imaging.dicom.headers import Header
+from core.imaging.dicom.values import plain_text
 from core.imaging.dicom.walk import MalformedError, items
 from core.imaging.inflation import inflate_into
 

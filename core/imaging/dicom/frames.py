@@ -10,7 +10,8 @@ from typing import Literal
 
 from core.errors import UnreadableImageError
 from core.imaging.dicom import tags
-from core.imaging.dicom.headers import NATIVE, Header, decimal_values, double_values
+from core.imaging.dicom.headers import NATIVE, Header
+from core.imaging.dicom.values import decimal_values, double_values
 from core.imaging.dicom.walk import UNDEFINED, Encoding, Item, MalformedError, PixelElement, items
 
 Vector = tuple[float, float, float]

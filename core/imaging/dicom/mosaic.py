@@ -13,7 +13,8 @@ from dataclasses import replace
 from core.errors import UnreadableImageError
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame, cross
-from core.imaging.dicom.headers import Header, words
+from core.imaging.dicom.headers import Header
+from core.imaging.dicom.values import words
 
 _MOST_TAGS = 1000
 

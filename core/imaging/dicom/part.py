@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame
-from core.imaging.dicom.headers import words
+from core.imaging.dicom.values import words
 from core.imaging.volume import ImageWarning
 
 _LOCALISERS = frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM", "REF_SURVIEW"})

@@ -6,7 +6,8 @@ import re
 from functools import lru_cache
 
 from core.imaging.dicom import tags
-from core.imaging.dicom.headers import Header, plain_text
+from core.imaging.dicom.headers import Header
+from core.imaging.dicom.values import plain_text
 
 Who = tuple[str, str, str, str]
 """What an image says of its patient: number, name, birth date, sex; "" where it is silent."""

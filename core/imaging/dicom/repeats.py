@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Sequence
 
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame
-from core.imaging.dicom.headers import double_values, integer_value, plain_text
 from core.imaging.dicom.part import Part, is_localiser
 from core.imaging.dicom.stacking import SAME_PLACE_MM, depths
+from core.imaging.dicom.values import double_values, integer_value, plain_text
 from core.imaging.volume import ImageWarning
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from core.errors import CoreError, UnreadableImageError
 from core.imaging.dicom import tags
 from core.imaging.dicom.frames import Frame, frame_alike, frames_of, has_usual_shape, is_alike
-from core.imaging.dicom.headers import FileReader, Header, local_text
+from core.imaging.dicom.headers import FileReader, Header
 from core.imaging.dicom.mosaic import is_mosaic, tiles
 from core.imaging.dicom.overlays import has_overlays
 from core.imaging.dicom.part import Part, says_localiser
@@ -24,6 +24,7 @@ from core.imaging.dicom.patients import Who, patient_of, persons
 from core.imaging.dicom.pixels import highest, lut_of, modality_lut_of
 from core.imaging.dicom.splitting import split
 from core.imaging.dicom.stacking import stack
+from core.imaging.dicom.values import local_text
 from core.imaging.dicom.walk import Item
 from core.imaging.intensity import Quantity, VoiTable, Window, WindowFunction
 from core.imaging.volume import ImageWarning, SeriesSummary, Skipped

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UnreadableImageError
-from core.imaging.medical import VolumeFile, check_length, checked_sizes, data_file
 from core.imaging.volume import ImageWarning
+from core.imaging.volume_files import VolumeFile, check_length, checked_sizes, data_file
 
 _TYPES = {
     "MET_CHAR": "i1",

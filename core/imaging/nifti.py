@@ -20,8 +20,8 @@ from core.errors import UnreadableImageError
 from core.imaging.hounsfield import sidecar_modality
 from core.imaging.inflation import inflated
 from core.imaging.intensity import Window, WindowFunction
-from core.imaging.medical import VolumeFile, check_length, checked_sizes
 from core.imaging.volume import ImageWarning
+from core.imaging.volume_files import VolumeFile, check_length, checked_sizes
 
 Matrix = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UnreadableImageError
-from core.imaging.medical import VolumeFile, check_length, checked_sizes, data_file
+from core.imaging.volume_files import VolumeFile, check_length, checked_sizes, data_file
 
 _TYPES = {
     "signed char": "i1",

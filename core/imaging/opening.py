@@ -12,11 +12,12 @@ from pathlib import Path
 from core.errors import CancelledError, CoreError, NothingToOpenError, UnreadableImageError
 from core.imaging import decoding
 from core.imaging.collections import Unpacked, is_zip, listed_files
-from core.imaging.dicom.headers import START, FileReader, Header, HeaderScanner, looks_like_dicom
+from core.imaging.dicom.headers import START, FileReader, Header, looks_like_dicom
 from core.imaging.dicom.reader import DicomSeries
+from core.imaging.dicom.scanning import HeaderScanner
 from core.imaging.dicom.series import find_series, reason_of
 from core.imaging.loading import LookAhead
-from core.imaging.medical import MedicalVolume, VolumeFile
+from core.imaging.medical import MedicalVolume
 from core.imaging.metaimage import looks_like_metaimage, read_metaimage
 from core.imaging.nifti import (
     header_beside,
@@ -29,6 +30,7 @@ from core.imaging.nrrd import looks_like_nrrd, read_nrrd
 from core.imaging.picture_headers import kind_of
 from core.imaging.pictures import find_pictures, natural_key
 from core.imaging.volume import Cancelled, Opened, Progress, Series, Skipped
+from core.imaging.volume_files import VolumeFile
 
 _MOST_FILES = 200_000
 _HEADERS_AHEAD = 1 << 14

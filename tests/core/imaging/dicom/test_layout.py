@@ -13,7 +13,8 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
 from core.errors import CoreError
-from core.imaging.dicom.headers import START, FileReader, Header, HeaderScanner, read_header
+from core.imaging.dicom.headers import START, FileReader, Header, read_header
+from core.imaging.dicom.scanning import HeaderScanner
 from core.imaging.opening import open_path
 from tests.core.imaging.dicom.make import ct_slice, save
 

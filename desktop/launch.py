@@ -95,6 +95,9 @@ def show(paths: list[Path], *, safe: bool = False) -> int:
 
     ensure()
     gc.disable()  # until the window stands: what imports make stays
+    from desktop.qt_import import import_qt
+
+    import_qt()
     from desktop.start import open_window
 
     return open_window(paths, safe=safe)

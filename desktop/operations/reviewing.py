@@ -72,12 +72,14 @@ class Reviewing:
         self._codes: Codes | None = None
         self._only: Why | None = None
         self._current: QueueItem | None = None
-        self.view = QueueView()
+        self._view = QueueView()
         self._known: dict[str, tuple[tuple[object, ...], list[QueueItem]]] = {}
         self._followed: Reading | None = None
         self._threshold: float | None = None
         self._later = QTimer(singleShot=True, interval=REDRAW_MS)
         self._later.timeout.connect(self.refresh)
+        self._soon = QTimer(singleShot=True, interval=0)
+        self._soon.timeout.connect(self.refresh)
         for signal in self._signals():
             signal.connect(self._redraw)
         session.current_changed.connect(self._follow)
@@ -91,6 +93,7 @@ class Reviewing:
     def close(self) -> None:
         """Stop listening."""
         self._later.stop()
+        self._soon.stop()
         self._follow(None)
         self._session.current_changed.disconnect(self._follow)
         for signal in self._signals():
@@ -114,6 +117,13 @@ class Reviewing:
             self._later.start()
 
     # ---- what is asked for
+
+    @property
+    def view(self) -> QueueView:
+        """The queue of what is known now."""
+        if self._soon.isActive():
+            self.refresh()
+        return self._view
 
     @property
     def only(self) -> Why | None:
@@ -181,7 +191,8 @@ class Reviewing:
     # ---- how it is made
 
     def _redraw(self, _what: object = None) -> None:
-        self.refresh()
+        """Make the queue anew after what else waits: it must not hold up the slice that is due."""
+        self._soon.start()
 
     def _other_slices(self, _what: object) -> None:
         """Other series are open, or another task is read for: trainings of before tell of them."""
@@ -189,6 +200,7 @@ class Reviewing:
 
     def refresh(self) -> None:
         """Make the queue of what is known now, and tell it if it is another one."""
+        self._soon.stop()
         items = tuple(
             item
             for item in self._drawn_up()
@@ -196,8 +208,8 @@ class Reviewing:
         )
         seen = sum(self._only in (None, item.why) for item in self._seen.values())
         view = QueueView(items, seen, self._current)
-        if view != self.view:
-            self.view = view
+        if view != self._view:
+            self._view = view
             self.changed.emit(view)
 
     def _drawn_up(self) -> list[QueueItem]:

@@ -81,7 +81,7 @@ class Reviewing:
         self._soon = QTimer(singleShot=True, interval=0)
         self._soon.timeout.connect(self.refresh)
         for signal in self._signals():
-            signal.connect(self._redraw)
+            signal.connect(self.refresh_soon)
         session.current_changed.connect(self._follow)
         session.added.connect(self._other_slices)
         session.label_set_changed.connect(self._other_slices)
@@ -97,7 +97,7 @@ class Reviewing:
         self._follow(None)
         self._session.current_changed.disconnect(self._follow)
         for signal in self._signals():
-            signal.disconnect(self._redraw)
+            signal.disconnect(self.refresh_soon)
         self._session.added.disconnect(self._other_slices)
         self._session.label_set_changed.disconnect(self._other_slices)
 
@@ -190,7 +190,7 @@ class Reviewing:
 
     # ---- how it is made
 
-    def _redraw(self, _what: object = None) -> None:
+    def refresh_soon(self, _what: object = None) -> None:
         """Make the queue anew after what else waits: it must not hold up the slice that is due."""
         self._soon.start()
 

@@ -181,8 +181,9 @@ class Reviewing:
             return left_out(label_set, names)
 
         def done(found: dict[str, float]) -> None:
-            self._left_out = found
-            self.refresh()
+            if found != self._left_out:  # of other facts each series would be judged anew
+                self._left_out = found
+                self.refresh_soon()
 
         self._jobs.submit(
             Job("left-out", "", work), on_done=done, on_failed=lambda _failure: None

@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -182,6 +182,15 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+Run = Callable[[Callable[[], None]], None]
+"""Does, now or later, what it is given."""
+
+
+def at_once(write: Callable[[], None]) -> None:
+    """Have something written by whoever asks for it: see `SettingsStore.write_by`."""
+    write()
+
+
 class SettingsStore:
     """Reads and writes the settings file of the profile."""
 
@@ -199,6 +208,7 @@ class SettingsStore:
         """Name of the file in which settings that could not be read were kept aside."""
         self.kept_aside = ""
         """Name of the file in which the settings of another version were kept aside."""
+        self._run: Run = at_once
         self.values = self._read()
 
     @property
@@ -221,7 +231,7 @@ class SettingsStore:
             return Settings()
         if version != VERSION:
             self.kept_aside = self._put_aside(f"v{version}")
-            self._write(values)
+            self._write(values.model_dump())
         return values
 
     def _put_aside(self, why: str) -> str:
@@ -237,13 +247,20 @@ class SettingsStore:
             return self._file.name
         return aside.name
 
+    def write_by(self, run: Run) -> None:
+        """Have what is saved from now on written by `run`, which keeps the order of its calls.
+
+        A window has it done on another thread: a disk may take as long as it likes.
+        """
+        self._run = run
+
     def save(self) -> None:
         """Write the settings; a full disk costs the settings, not the session."""
-        self._write(self.values)
+        content = self.values.model_dump()
+        self._run(lambda: self._write(content))
 
-    def _write(self, values: Settings) -> None:
+    def _write(self, content: dict[str, Any]) -> None:
         try:
-            content = values.model_dump()
             durable.write_json(self._file, {**content, _DIGEST: _digest(content)})
         except NotDurableError as error:
             _log.warning("Settings could not be saved: %s", error.reason)

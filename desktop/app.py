@@ -13,10 +13,11 @@ from core.models.catalogue import Catalogue
 from core.models.client import EngineClient
 from core.models.messages import EngineMessage
 from core.session import Session
+from core.settings import at_once
 from desktop.commands import Commands
 from desktop.export_commands import ExportCommands
 from desktop.home_commands import HomeCommands
-from desktop.jobs import Failure, Jobs
+from desktop.jobs import Failure, Job, Jobs
 from desktop.label_commands import LabelCommands
 from desktop.language import say
 from desktop.look_commands import LookCommands
@@ -59,6 +60,7 @@ class Application:
         self.window = window or empty_window()
         self.settings = self.window.settings
         self.jobs = Jobs()
+        self.settings.write_by(self._write_settings)
         self.session = Session(load_label_set(self.settings.values.task or DEFAULT_TASK))
         self.catalogue = catalogue or Catalogue()
         self.operations = self._operations(make_engine)
@@ -116,6 +118,9 @@ class Application:
         )
         operations.connect()
         return operations
+
+    def _write_settings(self, write: Callable[[], None]) -> None:
+        self.jobs.submit(Job("settings", "", lambda _task: write(), lane="settings"))
 
     def _tell(self, notice: Notice) -> None:
         self.window.tell(notice)
@@ -183,3 +188,4 @@ class Application:
         self.operations.retraining.close()
         self.window.disconnect_core()
         self.operations.close()
+        self.settings.write_by(at_once)  # all that was saved before has been written now

@@ -187,7 +187,11 @@ def _palette(colours: Theme) -> QPalette:
 
 
 def _style_sheet(c: Theme) -> str:
-    """The one style sheet. Widgets choose a look by the dynamic property `role`."""
+    """The one style sheet. Widgets choose a look by the dynamic property `role`.
+
+    What only the main window's own parts need stands at its end: a second sheet, on the window,
+    would style all that it holds once more.
+    """
     return f"""
 QWidget {{ font-size: {TEXT_PX}px; }}
 QMainWindow, QDialog {{ background: {c.window}; }}
@@ -282,6 +286,43 @@ QSlider::sub-page:horizontal {{ background: {c.accent}; border-radius: 2px; }}
 QSlider::handle:horizontal {{
     background: {c.text}; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; }}
 QSlider::handle:horizontal:focus {{ background: {c.accent}; }}
+QFrame#banner {{ background: {c.raised}; border: 0; border-left: 4px solid {c.accent}; }}
+QFrame#banner[level="done"] {{ border-left-color: {c.negative}; }}
+QFrame#banner[level="caution"] {{ border-left-color: {c.warning}; }}
+QFrame#banner[level="error"] {{ border-left-color: {c.positive}; }}
+QFrame#banner QToolButton {{ background: transparent; border: 0; padding: 2px 6px; }}
+QFrame#guide {{ background: {c.raised}; border: 0; border-left: 4px solid {c.accent}; }}
+QFrame#footer {{ background: {c.window}; border-top: 1px solid {c.line}; }}
+QFrame#footer QLabel {{ font-size: {SMALL_PX}px; }}
+QFrame#footer QToolButton {{ font-size: {SMALL_PX}px; padding: 0 6px; min-height: 14px; }}
+QLabel#disclaimer {{ color: {c.warning}; font-weight: bold; }}
+QListView[role="plain"] {{ border: 0; background: transparent; }}
+QMainWindow QTableView::item {{ padding: 0 4px; }}
+QMainWindow QTableView::item:selected {{ border: 0; }}
+QMainWindow QTabWidget::pane {{ border: 0; }}
+QMainWindow QToolBar QToolButton {{ padding: 3px 6px; }}
+QMainWindow QToolBar QToolButton::menu-indicator {{ image: none; }}
+QLabel[role="key"] {{ color: {c.accent}; }}
+QLabel[role="verdict"] {{ color: {c.text}; }}
+QLabel[role="saved"] {{ color: {c.dim}; }}
+QLabel[role="saved"][state="pending"] {{ color: {c.warning}; }}
+QLabel[role="saved"][state="failed"] {{ color: {c.positive}; font-weight: bold; }}
+QPushButton[role="small"] {{ font-size: {SMALL_PX}px; padding: 2px 8px; min-height: 16px; }}
+QPushButton[role="link"] {{
+    background: transparent; border: 0; color: {c.accent}; text-align: left; padding: 2px 4px; }}
+QPushButton[role="link"]:hover {{ text-decoration: underline; }}
+QPushButton[role="positiveLabel"], QPushButton[role="negativeLabel"] {{
+    text-align: left; padding: 5px 10px; }}
+QPushButton[role="positiveLabel"] {{ border-left: 4px solid {c.positive}; }}
+QPushButton[role="negativeLabel"] {{ border-left: 4px solid {c.negative}; }}
+QPushButton[role="positiveLabel"]:checked {{
+    background: {c.positive}; color: #ffffff; border: 1px solid {c.positive};
+    border-left: 4px solid {c.positive}; font-weight: bold; }}
+QPushButton[role="negativeLabel"]:checked {{
+    background: {c.negative}; color: #ffffff; border: 1px solid {c.negative};
+    border-left: 4px solid {c.negative}; font-weight: bold; }}
+QLabel[role="hint"] {{ font-size: 22px; color: {c.text}; }}
+QLabel[role="metric"] {{ font-size: 20px; font-weight: bold; color: {c.text}; }}
 """
 
 
@@ -293,8 +334,8 @@ def emphasise(button: QWidget) -> None:
 
 
 @contextmanager
-def styled_at_the_end(window: QWidget, sheet: str) -> Iterator[None]:
-    """Put a window together without any style sheet; then it is styled once, with its own sheet.
+def styled_at_the_end() -> Iterator[None]:
+    """Put a window together without any style sheet; then it is styled once.
 
     Under a sheet each move of a widget from one parent to another, as layouts and splitters do,
     styles all that it holds anew, which takes longer than all else that making a window takes.
@@ -302,14 +343,12 @@ def styled_at_the_end(window: QWidget, sheet: str) -> Iterator[None]:
     app = QApplication.instance()
     if not isinstance(app, QApplication):
         raise TypeError("there is no application to be styled")
-    general = app.styleSheet()
-    window.setStyleSheet("")
+    sheet = app.styleSheet()
     app.setStyleSheet("")
     try:
         yield
     finally:
-        app.setStyleSheet(general)
-        window.setStyleSheet(sheet)  # before the general one, that would take ten times as long
+        app.setStyleSheet(sheet)
 
 
 def apply(app: QApplication, name: str = "dark") -> Theme:

@@ -24,6 +24,7 @@ from core import places
 from core.bench.timing import Figure
 from core.models.engine_start import start_engine
 from core.workers import worker_command
+from desktop.qt_import import import_qt
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication, QMainWindow
@@ -190,6 +191,7 @@ def _show(app: QApplication, window: QMainWindow) -> None:
 def _window() -> None:
     """Our own, as `sliceloop` opens it: until it stands, and until all is in it."""
     gc.disable()
+    import_qt()
     from desktop.start import empty_window, make_qt
 
     qt = make_qt()
@@ -220,6 +222,7 @@ def _torch() -> None:
 def _answer(folder: Path) -> None:
     """Our own, as `sliceloop FOLDER` opens it, until the model has answered the visible slice."""
     gc.disable()
+    import_qt()
     from PySide6.QtCore import QEventLoop, QTimer
 
     from desktop.start import empty_window, make_qt

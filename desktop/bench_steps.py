@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from core import places
 from core.bench.timing import Figure
 from core.workers import worker_command
+from desktop.qt_import import import_qt
 
 GOAL_MS = 50.0
 INTERVAL_MS = 20
@@ -253,6 +254,7 @@ def main(words: list[str]) -> int:
     """The workers `steps FOLDER` (the window; what was measured, as JSON) and `steps train`."""
     if words[1] == "train":
         return _train()
+    import_qt()
     from core.bench.series_maker import make_series
     from desktop.start import make_qt
 

@@ -16,6 +16,10 @@ from core import workers
 
 DONE, NOT_DONE, WRONG_USAGE = 0, 1, 2
 
+NO_PLUGINS = ("PYDANTIC_DISABLE_PLUGINS", "__all__")
+"""Keeps pydantic, here and in processes of our own, from looking through all that is installed for
+plug-ins to itself: nothing of ours has any, and a window stands the sooner."""
+
 _NO_SCREEN = (
     "sliceloop: There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set). "
     "Start it on a desktop, or use one of the commands that sliceloop --help lists.\n"
@@ -36,6 +40,7 @@ def main() -> int:
 
 def run(words: Sequence[str]) -> int:
     """Do what the words of a command line ask for."""
+    os.environ.setdefault(*NO_PLUGINS)
     if words and words[0] == workers.FLAG:
         return workers.run_worker(words[1:])
     rest, problem = _take_profile(list(words))
@@ -95,6 +100,9 @@ def show(paths: list[Path], *, safe: bool = False) -> int:
 
     ensure()
     gc.disable()  # until the window stands: what imports make stays
+    from desktop.qt_import import import_qt
+
+    import_qt()
     from desktop.start import open_window
 
     return open_window(paths, safe=safe)

@@ -84,9 +84,7 @@ class MainWindow(QMainWindow):
 
     def _furnish(self) -> None:
         """Make everything that has words or colours, in the language and theme now in force."""
-        from desktop.panels.style import window_style
-
-        with appearance.styled_at_the_end(self, window_style(appearance.theme())):
+        with appearance.styled_at_the_end():
             self._make_inside()
 
     def _make_inside(self) -> None:

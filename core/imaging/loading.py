@@ -17,6 +17,9 @@ from core.imaging.together import Shared, work_together
 from core.imaging.volume import Cancelled, SeriesSummary, Volume
 
 _SPARE = 256 << 20
+_SMALL = 8 << 20
+"""Bytes that are always there, because _SPARE is left alone: for them nobody is asked, as each of a
+series' slices would ask."""
 _FILES_AHEAD = 64
 """Files whose headers a disk is asked for at once: it serves them in the order that suits it."""
 _READERS = 4
@@ -134,7 +137,9 @@ def check_frame(path: Path, rows: int, columns: int, bytes_each: int) -> None:
     """Raise TooLargeError if one compressed frame of this size cannot be meant or held."""
     if rows * columns > _LARGEST_FRAME:
         raise TooLargeError(path, rows * columns * bytes_each, _LARGEST_FRAME * bytes_each)
-    check_memory(path, rows * columns * bytes_each * 2)
+    needed = rows * columns * bytes_each * 2
+    if needed > _SMALL:
+        check_memory(path, needed)
 
 
 def allocate(

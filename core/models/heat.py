@@ -23,6 +23,13 @@ readers; "red-blue" is the rainbow that older programs show, as a choice."""
 
 NOTHING = np.float32(-np.inf)
 
+_ALONE = 2**18
+"""Multiplications in one product up to which OpenBLAS does not share it out among the cores.
+
+It waits for all of them, and while a model answers or is trained one comes late: a product of a
+quarter of a millisecond then held up the window's thread for a tenth of a second.
+"""
+
 
 @functools.cache
 def colour_table(name: str) -> NDArray[np.uint8]:
@@ -82,7 +89,11 @@ def on_slice(heat: HeatMap, shape: tuple[int, int]) -> NDArray[np.float32]:
     """
     values = np.asarray(heat.values, np.float32)
     down, across, outside = _both_weights(shape, heat.box, (values.shape[0], values.shape[1]))
-    full = ((down @ values) @ across).astype(np.float32, copy=False)
+    along = down @ values
+    full = np.empty(shape, np.float32)
+    rows = max(_ALONE // across.size, 1)
+    for top in range(0, shape[0], rows):
+        np.matmul(along[top : top + rows], across, out=full[top : top + rows])
     if outside is not None:
         full[outside] = NOTHING
     return full

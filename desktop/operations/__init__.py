@@ -63,7 +63,7 @@ class Operations:
         """Show what the model says if the reader may see it: see `read_first`."""
         hidden = self.settings.values.read_first and reading.labelled == 0
         reading.case.show(answers=not hidden)
-        self.reviewing.refresh()
+        self.reviewing.refresh_soon()
 
     def close_series(self, reading: Reading) -> None:
         """Close a series and forget what was asked about it. Its labels stay kept."""

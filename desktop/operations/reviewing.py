@@ -72,14 +72,16 @@ class Reviewing:
         self._codes: Codes | None = None
         self._only: Why | None = None
         self._current: QueueItem | None = None
-        self.view = QueueView()
+        self._view = QueueView()
         self._known: dict[str, tuple[tuple[object, ...], list[QueueItem]]] = {}
         self._followed: Reading | None = None
         self._threshold: float | None = None
         self._later = QTimer(singleShot=True, interval=REDRAW_MS)
         self._later.timeout.connect(self.refresh)
+        self._soon = QTimer(singleShot=True, interval=0)
+        self._soon.timeout.connect(self.refresh)
         for signal in self._signals():
-            signal.connect(self._redraw)
+            signal.connect(self.refresh_soon)
         session.current_changed.connect(self._follow)
         session.added.connect(self._other_slices)
         session.label_set_changed.connect(self._other_slices)
@@ -91,10 +93,11 @@ class Reviewing:
     def close(self) -> None:
         """Stop listening."""
         self._later.stop()
+        self._soon.stop()
         self._follow(None)
         self._session.current_changed.disconnect(self._follow)
         for signal in self._signals():
-            signal.disconnect(self._redraw)
+            signal.disconnect(self.refresh_soon)
         self._session.added.disconnect(self._other_slices)
         self._session.label_set_changed.disconnect(self._other_slices)
 
@@ -114,6 +117,13 @@ class Reviewing:
             self._later.start()
 
     # ---- what is asked for
+
+    @property
+    def view(self) -> QueueView:
+        """The queue of what is known now."""
+        if self._soon.isActive():
+            self.refresh()
+        return self._view
 
     @property
     def only(self) -> Why | None:
@@ -171,8 +181,9 @@ class Reviewing:
             return left_out(label_set, names)
 
         def done(found: dict[str, float]) -> None:
-            self._left_out = found
-            self.refresh()
+            if found != self._left_out:  # of other facts each series would be judged anew
+                self._left_out = found
+                self.refresh_soon()
 
         self._jobs.submit(
             Job("left-out", "", work), on_done=done, on_failed=lambda _failure: None
@@ -180,8 +191,9 @@ class Reviewing:
 
     # ---- how it is made
 
-    def _redraw(self, _what: object = None) -> None:
-        self.refresh()
+    def refresh_soon(self, _what: object = None) -> None:
+        """Make the queue anew after what else waits: it must not hold up the slice that is due."""
+        self._soon.start()
 
     def _other_slices(self, _what: object) -> None:
         """Other series are open, or another task is read for: trainings of before tell of them."""
@@ -189,6 +201,7 @@ class Reviewing:
 
     def refresh(self) -> None:
         """Make the queue of what is known now, and tell it if it is another one."""
+        self._soon.stop()
         items = tuple(
             item
             for item in self._drawn_up()
@@ -196,8 +209,8 @@ class Reviewing:
         )
         seen = sum(self._only in (None, item.why) for item in self._seen.values())
         view = QueueView(items, seen, self._current)
-        if view != self.view:
-            self.view = view
+        if view != self._view:
+            self._view = view
             self.changed.emit(view)
 
     def _drawn_up(self) -> list[QueueItem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -93,6 +94,8 @@ class ReviewPanel(QFrame):
         super().__init__(parent)
         self.setProperty("role", "panel")
         self._session = session
+        self._view = QueueView()
+        self._is_behind = False
         title = QLabel(say("What to look at next"), self)
         title.setProperty("role", "section")
         self.reasons = QComboBox(self)
@@ -162,13 +165,10 @@ class ReviewPanel(QFrame):
             if view.total
             else ""
         )
-        self.list.clear()
-        for item in view.items[:MOST_ROWS]:
-            colour = theme().neutral if item.why is Why.RANDOM_AUDIT else theme().warning
-            words = (self._title(item), why_words(item.why), reason_words(item))
-            self.list.add(item, *words, colour)
-            if item == view.current:
-                self.list.setCurrentRow(self.list.count() - 1)
+        self._view = view
+        self._is_behind = True
+        if self.isVisible():
+            self._fill()
         self.list.setVisible(bool(view.items))
         self.empty.setVisible(not view.items)
         self.empty.setText(
@@ -182,6 +182,22 @@ class ReviewPanel(QFrame):
         self.next.setEnabled(any(item != view.current for item in view.items))
         self.previous.setEnabled(view.seen > 1)
         self.again.setEnabled(view.seen > 0)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_behind:
+            self._fill()
+
+    def _fill(self) -> None:
+        """Make the rows: hundreds of words, and only where somebody looks at them."""
+        self._is_behind = False
+        self.list.clear()
+        for item in self._view.items[:MOST_ROWS]:
+            colour = theme().neutral if item.why is Why.RANDOM_AUDIT else theme().warning
+            words = (self._title(item), why_words(item.why), reason_words(item))
+            self.list.add(item, *words, colour)
+            if item == self._view.current:
+                self.list.setCurrentRow(self.list.count() - 1)
 
     def _title(self, item: QueueItem) -> str:
         found = self._session.find_slice(item.slice_id)

@@ -102,7 +102,7 @@ class HeatPictures:
         self._spots: OrderedDict[int, tuple[Pixels, Spots]] = OrderedDict()
         self._bytes = 0
         self._top = 0.0
-        self._prediction: object = None
+        self._answers: object = None
         self._turned: dict[int, tuple[HeatMap, HeatMap]] = {}
         self._class = ""
 
@@ -125,13 +125,20 @@ class HeatPictures:
         return self._turned[index][1]
 
     def answers_changed(self, index: int | None) -> None:
-        """Take note that a slice was answered, or (None) that everything may have changed."""
-        if index is not None and self._prediction is self._case.prediction:
-            item = self.heat_map(index)
+        """Take note that a slice was answered, or (None) that everything may have changed.
+
+        The answer for the series as a whole, which comes last, leaves those of its slices as they
+        were, and with them the pictures: giving their memory back would hold up a step.
+        """
+        prediction = self._case.prediction
+        answers = prediction.slices if prediction is not None else None
+        wanted = self._case.display.heat_class
+        if answers is not None and answers is self._answers and wanted == self._class:
+            item = self.heat_map(index) if index is not None else None
             self._top = max(self._top, heat.series_top([item]) if item else 0.0)
             return
-        self._prediction = self._case.prediction
-        self._class = self._case.display.heat_class
+        self._answers = answers
+        self._class = wanted
         self._turned.clear()
         self._pictures.clear()
         self._spots.clear()

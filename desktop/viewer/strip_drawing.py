@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ COLOURS = {
 }
 
 
+@functools.lru_cache(maxsize=4096)  # the cells of two long series: they are drawn again and again
 def blend(low: str, middle: str, high: str, probability: float, threshold: float) -> QColor:
     """Colour of a probability: `middle` at the threshold, `low` at 0, `high` at 1."""
     if probability >= threshold:
@@ -78,29 +80,31 @@ def draw_cells(painter: QPainter, case: Case, look: Look) -> None:
         threshold = 0.5
         if not look.stale:
             negative, positive = theme.line, _colour_of(case, shown)
-    first = look.cell(0)
-    gap = 1.0 if first.width() >= 5 else 0.0
-    whole = look.whole
+    whole, count = look.whole, case.navigation.count()
     painter.fillRect(whole, QColor(appearance.IMAGE.background))
+    empty = QColor(theme.line)
+    # Numbers instead of areas: this is done for each cell ten times a second while answers come.
+    left, width, bottom, height = whole.left(), whole.width(), whole.bottom(), whole.height()
+    wide = width / count
+    gap = 1.0 if wide >= 5 else 0.0
+    answers = prediction.slices if prediction is not None else {}
     # Cells narrower than a pixel would hide one another: the strongest of them is shown.
     strongest: dict[int, float] = {}
-    for index in range(case.navigation.count()):
-        area = look.cell(index)
-        answer = prediction.slices.get(index) if prediction is not None else None
-        if prediction is None or answer is None:
-            if area.width() >= 3:
-                box = QRectF(area.left(), area.bottom() - 2, area.width() - gap, 2)
-                painter.fillRect(box, QColor(theme.line))
+    for index in range(count):
+        x = left + width * index / count
+        answer = answers.get(index)
+        if answer is None:
+            if wide >= 3:
+                painter.fillRect(QRectF(x, bottom - 2, wide - gap, 2), empty)
             continue
         probability = answer.probabilities[shown]
-        column = int(area.left() * 2)
-        if area.width() < 1 and strongest.get(column, -1.0) >= probability:
+        column = int(x * 2)
+        if wide < 1 and strongest.get(column, -1.0) >= probability:
             continue
         strongest[column] = probability
         colour = blend(negative, theme.neutral, positive, probability, threshold)
-        tall = max(area.height() * probability, 2.0)
-        bar = QRectF(area.left(), area.bottom() - tall, max(area.width(), 1.0) - gap, tall)
-        painter.fillRect(bar, colour)
+        tall = max(height * probability, 2.0)
+        painter.fillRect(QRectF(x, bottom - tall, max(wide, 1.0) - gap, tall), colour)
     _draw_spread(painter, look, prediction if is_finding else None)
     _draw_ticks(painter, case, look)
     if prediction is not None and is_finding:

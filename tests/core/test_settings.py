@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,18 @@ def test_a_file_that_a_person_wrote_is_read(tmp_path: Path) -> None:
     file.write_text('{"reader": "kim", "theme": "light"}')
     store = SettingsStore(file)
     assert (store.values.reader, store.values.theme, store.damaged) == ("kim", "light", "")
+
+
+def test_a_window_has_them_written_elsewhere_as_they_were_when_they_were_saved(
+    tmp_path: Path,
+) -> None:
+    store = SettingsStore(tmp_path / "settings.json")
+    waiting: list[Callable[[], None]] = []
+    store.write_by(waiting.append)
+    for rate in (5.0, 7.0):
+        store.values.cine_rate = rate
+        store.save()
+    assert not store.file.exists()
+    for write, rate in zip(waiting, (5.0, 7.0), strict=True):
+        write()
+        assert SettingsStore(store.file).values.cine_rate == rate

@@ -287,7 +287,7 @@ def test_what_was_open_is_open_again(
     assert [(item.index, item.is_current) for item in kept] == [(6, False), (9, True)]
     # Written while the window is open, so that a crash loses nothing; then once more at its end.
     bench.app.window.keep_session()
-    assert type(bench.app.settings)().values.session == kept
+    qtbot.waitUntil(lambda: type(bench.app.settings)().values.session == kept)
     bench.app.window.close()
     assert type(bench.app.settings)().values.session == kept
     for reading in list(bench.app.session):

@@ -181,6 +181,9 @@ def test_one_reason_can_be_worked_through_alone(qtbot: QtBot, bench: Bench) -> N
     bench.app.operations.labels.label(reading, "no_hemorrhage", 3)
     settle(qtbot, bench)
     panel = bench.app.window.review
+    assert panel.list.count() == 0  # nobody has looked at it yet
+    bench.app.window.tabs.setCurrentWidget(panel)
+    assert panel.list.count() == len(bench.app.operations.reviewing.view.items)
     row = panel.reasons.findData(Why.RANDOM_AUDIT)
     panel.reasons.setCurrentIndex(row)
     panel.reasons.activated.emit(row)
@@ -379,6 +382,7 @@ def test_suspects_of_an_earlier_training_are_there_at_the_start(
         return [item.slice_index for item in items if item.why is Why.LABEL_ERROR]
 
     qtbot.waitUntil(lambda: suspects() == [4])
+    bench.app.window.tabs.setCurrentWidget(bench.app.window.review)
     words = [
         bench.app.window.review.list.item(row).text()
         for row in range(bench.app.window.review.list.count())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pytestqt.qtbot import QtBot
 
+from core.session import AnswerState
 from desktop.operations import reviewing
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
@@ -32,3 +33,22 @@ def test_a_label_has_its_own_series_judged_again_and_no_other(
     settle(qtbot, bench)
     assert judged and all(cases == {reading.summary.case_id} for cases in judged)
     assert bench.app.operations.reviewing.view != before
+
+
+def test_what_changes_at_once_makes_the_queue_anew_once_and_whoever_asks_is_told_the_truth(
+    qtbot: QtBot, bench: Bench
+) -> None:
+    reading = answered(qtbot, bench)
+    bench.app.operations.labels.label(reading, "no_hemorrhage", 3)  # which the model contradicts
+    settle(qtbot, bench)
+    queue, session = bench.app.operations.reviewing, bench.app.session
+    told: list[reviewing.QueueView] = []
+    queue.changed.connect(told.append)
+    session.mark(reading, answer=AnswerState.RUNNING)
+    session.mark(reading, answer=AnswerState.NONE)
+    assert told == []
+    qtbot.waitUntil(lambda: len(told) == 1)
+    without = queue.view
+    session.mark(reading, answer=AnswerState.DONE)
+    assert queue.view != without and len(told) == 2
+    queue.changed.disconnect(told.append)

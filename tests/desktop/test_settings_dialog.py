@@ -157,5 +157,5 @@ def test_the_dialog_opens_from_the_menu_and_changes_the_window(
     reading = opened(qtbot, bench)
     bench.app.window.actions_[Command.SETTINGS].trigger()
     assert reading.case.display.opacity == 0.7
-    assert SettingsStore().values.heat_opacity == 0.7
+    qtbot.waitUntil(lambda: SettingsStore().values.heat_opacity == 0.7)
     assert bench.app.operations.asking.runtime == "torch"

@@ -151,3 +151,18 @@ def test_blending_is_the_textbook_s_and_no_channel_runs_over(opacity):
     expected = np.where(has, full * opacity + image[..., :3] * (1 - opacity), image[..., :3])
     assert np.abs(parts(blended)[..., :3] - expected).max() <= 3
     assert (parts(blended)[..., 3] == 255).all()
+
+
+def test_the_answer_for_the_series_leaves_the_pictures_of_its_slices():
+    case = make_case(np.zeros((2, 64, 64), np.int16))
+    predict(case, [0.9, 0.9], {0: one_cell(2, 5), 1: one_cell(3, 3, value=0.5)})
+    pictures = HeatPictures(case)
+    pictures.answers_changed(None)
+    first = pictures.picture(0)
+    case.prediction_finished(case.prediction.model, 0.9)
+    pictures.answers_changed(None)
+    assert pictures.picture(0) is first
+    predict(case, [0.9, 0.9], {0: one_cell(6, 6)})
+    pictures.answers_changed(None)
+    again = pictures.picture(0)
+    assert not np.array_equal(again, first) and pictures.picture(1) is None

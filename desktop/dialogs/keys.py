@@ -47,7 +47,10 @@ class KeysDialog(QDialog):
         }
         by_menu[Menu.LABEL] = label_keys + by_menu[Menu.LABEL]
         mouse = [(say(how), say(what)) for how, what in MOUSE]
-        places = {Menu.VIEW: middle, Menu.TOOLS: right, Menu.MODEL: right, Menu.HELP: right}
+        places = {
+            **dict.fromkeys((Menu.VIEW, Menu.IMAGE, Menu.MODEL), middle),
+            **dict.fromkeys((Menu.TOOLS, Menu.HELP), right),
+        }
         for menu, rows in by_menu.items():
             if rows:
                 self._group(places.get(menu, left), plain(say(menu.value)), rows)

@@ -46,9 +46,12 @@ class ProfileDialog(QDialog):
         title = QLabel(say("Models whose cards go along"), self)
         self.models = QListWidget(self)
         self.models.setAccessibleName(say("Models whose cards go along"))
+        self.models.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.models.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         for entry in entries:
             card = entry.card
             item = QListWidgetItem(f"{say_core(card.title)} {card.version} ({card.id})")
+            item.setToolTip(item.text())
             item.setData(_ROLE, card.id)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             is_own = entry.origin != "shipped"

@@ -253,7 +253,7 @@ class LabelBox(QWidget):
             row.setData(SLICE_ROLE, item.slice_id)
             self.jumps.addItem(row)
         if not labelled:
-            self.jumps.addItem(_hint(say("No label yet. Press Ctrl+1 or Ctrl+2 on a slice.")))
+            self.jumps.addItem(_hint(say("No slice has a label yet.")))
         self.lists.setTabText(0, say("Labelled ({count})", count=len(labelled)))
         self.refresh()
 

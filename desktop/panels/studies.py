@@ -65,7 +65,7 @@ def answer_words(reading: Reading) -> tuple[str, str]:
     words = {
         AnswerState.NONE: (say("not asked yet"), theme().dim),
         AnswerState.QUEUED: (say("waiting for the model"), theme().dim),
-        AnswerState.RUNNING: (say("the model is reading…"), theme().accent),
+        AnswerState.RUNNING: (say("being answered…"), theme().accent),
         AnswerState.REFUSED: (say("model not suited"), theme().warning),
         AnswerState.FAILED: (say("model failed"), theme().warning),
     }
@@ -280,7 +280,10 @@ class _StudyDelegate(QStyledItemDelegate):
             _patient(reading), series_title(reading), lambda words: _fits(words, bold, width)
         )
         draw(0, first, theme().text, bold, taken)
-        draw(1, second, theme().dim, font)
+        if second:
+            draw(1, second, theme().dim, font)
+        else:  # three lines stand in the middle, without a hole
+            place.translate(0, -line)
         taken = 0
         if reading.labelled:
             taken = draw_right(2, f"✓ {reading.labelled}", theme().text)

@@ -8,6 +8,7 @@ from desktop.appearance import SMALL_PX, Theme
 def window_style(c: Theme) -> str:
     """Style sheet of the main window in a theme."""
     return f"""
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QFrame#banner {{ background: {c.raised}; border: 0; border-left: 4px solid {c.accent}; }}
 QFrame#banner[level="done"] {{ border-left-color: {c.negative}; }}
 QFrame#banner[level="caution"] {{ border-left-color: {c.warning}; }}

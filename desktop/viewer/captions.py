@@ -52,15 +52,20 @@ def study(case: Case, *, industry: bool = False) -> list[Line]:
     return lines
 
 
-def place(case: Case, plane: Plane) -> Line:
-    """Which slice, and where it lies."""
+def place(case: Case, plane: Plane, *, narrow: bool = False) -> list[Line]:
+    """Which slice, and where it lies: on one line, or on two where the view is narrow."""
+    parts = _place(case, plane)
+    return [Line(part) for part in parts] if narrow else [Line("   ".join(parts))]
+
+
+def _place(case: Case, plane: Plane) -> list[str]:
     index, count = case.navigation.index(plane), case.navigation.count(plane)
     text = f"{say(PLANE_WORDS[plane])} {index + 1} / {count}"
     geometry = case.summary.geometry
     if not (geometry.has_spacing and case.summary.is_volume):
-        return Line(text)
+        return [text]
     if not geometry.has_orientation:
-        return Line(f"{text}   {number(index * geometry.spacing[plane.value])} mm")
+        return [text, f"{number(index * geometry.spacing[plane.value])} mm"]
     middle = [(size - 1) / 2 for size in geometry.shape]
     middle[plane.value] = index
     x, y, z = (float(part) for part in geometry.to_patient(middle))  # type: ignore[arg-type]
@@ -68,7 +73,7 @@ def place(case: Case, plane: Plane) -> Line:
     axis = int(abs(step).argmax())
     value = (x, y, z)[axis]
     letter = _AXES[axis][0 if value >= 0 else 1]
-    return Line(f"{text}   {letter} {number(abs(value))} mm")
+    return [text, f"{letter} {number(abs(value))} mm"]
 
 
 def window(case: Case) -> Line:
@@ -170,10 +175,11 @@ def model(
     return [Line(words, bold=True, swatch=colour), *extra, Line(which, appearance.IMAGE.dim)]
 
 
-def not_predicted(case: Case, index: int, language: str) -> list[Line]:
+def not_predicted(case: Case, index: int, language: str, *, named: bool = True) -> list[Line]:
     """That the class whose evidence is drawn is not what the model says here.
 
-    A heat map shows what speaks for a class, also where that did not suffice.
+    A heat map shows what speaks for a class, also where that did not suffice. named: say which
+    class; else it stands in the title.
     """
     prediction = case.prediction
     if prediction is None:
@@ -182,11 +188,12 @@ def not_predicted(case: Case, index: int, language: str) -> list[Line]:
     if case.predicts(index, shown) is not False:
         return []
     name = class_name(case, shown, language)
-    words = (
-        say("Heat map: {name} is not predicted for this volume", name=name)
-        if prediction.slices[index].of_volume
-        else say("Heat map: {name} is not predicted on this slice", name=name)
-    )
+    if not named:
+        words = say("not predicted here")
+    elif prediction.slices[index].of_volume:
+        words = say("Heat map: {name} is not predicted for this volume", name=name)
+    else:
+        words = say("Heat map: {name} is not predicted on this slice", name=name)
     return [Line(words, appearance.DARK.warning)]
 
 

@@ -15,6 +15,9 @@ from desktop.viewer.camera import Camera, PlaneFrame, edge_letters
 from desktop.viewer.furniture import Furniture, Line, ScaleBar, choose_scale_bar
 from desktop.viewer.words import number, say
 
+NARROW = 300.0
+"""Logical pixels below which a view's slice and place stand on lines of their own."""
+
 
 class Content(Enum):
     """What a view shows of its plane."""
@@ -98,13 +101,16 @@ def compose(case: Case, looks: Looks) -> Furniture:
         made.scale_bar = bar
     if looks.has_heat and looks.heat_is_empty:
         empty = (
-            say("Heat map: nothing here")
+            say("nothing here")
             if looks.content is Content.HEAT_MAP
-            else say("Heat map: nothing above the cut")
+            else say("nothing above the cut")
         )
+        if main:  # elsewhere the title says so, or the plane is one of several
+            empty = say("Heat map: {words}", words=empty)
         made.top_right.append(Line(empty, appearance.IMAGE.dim))
     elif looks.has_heat and looks.plane is Plane.SLICE:
-        made.top_right += captions.not_predicted(case, index, looks.language)
+        named = looks.content is not Content.HEAT_MAP
+        made.top_right += captions.not_predicted(case, index, looks.language, named=named)
     return made
 
 
@@ -126,8 +132,9 @@ def _foot(case: Case, looks: Looks, scale: float, main: bool) -> list[Line]:
     geometry = case.summary.geometry
     index = case.navigation.index(looks.plane)
     if looks.is_projection:
-        return [Line(say("whole volume, highest values, own window"), appearance.IMAGE.dim)]
-    lines = [captions.place(case, looks.plane)]
+        return [Line(say("whole volume"), appearance.IMAGE.dim),
+                Line(say("own window"), appearance.IMAGE.dim)]  # fmt: skip
+    lines = captions.place(case, looks.plane, narrow=looks.area[0] < NARROW)
     slab = case.display.slab
     if slab is not None:
         lines.append(Line(slab_words(case, looks.plane, index, slab, fine=looks.industry),

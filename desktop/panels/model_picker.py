@@ -33,10 +33,7 @@ class ModelChoice:
 
 
 class _NarrowList(QComboBox):
-    """A drop-down that leaves out the middle of what it cannot show, and says that it did.
-
-    Qt cuts the end off in mid-letter; of models the end, the version, tells one from another.
-    """
+    """A drop-down that says “…” where it cannot show all; Qt cuts it off in mid-letter."""
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, option = QStylePainter(self), QStyleOptionComboBox()
@@ -48,7 +45,7 @@ class _NarrowList(QComboBox):
             self,
         )
         option.currentText = self.fontMetrics().elidedText(
-            self.currentText(), Qt.TextElideMode.ElideMiddle, field.width()
+            self.currentText(), Qt.TextElideMode.ElideRight, field.width()
         )
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)

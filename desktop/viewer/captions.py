@@ -34,17 +34,21 @@ def iso_date(stated: str) -> str:
     return stated
 
 
-def study(case: Case, *, industry: bool = False) -> list[Line]:
-    """Who and what: upper left. industry: what only; an object has no patient."""
+def study(case: Case, *, industry: bool = False, narrow: bool = False) -> list[Line]:
+    """Who and what: upper left. industry: what only; an object has no patient.
+
+    narrow: shorter lines, so that neither number nor date is cut off.
+    """
     summary = case.summary
     dim = appearance.IMAGE.dim
     if industry:
         return [Line(summary.description, dim)] if summary.description else []
     name = " ".join(part for part in summary.patient_name.split("^") if part)
-    who = "  ".join(part for part in (name, summary.patient_id) if part)
-    date = iso_date(summary.study_date)
-    what = "  ".join(part for part in (summary.modality, summary.study_description, date) if part)
-    lines = [Line(who)] if who else []
+    who = [part for part in (name, summary.patient_id) if part]
+    about = "" if narrow else summary.study_description
+    facts = (summary.modality, about, iso_date(summary.study_date))
+    what = "  ".join(part for part in facts if part)
+    lines = _lines(who, narrow)
     lines += [Line(what, dim)] if what else []
     lines += [Line(summary.description, dim)] if summary.description else []
     if summary.is_synthetic:
@@ -56,6 +60,12 @@ def place(case: Case, plane: Plane, *, narrow: bool = False) -> list[Line]:
     """Which slice, and where it lies: on one line, or on two where the view is narrow."""
     parts = _place(case, plane)
     return [Line(part) for part in parts] if narrow else [Line("   ".join(parts))]
+
+
+def _lines(parts: list[str], narrow: bool, colour: str = "") -> list[Line]:
+    """Parts beside one another, or below one another where the view is narrow."""
+    together = parts if narrow else ["  ".join(parts)]
+    return [Line(part, colour) for part in together if part]
 
 
 def _place(case: Case, plane: Plane) -> list[str]:
@@ -133,8 +143,9 @@ def opinion(case: Case, index: int, language: str) -> tuple[str, float, bool] | 
 
 
 def model(
-    case: Case, index: int, language: str, *, stale: bool = False, made: str = ""
-) -> list[Line]:
+    case: Case, index: int, language: str, *, stale: bool = False, made: str = "",
+    narrow: bool = False,
+) -> list[Line]:  # fmt: skip
     """What the model says of this slice, and which model it is.
 
     stale: another model has been chosen since; what the old one said is grey and named so.
@@ -163,16 +174,15 @@ def model(
         extra = [Line(f"{shown} {percent(answer.probabilities[case.class_shown])}")]
     identity = prediction.model
     date = made if made != identity.version else ""  # of some models the date is the version
-    which = "  ".join(
-        part
-        for part in (f"{identity.id} {identity.version}", date, identity.weights_sha256[:8])
-        if part
-    )
+    version = " ".join(part for part in (identity.version, date) if part)
+    which = [f"{identity.id} {version}", identity.weights_sha256[:8]]
+    if narrow:
+        which = [identity.id, f"{version}  {identity.weights_sha256[:8]}"]
+    dim = appearance.IMAGE.dim
     if stale:
         old = say("stale: the model has changed since")
-        dim = appearance.IMAGE.dim
-        return [Line(words, dim, bold=True), Line(f"{old}  {which}", dim)]
-    return [Line(words, bold=True, swatch=colour), *extra, Line(which, appearance.IMAGE.dim)]
+        return [Line(words, dim, bold=True), *_lines([old, *which], narrow, dim)]
+    return [Line(words, bold=True, swatch=colour), *extra, *_lines(which, narrow, dim)]
 
 
 def not_predicted(case: Case, index: int, language: str, *, named: bool = True) -> list[Line]:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from desktop.actions import Actions, keys_in_words, plain
 from desktop.command_names import Menu
 from desktop.command_table import MOUSE, SPECS
+from desktop.fitting import fit
 from desktop.language import say
 
 
@@ -31,7 +32,7 @@ class KeysDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Keys and mouse"))
-        self.resize(1020, 700)
+        fit(self, 1020, 700)
         columns = QHBoxLayout()
         columns.setSpacing(28)
         left, middle, right = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from core.models.catalogue import CatalogueEntry
 from core.profile_archive import Choice, Manifest
 from desktop.appearance import emphasise
+from desktop.fitting import fit
 from desktop.language import say, say_core, say_count
 
 _ROLE = Qt.ItemDataRole.UserRole + 1
@@ -30,7 +31,7 @@ class ProfileDialog(QDialog):
     def __init__(self, entries: Sequence[CatalogueEntry], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Export the profile"))
-        self.resize(560, 520)
+        fit(self, 560, 520)
         words = QLabel(
             say(
                 "One ZIP file for another computer, or for later. Your name, the list of what "

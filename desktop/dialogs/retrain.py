@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.fitting import fit
 from desktop.language import say, say_core, say_count
 from desktop.operations.planning import RetrainPlan
 from desktop.panels.footer import duration
@@ -24,7 +25,7 @@ class RetrainDialog(QDialog):
     def __init__(self, plan: RetrainPlan, recipe: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Retrain"))
-        self.resize(560, 380)
+        fit(self, 560, 380)
         self._plan = plan
         new = QLabel(what_is_new(plan), self)
         new.setWordWrap(True)

@@ -314,7 +314,7 @@ class LabelBox(QWidget):
         if not self._saved.is_ready:
             return say("The label journal is being opened…")
         if reading is None or given is None:
-            return say("This slice has no label.")
+            return say("This slice has no label.") if reading is not None else ""
         if here is None or not here.at:
             return say("✓ Saved")
         return say("✓ Saved {time} by {reader}", time=clock(here.at), reader=here.reader)

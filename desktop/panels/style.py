@@ -24,6 +24,7 @@ QTableView::item {{ padding: 0 4px; }}
 QTableView::item:selected {{ border: 0; }}
 QTabWidget::pane {{ border: 0; }}
 QToolBar QToolButton {{ padding: 3px 6px; }}
+QToolBar QToolButton#qt_toolbar_ext_button {{ padding: 0; }}
 QToolBar QToolButton::menu-indicator {{ image: none; }}
 QLabel[role="key"] {{ color: {c.accent}; }}
 QLabel[role="verdict"] {{ color: {c.text}; }}

@@ -16,3 +16,11 @@ def fit(window: QWidget, width: int, height: int) -> None:
     """
     room = (window.parentWidget() or window).screen().availableSize()
     window.resize(QSize(width, height).boundedTo(room - QSize(0, TITLE_BAR)))
+
+
+def grow(window: QWidget) -> None:
+    """Make a window as high as its wrapped words need at its width, within the screen."""
+    layout = window.layout()
+    needed = layout.totalHeightForWidth(window.width()) if layout is not None else 0
+    if needed > window.height():
+        fit(window, window.width(), needed)

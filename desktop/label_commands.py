@@ -198,7 +198,7 @@ class LabelCommands:
         reading = self._do.session.current
         if reading is None:
             return
-        classes = self._do.session.label_set.classes
+        classes = in_reading_order(self._do.session.label_set)
         names = [item.name(current()) for item in classes]
         title = say("Settle slice {number}", number=reading.case.navigation.index() + 1)
         name = ask_choice(self._window, title, say("Between all readers it counts as:"), names)

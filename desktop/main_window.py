@@ -369,7 +369,8 @@ class MainWindow(QMainWindow):
             return
         values = self.settings.values
         values.window_geometry = base64.b64encode(self.saveGeometry().data()).decode()
-        values.splitter = self.columns.sizes()
+        if all(self.columns.sizes()):  # a hidden panel has none
+            values.splitter = self.columns.sizes()
         values.session = self._operations.opening.session_now()
         now = (values.window_geometry, tuple(values.splitter),
                tuple(item.model_dump_json() for item in values.session))  # fmt: skip

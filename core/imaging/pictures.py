@@ -108,8 +108,8 @@ def find_pictures(paths: Iterable[Path]) -> tuple[list[PictureStack], list[Skipp
     namesakes = Counter((pages[0].path.parent, name) for pages, name, _ in stacks)
     found: list[PictureStack] = []
     for (pages, name, numbers), is_grey in zip(stacks, grey, strict=True):
-        first = pages[0].path
-        told = first.stem if namesakes[first.parent, name] > 1 else name
+        path = pages[0].path
+        told = path.stem if namesakes[path.parent, name] > 1 else name
         try:
             found.append(PictureStack(pages, told or "pictures", numbers, is_grey))
         except OSError as error:

@@ -117,6 +117,6 @@ def test_a_panel_that_was_hidden_at_the_end_is_as_wide_as_before(
     window.keep_session()
     kept = list(values.splitter)
     window.actions_[Command.STUDIES_PANEL].trigger()
-    assert window.studies.isHidden() and not window.columns.sizes()[0]
+    qtbot.waitUntil(lambda: not window.columns.sizes()[0])
     window.keep_session()
     assert list(values.splitter) == kept and all(kept)

@@ -286,6 +286,7 @@ QSlider::sub-page:horizontal {{ background: {c.accent}; border-radius: 2px; }}
 QSlider::handle:horizontal {{
     background: {c.text}; width: 12px; height: 12px; margin: -4px 0; border-radius: 6px; }}
 QSlider::handle:horizontal:focus {{ background: {c.accent}; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QFrame#banner {{ background: {c.raised}; border: 0; border-left: 4px solid {c.accent}; }}
 QFrame#banner[level="done"] {{ border-left-color: {c.negative}; }}
 QFrame#banner[level="caution"] {{ border-left-color: {c.warning}; }}
@@ -301,6 +302,7 @@ QMainWindow QTableView::item {{ padding: 0 4px; }}
 QMainWindow QTableView::item:selected {{ border: 0; }}
 QMainWindow QTabWidget::pane {{ border: 0; }}
 QMainWindow QToolBar QToolButton {{ padding: 3px 6px; }}
+QMainWindow QToolBar QToolButton#qt_toolbar_ext_button {{ padding: 0; }}
 QMainWindow QToolBar QToolButton::menu-indicator {{ image: none; }}
 QLabel[role="key"] {{ color: {c.accent}; }}
 QLabel[role="verdict"] {{ color: {c.text}; }}

@@ -13,6 +13,8 @@ class Menu(Enum):
 
     FILE = later("&File")
     VIEW = later("&View")
+    NAVIGATE = later("&Navigate")
+    IMAGE = later("&Image")
     TOOLS = later("&Tools")
     LABEL = later("&Label")
     MODEL = later("&Model")
@@ -164,7 +166,7 @@ class Where(Enum):
 
 @dataclass(frozen=True)
 class Spec:
-    """One command. A "" as text puts a separator before it. tip: one sentence for the status."""
+    """One command. tip: one sentence for the status. separator: one stands before it."""
 
     command: Command
     menu: Menu

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from desktop.command_names import Command, Menu, Needs, Spec, Where
 from desktop.language import later
-from desktop.view_table import VIEW_SPECS
+from desktop.view_table import IMAGE_SPECS, NAVIGATE_SPECS, VIEW_SPECS
 
 _FREE, _ANSWER = Needs.NOTHING, Needs.ANSWER
 
@@ -66,6 +66,8 @@ SPECS: tuple[Spec, ...] = (
     Spec(Command.SETTINGS, Menu.FILE, "Setti&ngs…", ("Ctrl+,",), "", _FREE, separator=True),
     Spec(Command.QUIT, Menu.FILE, "&Quit", ("Ctrl+Q",), "", _FREE, separator=True),
     *VIEW_SPECS,
+    *NAVIGATE_SPECS,
+    *IMAGE_SPECS,
     Spec(Command.TOOL_WINDOW, Menu.TOOLS, "&Window", ("W",), checkable=True),
     Spec(Command.TOOL_PAN, Menu.TOOLS, "&Move the image", ("M",), checkable=True),
     Spec(Command.TOOL_ZOOM, Menu.TOOLS, "&Zoom", ("Z",), checkable=True),

@@ -135,8 +135,10 @@ class Commands:
             say("Open images"),
             self._last_folder(),
             say(
-                "Images (*.dcm *.DCM *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.tif "
-                "*.tiff *.png *.jpg *.jpeg);;All files (*)"
+                # DICOM files often have no suffix: a filter must not hide them at first.
+                "All files (*);;DICOM (*.dcm *.DCM *.ima *.IMA DICOMDIR);;Volumes (*.nii "
+                "*.nii.gz *.nrrd *.nhdr *.mha *.mhd);;Pictures (*.tif *.tiff *.png *.jpg "
+                "*.jpeg);;ZIP (*.zip)"
             ),
         )
         if files:
@@ -289,7 +291,7 @@ class Commands:
                 "and why, correct it, retrain, promote the better model. Everything stays "
                 "on this computer; nothing is sent.</p><p>{disclaimer}.</p><p>Apache "
                 "License 2.0</p>",
-                program=program(),
+                program=program().capitalize(),
                 disclaimer=say(DISCLAIMER),
             ),
         )

@@ -39,9 +39,8 @@ class ExportCommands:
         return self._do.session.current
 
     def _file(self, title: str, name: str, kind: str) -> Path | None:
-        folder = self._do.settings.values.export_folder
-        start = str(Path(folder) / name) if folder else name
-        file, _ = QFileDialog.getSaveFileName(self._window, title, start, kind)
+        folder = self._do.settings.values.export_folder or Path.home()
+        file, _ = QFileDialog.getSaveFileName(self._window, title, str(Path(folder) / name), kind)
         return Path(file) if file else None
 
     def export_answers(self) -> None:

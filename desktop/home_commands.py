@@ -97,7 +97,10 @@ class HomeCommands:
         if not accepted:
             return
         file, _ = QFileDialog.getSaveFileName(
-            self._window, say("Export the profile"), "sliceloop-profile.zip", "ZIP (*.zip)"
+            self._window,
+            say("Export the profile"),
+            str(Path.home() / "sliceloop-profile.zip"),
+            "ZIP (*.zip)",
         )
         if file:
             self.export_to(Path(file), choice)

@@ -40,10 +40,12 @@ class LabelCommands:
         self._fill_classes(operations.session.label_set)
         self._task_menu.aboutToShow.connect(self._fill_tasks)
         operations.session.label_set_changed.connect(self._fill_classes)
+        operations.session.current_changed.connect(self._enable)
 
     def close(self) -> None:
         """Stop listening."""
         self._do.session.label_set_changed.disconnect(self._fill_classes)
+        self._do.session.current_changed.disconnect(self._enable)
 
     def _bind(self) -> None:
         for command, act in {
@@ -157,16 +159,16 @@ class LabelCommands:
     def _review(self, direction: int) -> None:
         item = self._do.reviewing.step(direction)
         if item is None:
-            self._window.tell(
-                Notice(
-                    Level.INFO,
-                    say("This was the last one in the review queue.")
-                    if direction > 0
-                    else say("This was the first one in the review queue."),
-                )
-            )
+            self._window.tell(Notice(Level.INFO, self._end_of_queue(direction)))
         else:
             self._window.go_to(item.slice_id)
+
+    def _end_of_queue(self, direction: int) -> str:
+        if not self._do.reviewing.view.total:
+            return say("Nothing waits for a look: open series and ask the model about them.")
+        if direction > 0:
+            return say("This was the last one in the review queue.")
+        return say("This was the first one in the review queue.")
 
     def _choose_reason(self, why: Why | None) -> None:
         self._do.reviewing.choose(why)
@@ -196,7 +198,7 @@ class LabelCommands:
         reading = self._do.session.current
         if reading is None:
             return
-        classes = self._do.session.label_set.classes
+        classes = in_reading_order(self._do.session.label_set)
         names = [item.name(current()) for item in classes]
         title = say("Settle slice {number}", number=reading.case.navigation.index() + 1)
         name = ask_choice(self._window, title, say("Between all readers it counts as:"), names)
@@ -229,6 +231,12 @@ class LabelCommands:
             self._series_menu.addAction(name).triggered.connect(
                 lambda _=False, c=item.id: self._label_series(c)
             )
+        self._enable(self._reading)
+
+    def _enable(self, reading: Reading | None) -> None:
+        """Grey what makes no sense without a series, as the table does for its commands."""
+        for action in (*self.class_actions, self._series_menu.menuAction()):
+            action.setEnabled(reading is not None)
 
     def remove_classes(self) -> None:
         """Take the class actions off a window that is built again."""

@@ -21,6 +21,7 @@ from core.reading.layout import Layout
 from desktop import appearance
 from desktop.actions import Actions
 from desktop.command_names import Command
+from desktop.fitting import fit
 from desktop.language import say
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from desktop.operations import Operations
     from desktop.operations.foretelling import WhatIfView
     from desktop.operations.reviewing import QueueView
+
+SMALLEST, USUAL = (920, 480), (1400, 900)
+"""Of the window: the least fits a screen of 1920 × 1080 pixels at 200 %; the usual is its first."""
 
 KEEP_SESSION_MS = 10_000
 """Between two looks at whether what is open has changed and must be written down."""
@@ -54,8 +58,8 @@ class MainWindow(QMainWindow):
         self._heard: list[tuple[SignalInstance, Callable[..., object]]] = []
         self._heard_case: list[tuple[SignalInstance, Callable[..., object]]] = []
         self.setWindowTitle("Sliceloop")
-        self.setMinimumSize(960, 600)
-        self.resize(1400, 900)
+        self.setMinimumSize(*SMALLEST)
+        fit(self, *USUAL)
         self.setAcceptDrops(True)
         self._refresh_timer = QTimer(self)
         self._refresh_timer.setSingleShot(True)
@@ -363,7 +367,8 @@ class MainWindow(QMainWindow):
             return
         values = self.settings.values
         values.window_geometry = base64.b64encode(self.saveGeometry().data()).decode()
-        values.splitter = self.columns.sizes()
+        if all(self.columns.sizes()):  # a hidden panel has none
+            values.splitter = self.columns.sizes()
         values.session = self._operations.opening.session_now()
         now = (values.window_geometry, tuple(values.splitter),
                tuple(item.model_dump_json() for item in values.session))  # fmt: skip

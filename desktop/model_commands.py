@@ -191,7 +191,12 @@ class ModelCommands:
             self._window.tell(Notice.of(explain(error)))
 
     def ask_rollback(self) -> None:
-        """Ask why, and go back to the model that was active before."""
+        """Ask why, and go back to the model that was active before, if there was one."""
+        changes = self._do.promotions()
+        if not changes or changes[-1].previous is None:
+            words = say("No other model was active before; there is nothing to go back to.")
+            self._window.tell(Notice(Level.INFO, words))
+            return
         reason = ask_text(
             self._window,
             say("Roll back"),

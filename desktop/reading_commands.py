@@ -136,6 +136,7 @@ class ReadingCommands:
     def _follow(self, reading: Reading | None) -> None:
         self._forget_case()
         self._partner = None
+        self.beside_menu.setEnabled(reading is not None)
         if reading is not None:
             self._heard_case = (reading.case, self._display_changed)
             reading.case.display_changed.connect(self._display_changed)
@@ -295,6 +296,8 @@ class ReadingCommands:
             if tool is Tool.MARK_BRUSH:
                 doing = say("erases, ") if pen.erases else ""
                 words += f"  ({doing}{pen.radius:.1f} mm)"
+            elif tool is Tool.MARK_POLYGON:
+                words += say("  (a double click or Enter closes it)")
         self._stage.set_hint(words)
 
     def _not_here(self) -> None:

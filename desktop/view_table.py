@@ -1,4 +1,4 @@
-"""The commands of the View menu: words, keys, and what must be there for them."""
+"""The commands of the menus View, Navigate and Image: words, keys, and what must be there."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from desktop.command_names import Command, Menu, Needs, Spec, Where
 
 _FREE, _ANSWER = Needs.NOTHING, Needs.ANSWER
 
-VIEW_SPECS: tuple[Spec, ...] = (
-    Spec(Command.SLICE_UP, Menu.VIEW, "Previous slice", ("Up",), where=Where.IMAGE),
-    Spec(Command.SLICE_DOWN, Menu.VIEW, "Next slice", ("Down",), where=Where.IMAGE),
-    Spec(Command.SLICE_UP_TEN, Menu.VIEW, "Back ten slices", ("Shift+Up",), where=Where.IMAGE),
+NAVIGATE_SPECS: tuple[Spec, ...] = (
+    Spec(Command.SLICE_UP, Menu.NAVIGATE, "Previous slice", ("Up",), where=Where.IMAGE),
+    Spec(Command.SLICE_DOWN, Menu.NAVIGATE, "Next slice", ("Down",), where=Where.IMAGE),
+    Spec(Command.SLICE_UP_TEN, Menu.NAVIGATE, "Back ten slices", ("Shift+Up",), where=Where.IMAGE),
     Spec(
-        Command.SLICE_DOWN_TEN, Menu.VIEW, "Forward ten slices", ("Shift+Down",), where=Where.IMAGE
+        Command.SLICE_DOWN_TEN,
+        Menu.NAVIGATE,
+        "Forward ten slices",
+        ("Shift+Down",),
+        where=Where.IMAGE,
     ),
-    Spec(Command.FIRST_SLICE, Menu.VIEW, "First slice", ("Home",), where=Where.IMAGE),
-    Spec(Command.LAST_SLICE, Menu.VIEW, "Last slice", ("End",), where=Where.IMAGE),
-    Spec(Command.PREVIOUS_SERIES, Menu.VIEW, "Previous series", ("PgUp",)),
-    Spec(Command.NEXT_SERIES, Menu.VIEW, "Next series", ("PgDown",)),
+    Spec(Command.FIRST_SLICE, Menu.NAVIGATE, "First slice", ("Home",), where=Where.IMAGE),
+    Spec(Command.LAST_SLICE, Menu.NAVIGATE, "Last slice", ("End",), where=Where.IMAGE),
+    Spec(Command.PREVIOUS_SERIES, Menu.NAVIGATE, "Previous series", ("PgUp",), separator=True),
+    Spec(Command.NEXT_SERIES, Menu.NAVIGATE, "Next series", ("PgDown",)),
     Spec(
         Command.NEXT_SUSPICIOUS,
-        Menu.VIEW,
+        Menu.NAVIGATE,
         "&Next suspicious slice",
         ("N",),
         "Where the model's probability reaches its threshold",
@@ -28,21 +32,16 @@ VIEW_SPECS: tuple[Spec, ...] = (
     ),
     Spec(
         Command.PREVIOUS_SUSPICIOUS,
-        Menu.VIEW,
+        Menu.NAVIGATE,
         "Pre&vious suspicious slice",
         ("Shift+N",),
         "",
         _ANSWER,
     ),
-    Spec(
-        Command.HEAT_MAP,
-        Menu.VIEW,
-        "&Heat map",
-        ("G",),
-        "What the model's answer rests on (Grad-CAM)",
-        _ANSWER,
-        checkable=True,
-    ),
+    Spec(Command.CINE, Menu.NAVIGATE, "&Cine", ("C",), checkable=True, separator=True),
+)
+
+VIEW_SPECS: tuple[Spec, ...] = (
     Spec(
         Command.THREE_PANELS,
         Menu.VIEW,
@@ -75,13 +74,13 @@ VIEW_SPECS: tuple[Spec, ...] = (
         checkable=True,
     ),
     Spec(
-        Command.CORRECT_TILT,
+        Command.CROSS_HAIR,
         Menu.VIEW,
-        "Correct the gantry's tilt",
-        (),
-        "Opens the series once more on a rectangular grid; its voxels are interpolated",
+        "Cross-hair on planes",
+        ("X",),
+        checkable=True,
+        separator=True,
     ),
-    Spec(Command.CROSS_HAIR, Menu.VIEW, "Cross-hair on planes", ("X",), checkable=True),
     Spec(
         Command.SLAB,
         Menu.VIEW,
@@ -92,13 +91,22 @@ VIEW_SPECS: tuple[Spec, ...] = (
     Spec(Command.SLAB_THICKER, Menu.VIEW, "Thicker slab", ("Alt+Up",)),
     Spec(Command.SLAB_THINNER, Menu.VIEW, "Thinner slab", ("Alt+Down",)),
     Spec(
+        Command.HEAT_MAP,
+        Menu.VIEW,
+        "&Heat map",
+        ("G",),
+        "What the model's answer rests on (Grad-CAM)",
+        _ANSWER,
+        checkable=True,
+        separator=True,
+    ),
+    Spec(
         Command.HEAT_CLASS,
         Menu.VIEW,
         "Heat map: evidence for the next class",
         ("Ctrl+G",),
         "",
         _ANSWER,
-        separator=True,
     ),
     Spec(Command.HEAT_COLOURS, Menu.VIEW, "Heat map: other colours", ("Shift+G",), "", _ANSWER),
     Spec(Command.HEAT_CUT_UP, Menu.VIEW, "Heat map: strong evidence only", ("Alt+G",), "", _ANSWER),
@@ -117,6 +125,7 @@ VIEW_SPECS: tuple[Spec, ...] = (
         ("Ctrl+Up",),
         "Fewer slices are flagged; the strip says what the card measured there",
         _ANSWER,
+        separator=True,
     ),
     Spec(
         Command.THRESHOLD_DOWN,
@@ -134,33 +143,14 @@ VIEW_SPECS: tuple[Spec, ...] = (
         "",
         _ANSWER,
     ),
-    Spec(Command.CINE, Menu.VIEW, "&Cine", ("C",), checkable=True),
-    Spec(Command.PRESET_1, Menu.VIEW, "Window: preset 1", ("1",), separator=True),
-    Spec(Command.PRESET_2, Menu.VIEW, "Window: preset 2", ("2",)),
-    Spec(Command.PRESET_3, Menu.VIEW, "Window: preset 3", ("3",)),
-    Spec(Command.PRESET_4, Menu.VIEW, "Window: preset 4", ("4",)),
-    Spec(Command.PRESET_5, Menu.VIEW, "Window: preset 5", ("5",)),
-    Spec(Command.WINDOW_AUTOMATIC, Menu.VIEW, "Window: automatic", ("0",)),
-    Spec(Command.WINDOW_HEADER, Menu.VIEW, "Window: as the header says", ("~", "`")),
-    Spec(Command.INVERT, Menu.VIEW, "&Invert", ("I",), checkable=True),
-    Spec(Command.ROTATE, Menu.VIEW, "&Rotate by 90°", ("R",), separator=True),
-    Spec(Command.ROTATE_BACK, Menu.VIEW, "Rotate back by 90°", ("Shift+R",)),
-    Spec(Command.FLIP_HORIZONTAL, Menu.VIEW, "Flip left and right", ("H",)),
-    Spec(Command.FLIP_VERTICAL, Menu.VIEW, "Flip top and bottom", ("V",)),
-    Spec(Command.ZOOM_IN, Menu.VIEW, "Larger", ("+", "=")),
-    Spec(Command.ZOOM_OUT, Menu.VIEW, "Smaller", ("-",)),
-    Spec(Command.FIT, Menu.VIEW, "Fit into the view", ("F",)),
-    Spec(Command.ACTUAL_PIXELS, Menu.VIEW, "One pixel on one pixel", ("Shift+F",)),
-    Spec(Command.NEUTRAL, Menu.VIEW, "Back to neutral", ("Esc",)),
     Spec(
-        Command.SMOOTH,
+        Command.ANNOTATIONS,
         Menu.VIEW,
-        "Smooth between pixels",
-        ("B",),
-        "Off shows each pixel as a square",
+        "Text on the image",
+        ("Space",),
         checkable=True,
+        separator=True,
     ),
-    Spec(Command.ANNOTATIONS, Menu.VIEW, "Text on the image", ("Space",), checkable=True),
     Spec(
         Command.STUDIES_PANEL,
         Menu.VIEW,
@@ -169,7 +159,6 @@ VIEW_SPECS: tuple[Spec, ...] = (
         "",
         _FREE,
         checkable=True,
-        separator=True,
     ),
     Spec(Command.FINDINGS_PANEL, Menu.VIEW, "Findings panel", ("F8",), "", _FREE, checkable=True),
     Spec(
@@ -180,6 +169,42 @@ VIEW_SPECS: tuple[Spec, ...] = (
         "Objects instead of patients, µm, and windows by percentiles",
         _FREE,
         checkable=True,
+        separator=True,
+    ),
+)
+
+IMAGE_SPECS: tuple[Spec, ...] = (
+    Spec(Command.PRESET_1, Menu.IMAGE, "Window: preset 1", ("1",)),
+    Spec(Command.PRESET_2, Menu.IMAGE, "Window: preset 2", ("2",)),
+    Spec(Command.PRESET_3, Menu.IMAGE, "Window: preset 3", ("3",)),
+    Spec(Command.PRESET_4, Menu.IMAGE, "Window: preset 4", ("4",)),
+    Spec(Command.PRESET_5, Menu.IMAGE, "Window: preset 5", ("5",)),
+    Spec(Command.WINDOW_AUTOMATIC, Menu.IMAGE, "Window: automatic", ("0",)),
+    Spec(Command.WINDOW_HEADER, Menu.IMAGE, "Window: as the header says", ("~", "`")),
+    Spec(Command.INVERT, Menu.IMAGE, "&Invert", ("I",), checkable=True),
+    Spec(
+        Command.SMOOTH,
+        Menu.IMAGE,
+        "Smooth between pixels",
+        ("B",),
+        "Off shows each pixel as a square",
+        checkable=True,
+    ),
+    Spec(Command.ROTATE, Menu.IMAGE, "&Rotate by 90°", ("R",), separator=True),
+    Spec(Command.ROTATE_BACK, Menu.IMAGE, "Rotate back by 90°", ("Shift+R",)),
+    Spec(Command.FLIP_HORIZONTAL, Menu.IMAGE, "Flip left and right", ("H",)),
+    Spec(Command.FLIP_VERTICAL, Menu.IMAGE, "Flip top and bottom", ("V",)),
+    Spec(Command.ZOOM_IN, Menu.IMAGE, "Larger", ("+", "="), separator=True),
+    Spec(Command.ZOOM_OUT, Menu.IMAGE, "Smaller", ("-",)),
+    Spec(Command.FIT, Menu.IMAGE, "Fit into the view", ("F",)),
+    Spec(Command.ACTUAL_PIXELS, Menu.IMAGE, "One pixel on one pixel", ("Shift+F",)),
+    Spec(Command.NEUTRAL, Menu.IMAGE, "Back to neutral", ("Esc",), "", _FREE),
+    Spec(
+        Command.CORRECT_TILT,
+        Menu.IMAGE,
+        "Correct the gantry's tilt",
+        (),
+        "Opens the series once more on a rectangular grid; its voxels are interpolated",
         separator=True,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -105,10 +105,13 @@ def find_pictures(paths: Iterable[Path]) -> tuple[list[PictureStack], list[Skipp
         stacks.append((pages, name.strip(" _-."), [one.number for one in members]))
     stacks.sort(key=lambda stack: natural_key(str(stack[0][0].path)))
     grey = _grey_stacks([pages for pages, _, _ in stacks])
+    namesakes = Counter((pages[0].path.parent, name) for pages, name, _ in stacks)
     found: list[PictureStack] = []
     for (pages, name, numbers), is_grey in zip(stacks, grey, strict=True):
+        path = pages[0].path
+        told = path.stem if namesakes[path.parent, name] > 1 else name
         try:
-            found.append(PictureStack(pages, name or "pictures", numbers, is_grey))
+            found.append(PictureStack(pages, told or "pictures", numbers, is_grey))
         except OSError as error:
             skipped.append(Skipped(pages[0].path, (error.strerror or "unreadable").lower()))
     return found, skipped

@@ -26,6 +26,7 @@ from core.crash_reports import Report
 from core.errors import NotDurableError
 from core.sentences import sentence
 from desktop.dialogs.settings import open_folder
+from desktop.fitting import fit
 from desktop.language import say, say_sentence
 
 
@@ -35,7 +36,7 @@ class CrashReportsDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Reports of crashes"))
-        self.resize(880, 560)
+        fit(self, 880, 560)
         self._reports: list[Report] = []
         words = QLabel(
             say(
@@ -124,7 +125,10 @@ class CrashReportsDialog(QDialog):
     def ask_and_save(self) -> None:
         """Ask for a file and write the report that is shown into it."""
         file, _ = QFileDialog.getSaveFileName(
-            self, say("Save the report"), "sliceloop-crash.txt", say("Text (*.txt)")
+            self,
+            say("Save the report"),
+            str(Path.home() / "sliceloop-crash.txt"),
+            say("Text (*.txt)"),
         )
         if file:
             self.save_as(Path(file))

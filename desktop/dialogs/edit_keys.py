@@ -26,6 +26,7 @@ from desktop.actions import plain
 from desktop.appearance import emphasise
 from desktop.command_names import Command
 from desktop.command_table import SPECS
+from desktop.fitting import fit
 from desktop.keys import Keys, keys_of, objection, portable, with_keys
 from desktop.language import say
 
@@ -38,7 +39,7 @@ class EditKeysDialog(QDialog):
     def __init__(self, own: Keys, label_keys: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Change keys"))
-        self.resize(640, 640)
+        fit(self, 640, 640)
         self.keys: dict[str, list[str]] = {name: list(value) for name, value in own.items()}
         self._label_keys = tuple(label_keys)
         self.search = QLineEdit(self)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from desktop.actions import Actions, keys_in_words, plain
 from desktop.command_names import Menu
 from desktop.command_table import MOUSE, SPECS
+from desktop.fitting import fit
 from desktop.language import say
 
 
@@ -31,7 +32,7 @@ class KeysDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Keys and mouse"))
-        self.resize(1020, 700)
+        fit(self, 1020, 700)
         columns = QHBoxLayout()
         columns.setSpacing(28)
         left, middle, right = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()
@@ -47,7 +48,10 @@ class KeysDialog(QDialog):
         }
         by_menu[Menu.LABEL] = label_keys + by_menu[Menu.LABEL]
         mouse = [(say(how), say(what)) for how, what in MOUSE]
-        places = {Menu.VIEW: middle, Menu.TOOLS: right, Menu.MODEL: right, Menu.HELP: right}
+        places = {
+            **dict.fromkeys((Menu.VIEW, Menu.IMAGE, Menu.MODEL), middle),
+            **dict.fromkeys((Menu.TOOLS, Menu.HELP), right),
+        }
         for menu, rows in by_menu.items():
             if rows:
                 self._group(places.get(menu, left), plain(say(menu.value)), rows)

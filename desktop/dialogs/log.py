@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from core import places
 from desktop.appearance import theme
 from desktop.dialogs.settings import open_folder
+from desktop.fitting import fit
 from desktop.language import later, say, say_count
 from desktop.logs import Record, at_least, delete_log, read_records
 
@@ -46,7 +47,7 @@ class LogDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Log"))
-        self.resize(860, 560)
+        fit(self, 860, 560)
         self._records: list[Record] = []
         self._shown: list[Record] = []
         self.level = QComboBox(self)

@@ -29,6 +29,7 @@ from core.models.card import Card
 from desktop import language, manual
 from desktop.appearance import HEADING_PX, theme
 from desktop.dialogs.models import card_html
+from desktop.fitting import fit
 from desktop.language import say, say_core, say_count
 from desktop.licences import licence_text, packages
 
@@ -112,7 +113,7 @@ class HelpWindow(QDialog):
     def __init__(self, cards: Sequence[Card], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Help"))
-        self.resize(1120, 760)
+        fit(self, 1120, 760)
         self.setSizeGripEnabled(True)
         self._cards = {card.id: card for card in cards}
         self._history: list[Place] = []

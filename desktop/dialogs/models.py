@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from core.models.card import Card
 from core.models.catalogue import CatalogueEntry, Promotion
 from desktop.appearance import theme
+from desktop.fitting import fit
 from desktop.language import later, say, say_core
 from desktop.operations.tracing import Traced
 from desktop.panels.bars import percent
@@ -56,7 +57,7 @@ class ModelsDialog(QDialog):
     def __init__(self, task_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Models"))
-        self.resize(940, 600)
+        fit(self, 940, 600)
         self._entries: list[CatalogueEntry] = []
         self._traced: dict[str, Traced] = {}
         heading = QLabel(say("Models for: {task}", task=task_name), self)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from core.models.catalogue import CatalogueEntry
 from core.profile_archive import Choice, Manifest
 from desktop.appearance import emphasise
+from desktop.fitting import fit
 from desktop.language import say, say_core, say_count
 
 _ROLE = Qt.ItemDataRole.UserRole + 1
@@ -30,7 +31,7 @@ class ProfileDialog(QDialog):
     def __init__(self, entries: Sequence[CatalogueEntry], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Export the profile"))
-        self.resize(560, 520)
+        fit(self, 560, 520)
         words = QLabel(
             say(
                 "One ZIP file for another computer, or for later. Your name, the list of what "
@@ -46,9 +47,12 @@ class ProfileDialog(QDialog):
         title = QLabel(say("Models whose cards go along"), self)
         self.models = QListWidget(self)
         self.models.setAccessibleName(say("Models whose cards go along"))
+        self.models.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.models.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         for entry in entries:
             card = entry.card
             item = QListWidgetItem(f"{say_core(card.title)} {card.version} ({card.id})")
+            item.setToolTip(item.text())
             item.setData(_ROLE, card.id)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             is_own = entry.origin != "shipped"

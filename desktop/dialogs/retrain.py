@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from desktop.fitting import fit, grow
 from desktop.language import say, say_core, say_count
 from desktop.operations.planning import RetrainPlan
 from desktop.panels.footer import duration
@@ -24,7 +26,7 @@ class RetrainDialog(QDialog):
     def __init__(self, plan: RetrainPlan, recipe: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Retrain"))
-        self.resize(560, 380)
+        fit(self, 560, 380)
         self._plan = plan
         new = QLabel(what_is_new(plan), self)
         new.setWordWrap(True)
@@ -99,6 +101,12 @@ class RetrainDialog(QDialog):
             if choice.seconds is not None
             else say("unknown until the first epoch; you can go on reading meanwhile")
         )
+        if self.isVisible():
+            grow(self)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        grow(self)  # fonts are known now
 
 
 def what_is_new(plan: RetrainPlan) -> str:

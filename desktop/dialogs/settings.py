@@ -29,6 +29,7 @@ from core.errors import BadSettingError
 from core.settings import Settings
 from desktop.appearance import emphasise
 from desktop.dialogs.setting_editors import EDITORS, CheckEditor, KeysEditor, SettingEditor
+from desktop.fitting import fit
 from desktop.language import say, say_core
 from desktop.setting_rows import FOLDER_ROWS, ROWS, Editor, Group, Row
 
@@ -48,7 +49,7 @@ class SettingsDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(say("Settings"))
-        self.resize(900, 680)
+        fit(self, 900, 680)
         self.values = values
         self._label_keys = label_keys
         self._delivered = Settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
@@ -19,7 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.language import say
-from desktop.notices import Notice
+from desktop.notices import Level, Notice
+
+READ_MS = 9_000
+"""After which a message that asks nothing of anybody goes by itself and gives its room back."""
+
+PASSING = (Level.INFO, Level.DONE)
+"""Levels of messages that go by themselves: neither cautions nor failures."""
 
 
 class Banner(QFrame):
@@ -58,6 +64,8 @@ class Banner(QFrame):
         layout.addLayout(line)
         layout.addWidget(self._details)
         self.notice: Notice | None = None
+        self._rest = QTimer(self, singleShot=True, interval=READ_MS)
+        self._rest.timeout.connect(self._goes)
         self.hide()
 
     def tell(self, notice: Notice) -> None:
@@ -83,11 +91,23 @@ class Banner(QFrame):
         self.style().unpolish(self)
         self.style().polish(self)
         self.show()
+        self._rest.start()
 
     def dismiss(self) -> None:
         """Hide the notice."""
         self.notice = None
+        self._rest.stop()
         self.hide()
+
+    def _goes(self) -> None:
+        """Leave, unless there is something to do or the mouse is here."""
+        notice = self.notice
+        if notice is None or notice.level not in PASSING or notice.details or notice.offers:
+            return
+        if self.underMouse():
+            self._rest.start()
+        else:
+            self.dismiss()
 
     def copy_text(self) -> None:
         """Copy sentence and details to the clipboard."""

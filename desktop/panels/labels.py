@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -27,6 +27,9 @@ from core.session import Reading
 from desktop.language import current, say, say_count
 from desktop.operations.labelling import LabelledSlice, Saved
 from desktop.panels.bars import percent
+
+FIGURE_SPACE = "\u2007"
+"""A space as wide as a digit."""
 
 SLICE_ROLE = Qt.ItemDataRole.UserRole + 1
 
@@ -52,6 +55,15 @@ def clock(at: str) -> str:
     local = datetime.fromisoformat(at).astimezone()
     today = datetime.now().astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
+
+
+class _Rows(QListWidget):
+    """Keeps the current row in sight, also when it was chosen before the list had its size."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self.currentItem() is not None:
+            self.scrollToItem(self.currentItem())
 
 
 class LabelBox(QWidget):
@@ -154,7 +166,7 @@ class LabelBox(QWidget):
         self._layout.addWidget(self.lists, 100)
 
     def _list(self, name: str) -> QListWidget:
-        made = QListWidget(self)
+        made = _Rows(self)
         made.setProperty("role", "plain")
         made.setAccessibleName(name)
         made.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -247,13 +259,14 @@ class LabelBox(QWidget):
         if not entries:
             self.history.addItem(_hint(say("Nothing was done to this series yet.")))
         self.jumps.clear()
+        digits = max((len(str(item.index + 1)) for item in labelled), default=1)
         for item in labelled:
-            row = QListWidgetItem(_jump_words(item, self._label_set))
+            row = QListWidgetItem(_jump_words(item, self._label_set, digits))
             row.setToolTip(_jump_tip(item))
             row.setData(SLICE_ROLE, item.slice_id)
             self.jumps.addItem(row)
         if not labelled:
-            self.jumps.addItem(_hint(say("No label yet. Press Ctrl+1 or Ctrl+2 on a slice.")))
+            self.jumps.addItem(_hint(say("No slice has a label yet.")))
         self.lists.setTabText(0, say("Labelled ({count})", count=len(labelled)))
         self.refresh()
 
@@ -301,7 +314,7 @@ class LabelBox(QWidget):
         if not self._saved.is_ready:
             return say("The label journal is being opened…")
         if reading is None or given is None:
-            return say("This slice has no label.")
+            return say("This slice has no label.") if reading is not None else ""
         if here is None or not here.at:
             return say("✓ Saved")
         return say("✓ Saved {time} by {reader}", time=clock(here.at), reader=here.reader)
@@ -351,14 +364,16 @@ def class_words(label_set: LabelSet | None, class_id: str | None) -> str:
         return class_id.replace("_", " ")
 
 
-def _jump_words(item: LabelledSlice, label_set: LabelSet | None) -> str:
+def _jump_words(item: LabelledSlice, label_set: LabelSet | None, digits: int) -> str:
+    """What stands on a slice; its number as wide as the longest, so that the names line up."""
     extras = []
     if item.regions:
         extras.append(say_count(item.regions, "{count} region", "{count} regions"))
     if item.note:
         extras.append(f"✎ {item.note}")
     name = class_words(label_set, item.class_id) if item.class_id is not None else ""
-    return "   ".join(part for part in (f"{item.index + 1}", name, *extras) if part)
+    number = str(item.index + 1).rjust(digits, FIGURE_SPACE)
+    return "   ".join(part for part in (number, name, *extras) if part)
 
 
 def _jump_tip(item: LabelledSlice) -> str:

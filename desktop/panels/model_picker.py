@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from core.models.card import Card
 from desktop.language import say, say_core
@@ -21,6 +32,25 @@ class ModelChoice:
     is_active: bool
 
 
+class _NarrowList(QComboBox):
+    """A drop-down that says “…” where it cannot show all; Qt cuts it off in mid-letter."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox,
+            option,
+            QStyle.SubControl.SC_ComboBoxEditField,
+            self,
+        )
+        option.currentText = self.fontMetrics().elidedText(
+            self.currentText(), Qt.TextElideMode.ElideRight, field.width()
+        )
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+
 class ModelPicker(QWidget):
     """A drop-down over the catalogue, with the chosen card's facts beneath."""
 
@@ -29,7 +59,7 @@ class ModelPicker(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._list = QComboBox(self)
+        self._list = _NarrowList(self)
         self._list.setAccessibleName(say("Model that is asked"))
         self._list.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -67,6 +97,7 @@ class ModelPicker(QWidget):
             self._facts.setToolTip("")
             return
         self._list.setCurrentIndex(self._list.findData(card.id))
+        self._list.setToolTip(self._list.currentText())
         made = "" if card.version == card.created[:10] else f"{card.created[:10]} · "
         self._facts.setText(
             say(

@@ -48,33 +48,31 @@ Index = QModelIndex | QPersistentModelIndex
 
 def answer_words(reading: Reading) -> tuple[str, str]:
     """Where the model's answer stands, and the colour in which to say it."""
-    state = reading.answer_state
     if reading.load_state is LoadState.FAILED:
         return say("cannot be read"), theme().positive
     if not reading.case.display.answers:
         return say("answers hidden"), theme().dim
-    if state is AnswerState.DONE:
-        prediction = reading.case.prediction
-        if prediction is None:
-            return "", theme().dim
-        flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
-        if not flagged:
-            return say("no slice flagged"), theme().negative
-        words = say_count(flagged, "{count} slice flagged", "{count} slices flagged")
-        return words, theme().positive
     words = {
         AnswerState.NONE: (say("not asked yet"), theme().dim),
-        AnswerState.QUEUED: (say("waiting for the model"), theme().dim),
-        AnswerState.RUNNING: (say("the model is reading…"), theme().accent),
+        AnswerState.QUEUED: (say("in the queue"), theme().dim),
+        AnswerState.RUNNING: (say("being answered…"), theme().accent),
         AnswerState.REFUSED: (say("model not suited"), theme().warning),
         AnswerState.FAILED: (say("model failed"), theme().warning),
     }
-    return words[state]
+    return words.get(reading.answer_state) or _flagged(reading)
 
 
-def is_stale(reading: Reading) -> bool:
-    """Whether the answers shown are of a model that is no longer the active one."""
-    return reading.answer_state is AnswerState.DONE and reading.is_stale
+def _flagged(reading: Reading) -> tuple[str, str]:
+    """How many slices the answer flags; grey where it is of a model that is no longer active."""
+    prediction = reading.case.prediction
+    if prediction is None:
+        return "", theme().dim
+    flagged = sum(reading.case.is_suspicious(index) for index in prediction.slices)
+    if reading.is_stale:
+        return say("stale: {count} flagged", count=flagged), theme().dim
+    if not flagged:
+        return say("no slice flagged"), theme().negative
+    return say_count(flagged, "{count} slice flagged", "{count} slices flagged"), theme().positive
 
 
 def series_title(reading: Reading) -> str:
@@ -280,7 +278,10 @@ class _StudyDelegate(QStyledItemDelegate):
             _patient(reading), series_title(reading), lambda words: _fits(words, bold, width)
         )
         draw(0, first, theme().text, bold, taken)
-        draw(1, second, theme().dim, font)
+        if second:
+            draw(1, second, theme().dim, font)
+        else:  # three lines stand in the middle, without a hole
+            place.translate(0, -line)
         taken = 0
         if reading.labelled:
             taken = draw_right(2, f"✓ {reading.labelled}", theme().text)
@@ -289,11 +290,6 @@ class _StudyDelegate(QStyledItemDelegate):
             facts = _facts(reading, short=True)
         draw(2, facts, theme().dim, font, taken)
         words, colour = answer_words(reading)
-        if is_stale(reading):
-            words, colour = (
-                say("stale: {words}", words=words),
-                theme().dim,
-            )
         draw(3, words, colour, font)
 
 

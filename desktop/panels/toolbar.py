@@ -11,6 +11,7 @@ from desktop.actions import Actions, keys_in_words, plain
 from desktop.appearance import font, theme
 from desktop.command_names import Command
 from desktop.language import later, say, say_core
+from desktop.viewer.words import level
 
 _BUTTONS = (
     (Command.PREVIOUS_SUSPICIOUS, "◀"),
@@ -161,6 +162,11 @@ def _more_icon() -> QIcon:
 
 
 def window_words(window: Window) -> str:
-    """A window for people: its name, centre and width."""
+    """A window for people, as on the image: its name, width and centre."""
     name = f"{say_core(window.name)}  " if window.name else ""
-    return f"{name}C {window.center:g}  W {window.width:g}"
+    levels = say(
+        "W {width}  L {center}",
+        width=level(window.width, window.width),
+        center=level(window.center, window.width),
+    )
+    return f"{name}{levels}"

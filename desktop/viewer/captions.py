@@ -34,17 +34,21 @@ def iso_date(stated: str) -> str:
     return stated
 
 
-def study(case: Case, *, industry: bool = False) -> list[Line]:
-    """Who and what: upper left. industry: what only; an object has no patient."""
+def study(case: Case, *, industry: bool = False, narrow: bool = False) -> list[Line]:
+    """Who and what: upper left. industry: what only; an object has no patient.
+
+    narrow: shorter lines, so that neither number nor date is cut off.
+    """
     summary = case.summary
     dim = appearance.IMAGE.dim
     if industry:
         return [Line(summary.description, dim)] if summary.description else []
     name = " ".join(part for part in summary.patient_name.split("^") if part)
-    who = "  ".join(part for part in (name, summary.patient_id) if part)
-    date = iso_date(summary.study_date)
-    what = "  ".join(part for part in (summary.modality, summary.study_description, date) if part)
-    lines = [Line(who)] if who else []
+    who = [part for part in (name, summary.patient_id) if part]
+    about = "" if narrow else summary.study_description
+    facts = (summary.modality, about, iso_date(summary.study_date))
+    what = "  ".join(part for part in facts if part)
+    lines = _lines(who, narrow)
     lines += [Line(what, dim)] if what else []
     lines += [Line(summary.description, dim)] if summary.description else []
     if summary.is_synthetic:
@@ -52,15 +56,26 @@ def study(case: Case, *, industry: bool = False) -> list[Line]:
     return lines
 
 
-def place(case: Case, plane: Plane) -> Line:
-    """Which slice, and where it lies."""
+def place(case: Case, plane: Plane, *, narrow: bool = False) -> list[Line]:
+    """Which slice, and where it lies: on one line, or on two where the view is narrow."""
+    parts = _place(case, plane)
+    return [Line(part) for part in parts] if narrow else [Line("   ".join(parts))]
+
+
+def _lines(parts: list[str], narrow: bool, colour: str = "") -> list[Line]:
+    """Parts beside one another, or below one another where the view is narrow."""
+    together = parts if narrow else ["  ".join(parts)]
+    return [Line(part, colour) for part in together if part]
+
+
+def _place(case: Case, plane: Plane) -> list[str]:
     index, count = case.navigation.index(plane), case.navigation.count(plane)
     text = f"{say(PLANE_WORDS[plane])} {index + 1} / {count}"
     geometry = case.summary.geometry
     if not (geometry.has_spacing and case.summary.is_volume):
-        return Line(text)
+        return [text]
     if not geometry.has_orientation:
-        return Line(f"{text}   {number(index * geometry.spacing[plane.value])} mm")
+        return [text, f"{number(index * geometry.spacing[plane.value])} mm"]
     middle = [(size - 1) / 2 for size in geometry.shape]
     middle[plane.value] = index
     x, y, z = (float(part) for part in geometry.to_patient(middle))  # type: ignore[arg-type]
@@ -68,7 +83,7 @@ def place(case: Case, plane: Plane) -> Line:
     axis = int(abs(step).argmax())
     value = (x, y, z)[axis]
     letter = _AXES[axis][0 if value >= 0 else 1]
-    return Line(f"{text}   {letter} {number(abs(value))} mm")
+    return [text, f"{letter} {number(abs(value))} mm"]
 
 
 def window(case: Case) -> Line:
@@ -128,8 +143,9 @@ def opinion(case: Case, index: int, language: str) -> tuple[str, float, bool] | 
 
 
 def model(
-    case: Case, index: int, language: str, *, stale: bool = False, made: str = ""
-) -> list[Line]:
+    case: Case, index: int, language: str, *, stale: bool = False, made: str = "",
+    narrow: bool = False,
+) -> list[Line]:  # fmt: skip
     """What the model says of this slice, and which model it is.
 
     stale: another model has been chosen since; what the old one said is grey and named so.
@@ -158,22 +174,22 @@ def model(
         extra = [Line(f"{shown} {percent(answer.probabilities[case.class_shown])}")]
     identity = prediction.model
     date = made if made != identity.version else ""  # of some models the date is the version
-    which = "  ".join(
-        part
-        for part in (f"{identity.id} {identity.version}", date, identity.weights_sha256[:8])
-        if part
-    )
+    version = " ".join(part for part in (identity.version, date) if part)
+    which = [f"{identity.id} {version}", identity.weights_sha256[:8]]
+    if narrow:
+        which = [identity.id, f"{version}  {identity.weights_sha256[:8]}"]
+    dim = appearance.IMAGE.dim
     if stale:
         old = say("stale: the model has changed since")
-        dim = appearance.IMAGE.dim
-        return [Line(words, dim, bold=True), Line(f"{old}  {which}", dim)]
-    return [Line(words, bold=True, swatch=colour), *extra, Line(which, appearance.IMAGE.dim)]
+        return [Line(words, dim, bold=True), *_lines([old, *which], narrow, dim)]
+    return [Line(words, bold=True, swatch=colour), *extra, *_lines(which, narrow, dim)]
 
 
-def not_predicted(case: Case, index: int, language: str) -> list[Line]:
+def not_predicted(case: Case, index: int, language: str, *, named: bool = True) -> list[Line]:
     """That the class whose evidence is drawn is not what the model says here.
 
-    A heat map shows what speaks for a class, also where that did not suffice.
+    A heat map shows what speaks for a class, also where that did not suffice. named: say which
+    class; else it stands in the title.
     """
     prediction = case.prediction
     if prediction is None:
@@ -182,11 +198,12 @@ def not_predicted(case: Case, index: int, language: str) -> list[Line]:
     if case.predicts(index, shown) is not False:
         return []
     name = class_name(case, shown, language)
-    words = (
-        say("Heat map: {name} is not predicted for this volume", name=name)
-        if prediction.slices[index].of_volume
-        else say("Heat map: {name} is not predicted on this slice", name=name)
-    )
+    if not named:
+        words = say("not predicted here")
+    elif prediction.slices[index].of_volume:
+        words = say("Heat map: {name} is not predicted for this volume", name=name)
+    else:
+        words = say("Heat map: {name} is not predicted on this slice", name=name)
     return [Line(words, appearance.DARK.warning)]
 
 

@@ -15,6 +15,9 @@ from desktop.viewer.camera import Camera, PlaneFrame, edge_letters
 from desktop.viewer.furniture import Furniture, Line, ScaleBar, choose_scale_bar
 from desktop.viewer.words import number, say
 
+NARROW, CROWDED = 300.0, 480.0
+"""Logical pixels below which a view's foot, and its upper corners, are written in shorter lines."""
+
 
 class Content(Enum):
     """What a view shows of its plane."""
@@ -80,15 +83,16 @@ def compose(case: Case, looks: Looks) -> Furniture:
     made.centre = _instead(case, looks, index)
     if not case.display.annotations:
         return made
+    crowded = looks.area[0] < CROWDED
     main = looks.plane is Plane.SLICE and looks.content in (Content.READING, Content.ORIGINAL)
     if main and looks.identity:
-        made.top_left = captions.study(case, industry=looks.industry)
+        made.top_left = captions.study(case, industry=looks.industry, narrow=crowded)
     if not looks.words:
         return made
     if looks.plane is Plane.SLICE and looks.content in (Content.READING, Content.OVERLAY):
         made.top_right = captions.label(case, index, looks.language)
         made.top_right += captions.model(case, index, looks.language, stale=looks.stale,
-                                         made=looks.made)  # fmt: skip
+                                         made=looks.made, narrow=crowded)  # fmt: skip
     unit = "mm" if geometry.has_spacing else "px"
     scale, bar = _scale(looks.camera, looks.frame, looks.area, unit, looks.industry)
     made.bottom_left = _foot(case, looks, scale, main)
@@ -98,13 +102,16 @@ def compose(case: Case, looks: Looks) -> Furniture:
         made.scale_bar = bar
     if looks.has_heat and looks.heat_is_empty:
         empty = (
-            say("Heat map: nothing here")
+            say("nothing here")
             if looks.content is Content.HEAT_MAP
-            else say("Heat map: nothing above the cut")
+            else say("nothing above the cut")
         )
+        if main:  # elsewhere the title says so, or the plane is one of several
+            empty = say("Heat map: {words}", words=empty)
         made.top_right.append(Line(empty, appearance.IMAGE.dim))
     elif looks.has_heat and looks.plane is Plane.SLICE:
-        made.top_right += captions.not_predicted(case, index, looks.language)
+        named = looks.content is not Content.HEAT_MAP
+        made.top_right += captions.not_predicted(case, index, looks.language, named=named)
     return made
 
 
@@ -126,12 +133,14 @@ def _foot(case: Case, looks: Looks, scale: float, main: bool) -> list[Line]:
     geometry = case.summary.geometry
     index = case.navigation.index(looks.plane)
     if looks.is_projection:
-        return [Line(say("whole volume, highest values, own window"), appearance.IMAGE.dim)]
-    lines = [captions.place(case, looks.plane)]
+        return [Line(say("whole volume"), appearance.IMAGE.dim),
+                Line(say("own window"), appearance.IMAGE.dim)]  # fmt: skip
+    narrow = looks.area[0] < NARROW
+    lines = captions.place(case, looks.plane, narrow=narrow)
     slab = case.display.slab
     if slab is not None:
-        lines.append(Line(slab_words(case, looks.plane, index, slab, fine=looks.industry),
-                          appearance.IMAGE.measure))  # fmt: skip
+        lines.append(Line(slab_words(case, looks.plane, index, slab, fine=looks.industry,
+                                     narrow=narrow), appearance.IMAGE.measure))  # fmt: skip
     if main:
         lines.append(captions.window(case))
         zoom = scale * (1.0 if not geometry.has_spacing else float(looks.frame.matrix[0, 0]))
@@ -141,10 +150,13 @@ def _foot(case: Case, looks: Looks, scale: float, main: bool) -> list[Line]:
     return lines
 
 
-def slab_words(case: Case, plane: Plane, index: int, slab: Slab, *, fine: bool = False) -> str:
-    """A slab in words: its projection, thickness and number of planes."""
+def slab_words(case: Case, plane: Plane, index: int, slab: Slab, *, fine: bool = False,
+               narrow: bool = False) -> str:  # fmt: skip
+    """A slab in words: its projection, thickness and, unless narrow, number of planes."""
     geometry = case.summary.geometry
-    count = len(span(geometry, plane, index, slab))
     thick = units.distance(slab.thickness, known=geometry.has_spacing, fine=fine)
+    if narrow:
+        return f"{say(slab.projection.value)} {thick}"
+    count = len(span(geometry, plane, index, slab))
     return say("{kind} {thick}, planes: {count}", kind=say(slab.projection.value), thick=thick,
                count=count)  # fmt: skip

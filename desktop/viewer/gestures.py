@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QMouseEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from core.imaging.geometry import Plane
@@ -24,6 +24,7 @@ THICKER = 1.25
 _LEFT, _RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 _CONTROL, _SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 _ALT = Qt.KeyboardModifier.AltModifier
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 CURSORS = {
     Tool.WINDOW: Qt.CursorShape.ArrowCursor,
@@ -186,13 +187,22 @@ class Gestures:
         view = self._view
         if event.button() != _LEFT:
             return
-        if view.marking.draft is not None and view.case is not None:
-            view.marking.close(view.case)
-            view.update()
+        if view.marking.draft is not None:
+            self.finish()
         elif view.tool.measures or view.tool.marks or self._on_something(event.position()):
             return  # a second click is part of drawing
         else:
             view.maximise_requested.emit()
+
+    def takes(self, event: QKeyEvent) -> bool:
+        """Whether a key is for what is being drawn: Enter, for a polygon."""
+        return self._view.marking.draws_polygon and event.key() in _ENTER
+
+    def finish(self) -> None:
+        """End the polygon that is being drawn."""
+        if self._view.case is not None:
+            self._view.marking.close(self._view.case)
+            self._view.update()
 
     def _on_something(self, at: QPointF) -> bool:
         return self._view.colour_bar_area().contains(at) or self._view.find(at) is not None

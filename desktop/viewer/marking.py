@@ -64,6 +64,11 @@ class Marking(QObject):
         self.pen = pen
         self.draft: _Draft | None = None
 
+    @property
+    def draws_polygon(self) -> bool:
+        """Whether corners of a polygon are being set."""
+        return self.draft is not None and self.draft.shape is RegionShape.POLYGON
+
     def forget(self) -> None:
         """Give up what is being drawn."""
         self.draft = None
@@ -90,7 +95,8 @@ class Marking(QObject):
             if len(self.draft.corners) > 3 and (start - at).manhattanLength() <= CLOSE:
                 self.close(case)
             else:
-                self.draft.corners.append(corner)
+                self.draft.corners[-1] = corner
+                self.draft.corners.append(corner)  # the next one, under the mouse
             return
         corners = [corner, corner]
         self.draft = _Draft(shape, corners)

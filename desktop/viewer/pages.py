@@ -173,6 +173,7 @@ class Pages(QStackedWidget):
         elif self.is_planes and self._case is not None:
             shown = self.planes
             self.planes.arrange(self._case.display.layout)
+            self.planes.hear()
         if self.currentWidget() is shown:
             return False
         self.setCurrentWidget(shown)
@@ -197,8 +198,9 @@ class Pages(QStackedWidget):
 
     def hear(self) -> None:
         """What the model says was replaced: name and warn anew."""
-        if self._three is not None:
-            self._three.hear()
+        for page in (self._three, self._planes):
+            if page is not None:
+                page.hear()
         if self._beside is not None:
             self._beside.refresh()
 

@@ -10,6 +10,8 @@ from core.case import Case
 from core.imaging.geometry import Geometry, Plane
 from core.reading.layout import Layout, Tool
 from desktop.language import later
+from desktop.viewer import captions
+from desktop.viewer.banners import Banners
 from desktop.viewer.camera import Viewpoint, upright
 from desktop.viewer.marking import Pen
 from desktop.viewer.overlay import HeatPictures
@@ -59,6 +61,10 @@ class PlanesView(QWidget):
         )
         self.projection = SliceView(Plane.ROW, viewpoint=Viewpoint(), pen=pen)
         self.projection.is_projection = True
+        # One set of warnings over all planes: in a small one it would hide what it warns about.
+        self.banners = Banners(self)
+        self.banners.resized.connect(self._make_room)
+        self._case: Case | None = None
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(2)
@@ -68,7 +74,7 @@ class PlanesView(QWidget):
         for view in self.every:
             view.setMinimumSize(80, 60)
             view.cross_hair = True
-            view.shows_banners = view.plane is Plane.SLICE
+            view.shows_banners = False
             view.context_menu_requested.connect(self.context_menu_requested)
             view.maximise_requested.connect(lambda chosen=view: self.toggle_alone(chosen))
             view.pressed.connect(lambda chosen=view: self._choose(chosen))
@@ -136,6 +142,16 @@ class PlanesView(QWidget):
                 view.setAccessibleName(view.title)
                 view.viewpoint.set_home(upright(geometry.letters(view.plane), view.plane))
             view.set_case(case, heat)
+        self._case = case
+        self.hear()
+
+    def hear(self) -> None:
+        """What the case says may have changed: warn anew."""
+        self.banners.set_messages(captions.warnings(self._case) if self._case is not None else ())
+        self.banners.raise_()
+
+    def _make_room(self) -> None:
+        self._grid.setContentsMargins(0, round(self.banners.taken), 0, 0)
 
     def set_tool(self, tool: Tool) -> None:
         """Choose what the left button does."""

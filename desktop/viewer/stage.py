@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QPoint, QTimer, Signal
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from core.case import Case
 from core.companion import Companion, second_opinion
@@ -142,10 +142,14 @@ class Stage(QWidget, LevelVerbs, CameraVerbs):
                 signal.disconnect(slot)
 
     def _arrange(self, *_: object) -> None:
+        focused = QApplication.focusWidget()
+        reads = focused is not None and self._pages.isAncestorOf(focused)
         is_other = self._pages.arrange()
         self.strip.setVisible(not self._pages.is_beside)  # which has a strip for each half
         if is_other:
             self.setFocusProxy(self.view)
+            if reads:  # Qt would pass the focus on to whatever takes it first, such as a button
+                self.view.setFocus()
         self._ask_for_heat()
 
     def _answered(self, index: int | None) -> None:

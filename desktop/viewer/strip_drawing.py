@@ -198,7 +198,7 @@ def draw_summary(painter: QPainter, case: Case, look: Look) -> None:
     left = look.width - SUMMARY_WIDTH + 4
     area = QRectF(left, BARS_TOP - 8, SUMMARY_WIDTH - 10, look.height - 8)
     found = sum(case.stands_out(k) for k in prediction.slices)
-    counted = say("{found} of {all} slices", found=found, all=case.navigation.count())
+    counted = say("{found} of {all} flagged", found=found, all=case.navigation.count())
     whole = prediction.series_probability
     if whole is None:
         done = say("{done} of {all} answered", done=len(prediction.slices),

@@ -1,4 +1,7 @@
-"""What the mouse does over a view is handed to its gestures; keys are left to the window."""
+"""What the mouse does over a view is handed to its gestures; keys are left to the window.
+
+All but Enter while a polygon is drawn: there it ends the polygon, and labels nothing.
+"""
 
 from __future__ import annotations
 
@@ -56,5 +59,14 @@ class Touching(Holding):
         super().leaveEvent(event)
         self._gestures.leave()
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            event.setAccepted(self._gestures.takes(event))  # before the window's shortcuts
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        event.ignore()  # keys are the window's
+        if self._gestures.takes(event):
+            self._gestures.finish()
+        else:
+            event.ignore()  # keys are the window's

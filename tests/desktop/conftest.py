@@ -13,6 +13,7 @@ from core.imaging.volume import Opened
 from core.models.catalogue import Catalogue
 from desktop import appearance
 from desktop.app import Application
+from desktop.main_window import USUAL
 from desktop.operations import opening
 from tests.desktop.models import write_model
 from tests.desktop.series import MemorySeries, PlainEngine
@@ -51,6 +52,7 @@ def bench(
     appearance.apply(qapp)  # type: ignore[arg-type]
     app = Application(make_engine, Catalogue(shipped=shipped))
     qtbot.addWidget(app.window)
+    app.window.resize(*USUAL)  # whatever the screen of the test platform leaves of it
     app.start()
     # The database is imported on the writer thread, which a busy machine makes wait.
     qtbot.waitUntil(lambda: app.operations.labels.saved.is_ready, timeout=60_000)

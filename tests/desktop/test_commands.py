@@ -127,7 +127,7 @@ def test_every_item_of_every_menu_can_be_tried(
     qtbot.waitUntil(lambda: app.jobs.is_idle)
     closer.stop()
     assert quiet == []
-    assert tried > (100 if has_series else 40) and window.isVisible()
+    assert tried > (100 if has_series else 35) and window.isVisible()
     app.settings.change_looks(language="en", theme="dark", industry=False)
     qtbot.waitUntil(lambda: language.current() == "en" and not language.is_industry())
     qtbot.wait(5)

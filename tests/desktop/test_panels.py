@@ -203,3 +203,19 @@ def test_a_banner_offers_details_and_a_way_on(qtbot: QtBot) -> None:
     assert QGuiApplication.clipboard().text() == "It failed.\nline 3"
     banner._buttons.itemAt(0).widget().click()  # type: ignore[union-attr]
     assert done == ["x"] and banner.notice is None
+
+
+def test_a_message_that_asks_nothing_goes_by_itself(qtbot: QtBot) -> None:
+    banner = Banner()
+    qtbot.addWidget(banner)
+    for notice, goes in (
+        (Notice(Level.INFO, "This was the last one."), True),
+        (Notice(Level.DONE, "Saved."), True),
+        (Notice(Level.INFO, "One file was left out.", "its name"), False),
+        (Notice(Level.INFO, "It can be undone.", "", {"Undo": lambda: None}), False),
+        (Notice(Level.CAUTION, "It was not asked."), False),
+        (Notice(Level.ERROR, "It cannot be read."), False),
+    ):
+        banner.tell(notice)
+        banner._rest.timeout.emit()
+        assert (banner.notice is None) is goes and banner.isHidden() is goes

@@ -13,7 +13,7 @@ from desktop.command_names import Command, Menu, Where
 from desktop.command_table import SPECS
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
-from tests.desktop.viewer.making import drag, mouse, settle
+from tests.desktop.viewer.making import at, drag, mouse, settle
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -253,3 +253,29 @@ def test_the_threshold_is_dragged_on_the_findings_bar(opened):
     at = case.threshold * (bar.width() - 1)
     mouse(bar, QEvent.Type.MouseButtonDblClick, (at, 27), LEFT, LEFT)
     assert case.threshold == 0.4
+
+
+def test_enter_closes_a_polygon_and_labels_nothing(opened, press, qtbot):
+    view, reading = opened.window.stage.view, opened.session.current
+    case = reading.case
+    press(Command.MARK_POLYGON)
+    assert "Enter closes it" in view.title
+    for x, y in ((10, 10), (40, 10), (40, 40)):
+        place = at(view, x, y)
+        mouse(view, QEvent.Type.MouseMove, place)
+        mouse(view, QEvent.Type.MouseButtonPress, place, LEFT, LEFT)
+        mouse(view, QEvent.Type.MouseButtonRelease, place, LEFT)
+    mouse(view, QEvent.Type.MouseMove, at(view, 12, 38))
+    index = case.navigation.index()
+    qtbot.keyClick(view, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: len(case.regions_at(index)) == 1)
+    assert len(case.regions_at(index)[0].outline) == 3 and not view.is_drawing
+    assert case.label_at(index) is None
+    qtbot.keyClick(view, Qt.Key.Key_Return)  # nothing is drawn now: the window's key again
+    qtbot.waitUntil(lambda: case.label_at(index) is not None)
+
+
+def test_another_layout_leaves_the_focus_on_the_image(opened, press):
+    for command in (Command.THREE_PANELS, Command.PLANES, Command.BESIDE, Command.BESIDE):
+        press(command)
+        assert opened.window.focusWidget() is opened.window.stage.view

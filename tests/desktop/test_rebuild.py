@@ -107,3 +107,16 @@ def test_only_what_is_looked_at_is_made(qtbot: QtBot, bench: Bench) -> None:
         assert view.language == language.current()
     qtbot.waitUntil(lambda: stage.three.original.image is not None)
     assert stage.view is stage.three.original
+
+
+def test_a_panel_that_was_hidden_at_the_end_is_as_wide_as_before(
+    qtbot: QtBot, bench: Bench
+) -> None:
+    window, values = bench.app.window, bench.app.settings.values
+    window.columns.setSizes([300, 700, 400])
+    window.keep_session()
+    kept = list(values.splitter)
+    window.actions_[Command.STUDIES_PANEL].trigger()
+    qtbot.waitUntil(lambda: not window.columns.sizes()[0])
+    window.keep_session()
+    assert list(values.splitter) == kept and all(kept)

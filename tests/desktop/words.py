@@ -33,6 +33,9 @@ CORE_MAKERS = {"Skipped", "ImageWarning", "Sentence", "Check", "Window", "Link"}
 }
 """Classes of core whose text arguments are read by people."""
 
+SAYERS = {"warn", "_warn", "refuse", "Reject", "_by", "_piece"}
+"""Functions of core that make such sentences of their arguments."""
+
 NAMES = {"reason", "sentence", "message", "words", "told", "better", "remedy"}
 """Variables of core in which such a text is put together first."""
 
@@ -147,7 +150,7 @@ def core_words() -> dict[str, str]:
                     take(node.value, file, node.lineno)
             if isinstance(node, ast.Call):
                 name = _called(node)
-                makes = name in CORE_MAKERS or name in ("warn", "_warn", "refuse", "Reject")
+                makes = name in CORE_MAKERS or name in SAYERS
                 adds = name in ("append", "extend") and (
                     getattr(getattr(node.func, "value", None), "id", "") in REASONS
                 )

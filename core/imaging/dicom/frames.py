@@ -150,8 +150,6 @@ def frame_alike(header: Header, kin: Frame) -> Frame:
 
 
 def _without_pixels(header: Header) -> str:
-    if header.is_directory:
-        return "it is a DICOM directory (DICOMDIR), not an image"
     modality = header.text(tags.Modality)
     kinds = {
         "SR": "a structured report",

@@ -108,6 +108,8 @@ class _Gathered:
                     if kin.folder != folder:
                         self.said[folder].add(kin.patient)
                 return
+        if header.is_directory:
+            return  # a medium's list of its images: nothing to show, and nothing is missing
         try:
             frames = frames_of(header)
             if is_mosaic(header):

@@ -93,6 +93,13 @@ def test_a_dicomdir_opens_what_it_lists(name: str) -> None:
     assert opened.skipped == ()
 
 
+def test_a_dicomdir_among_its_images_is_not_told_as_a_loss(tmp_path: Path) -> None:
+    write_series(tmp_path, [0, 2])
+    (tmp_path / "DICOMDIR").write_bytes((MEDIUM / "DICOMDIR").read_bytes())
+    opened = open_path(tmp_path)
+    assert len(opened.series) == 1 and opened.skipped == ()
+
+
 def test_a_dicomdir_alone_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "DICOMDIR").write_bytes((MEDIUM / "DICOMDIR").read_bytes())
     with pytest.raises(UnreadableImageError, match="not beside it"):

@@ -172,6 +172,13 @@ def test_a_folder_is_split_by_the_name_before_the_last_number(tmp_path: Path) ->
     assert first.summary.is_volume
 
 
+def test_stacks_that_would_be_namesakes_are_called_by_their_first_file(tmp_path: Path) -> None:
+    for number, picture in enumerate((GREY, GREY, GREY.T.copy(), GREY.T.copy())):
+        save(picture, tmp_path / f"part_{number}.png")
+    names = [one.summary.description for one in open_path(tmp_path).series]
+    assert names == ["part_0", "part_2"]
+
+
 def test_sizes_and_kinds_are_not_mixed(tmp_path: Path) -> None:
     for i in range(3):
         save(GREY, tmp_path / f"s{i}.png")

@@ -7,7 +7,7 @@ from core.imaging.intensity import CT_PRESETS, Quantity, Window
 from core.imaging.volume import ImageWarning
 from core.models.answers import HeatMap
 from core.reading.burnt_in import BurntIn
-from core.reading.layout import Tool
+from core.reading.layout import Layout, Tool
 from desktop import appearance
 from desktop.viewer.level_verbs import starting_window
 from desktop.viewer.stage import Stage
@@ -140,7 +140,7 @@ def test_three_panels_are_in_step(stage, case):
     assert stage.single.isVisible() and not case.display.three_panels
 
 
-def test_warnings_are_on_both_layouts(stage, case):
+def test_warnings_are_on_every_layout(stage, case):
     stage.set_case(case)
     settle()
     assert stage.single.banners.isVisible()
@@ -149,6 +149,13 @@ def test_warnings_are_on_both_layouts(stage, case):
     assert stage.three.banners.isVisible()
     tops = {view.mapTo(stage, view.rect().topLeft()).y() for view in stage.three.views}
     assert tops == {round(stage.three.banners.taken)}
+    stage.toggle_planes(Layout.GRID)
+    settle()
+    planes = stage.planes
+    assert planes.banners.isVisible() and planes.banners.width() == planes.width()
+    assert not any(view.banners.isVisible() for view in planes.every)
+    highest = min(view.geometry().top() for view in planes.every)
+    assert highest == round(planes.banners.taken)
 
 
 def test_a_missing_heat_map_is_asked_for_once(stage):

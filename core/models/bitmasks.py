@@ -46,8 +46,8 @@ def _leaps(bits: int, shape: tuple[int, ...], width: int) -> list[tuple[int, int
 
     (bits of the step, pixels that it may reach backward, and forward): those before which all
     that it passes over lies in the mask, so that a run of any length is filled in a few steps.
-    Source: parallel prefix fills of chess programs, after Kogge after Kogge & Stone, IEEE Trans. Comput. 1973. Stone, *A parallel algorithm*
-    *for the efficient solution of a general class of recurrence equations*, 1973.
+    Source: parallel prefix fills of chess programs, after Kogge & Stone, *A parallel algorithm for
+    the efficient solution of a general class of recurrence equations*, 1973.
     """
     found = []
     for side, one in ((shape[1], 1), (shape[0], width)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,8 @@ from desktop.actions import plain
 from desktop.command_table import SPECS
 from desktop.language import say
 
-_PATH = re.compile(r"\*([^*\n]+ → [^*\n]+)\*\s?(?:\(`([^`]+)`)?")
+ROOT = Path(__file__).parents[2]
+_PATH = re.compile(r"\*([^*\n→]+ → [^*\n→]+)\*\s?(?:\(`([^`]+)`)?")
 
 
 @pytest.fixture(autouse=True)
@@ -21,20 +23,33 @@ def _english_afterwards() -> Iterator[None]:
     language.use("en")
 
 
+def _wrong_paths(texts: dict[str, str]) -> tuple[list[str], int]:
+    """Menu paths in texts that the window does not have, or on another key; how many there are."""
+    keys = {f"{plain(say(s.menu.value))} → {plain(say(s.text))}": s.keys for s in SPECS}
+    wrong, named = [], 0
+    for name, text in texts.items():
+        for path, key in _PATH.findall(text):
+            named += 1
+            if path not in keys:
+                wrong.append(f"{name}: {path}")
+            elif key and key not in keys[path]:
+                wrong.append(f"{name}: {path} is not on {key}")
+    return wrong, named
+
+
 @pytest.mark.parametrize("code", sorted(language.LANGUAGES))
 def test_menus_and_keys_of_the_manual_are_those_of_the_window(code: str) -> None:
     language.use(code)
-    keys = {f"{plain(say(s.menu.value))} → {plain(say(s.text))}": s.keys for s in SPECS}
-    wrong, named = [], 0
-    for page in manual.pages(code):
-        for path, key in _PATH.findall(page.text):
-            named += 1
-            if path not in keys:
-                wrong.append(f"{page.name}: {path}")
-            elif key and key not in keys[path]:
-                wrong.append(f"{page.name}: {path} is not on {key}")
+    wrong, named = _wrong_paths({page.name: page.text for page in manual.pages(code)})
     assert wrong == []
     assert named > 60
+
+
+def test_menus_in_the_other_documents_are_those_of_the_window() -> None:
+    files = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
+    wrong, named = _wrong_paths({file.name: file.read_text("utf-8") for file in files})
+    assert wrong == []
+    assert named > 0
 
 
 @pytest.mark.parametrize("code", sorted(language.LANGUAGES))

@@ -90,11 +90,15 @@ def _discrimination(
         reason = "The test part shows only one class: nothing can be told."
         return [Check(code, False, reason)], reason
     value, (low, high) = difference
-    word = "higher" if value >= 0 else "lower"
-    sentence = f"The challenger's AUROC is {abs(value):.3f} {word}"
+    size = f"{abs(value):.3f}"
+    sentence = (
+        "The challenger's AUROC is the champion's"
+        if float(size) == 0
+        else f"The challenger's AUROC is {size} {'higher' if value > 0 else 'lower'}"
+    )
     if not np.isfinite(low):
         reason = f"With {patients} test patients its interval cannot be told."
-        return [Check(code, False, reason)], f"{sentence} than the champion's."
+        return [Check(code, False, reason)], f"{sentence}."
     sentence += f" (95 % interval {low:+.3f} to {high:+.3f}, on {patients} patients)"
     if low >= -margin:
         better = "better" if low > 0 else f"not worse by more than {margin:g}"

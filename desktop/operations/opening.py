@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from core.errors import NothingToOpenError
@@ -90,9 +90,12 @@ class Opening:
                     ),
                 )
             )
-        for path in there:
-            if path not in gone:
-                self._open(path, remember=False)
+        self._restore_next([path for path in there if path not in gone])
+
+    def _restore_next(self, paths: Sequence[Path]) -> None:
+        """One after the other, so that series stand in the order in which they stood."""
+        if paths:
+            self._open(paths[0], remember=False, then=lambda: self._restore_next(paths[1:]))
 
     # ---- finding series
 
@@ -109,7 +112,7 @@ class Opening:
         """Whether a path is being looked through."""
         return self._jobs.has_wanted(_LOOKING)
 
-    def _open(self, path: Path, *, remember: bool) -> None:
+    def _open(self, path: Path, *, remember: bool, then: Callable[[], None] = lambda: None) -> None:
         def look(task: Task) -> Opened:
             return open_path(path, progress=task.progress, cancelled=task.cancelled)
 
@@ -118,10 +121,15 @@ class Opening:
                 self._settings.forget(path)
                 self.recent_changed.emit()
             self._tell(Notice.of(failure))
+            then()
+
+        def found(opened: Opened) -> None:
+            self._found(path, opened, remember)
+            then()
 
         self._jobs.submit(
             Job(f"{_LOOKING}{path}", say("Looking for images"), look),
-            on_done=lambda opened: self._found(path, opened, remember),
+            on_done=found,
             on_failed=failed,
         )
 

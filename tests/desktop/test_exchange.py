@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from core.imaging.geometry import Plane
+from core.imaging.volume import Opened
 from core.labels.schema import Attention, Region
 from core.reading.areas import Edit
 from core.reading.burnt_in import BurntIn
@@ -25,6 +28,7 @@ from core.session import AnswerState, Reading
 from core.settings import OpenSeries
 from desktop.command_names import Command
 from desktop.dialogs.export import ExportDialog, Leaving
+from desktop.operations import opening
 from desktop.operations.exporting import measurements_table
 from desktop.operations.picturing import as_array, draw, picture_size, request_of
 from desktop.operations.report import Report, draw_page, report_of
@@ -298,6 +302,37 @@ def test_what_was_open_is_open_again(
     current = bench.app.session.current
     assert current is not None and current.summary.description == "Head second"
     assert current.case.navigation.index() == 9
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+
+
+def test_what_was_open_comes_back_in_its_order(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [bench.add(MemorySeries(name)) for name in ("first", "second")]
+    bench.app.operations.opening.open_paths(paths[:1])
+    qtbot.waitUntil(lambda: len(bench.app.session) == 1)
+    bench.app.operations.opening.open_paths(paths[1:])
+    qtbot.waitUntil(lambda: len(bench.app.session) == 2)
+    kept = bench.app.operations.opening.session_now()
+    for reading in list(bench.app.session):
+        bench.app.operations.close_series(reading)
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    go_on, looked, plain = threading.Event(), [], opening.open_path
+
+    def look(path: Path, **how: Any) -> Opened:
+        looked.append(path)
+        if path == paths[0]:  # a slow disk
+            assert go_on.wait(30)
+        return plain(path, **how)
+
+    monkeypatch.setattr(opening, "open_path", look)
+    monkeypatch.setattr(Path, "exists", lambda _self: True)
+    bench.app.operations.opening.restore(kept)
+    qtbot.waitUntil(lambda: bool(looked))
+    assert looked == paths[:1]
+    go_on.set()
+    qtbot.waitUntil(lambda: len(bench.app.session) == 2)
+    assert [r.summary.description for r in bench.app.session] == ["Head first", "Head second"]
     qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from core.errors import DamagedModelError, NotEnoughMemoryError
 from core.imaging.volume import Volume
 from core.models.card import read_card
-from core.models.engine import Cancel, Work
 from core.models.engine_start import EngineProcess, start_engine
 from core.models.messages import (
+    Cancel,
     EngineDied,
     EngineMessage,
     PredictionFinished,
@@ -30,6 +30,7 @@ from core.models.messages import (
     RequestFailed,
     SharedVoxels,
     SlicesAhead,
+    Work,
 )
 
 _AHEAD_FROM, _AHEAD_AT_MOST = 4_000_000, 8_000_000

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from core.models.answers import SeriesPrediction
 from core.models.card import Card, read_card
 from core.models.familiarity import unlike
 from core.models.messages import (
+    Cancel,
     EngineReady,
     PredictionFinished,
     PredictionStarted,
@@ -38,6 +39,7 @@ from core.models.messages import (
     SharedVoxels,
     SliceAnswered,
     SlicesAhead,
+    Work,
 )
 from core.models.remembered import AnswerMemory, Answers
 from core.workers import let_the_window_go_first
@@ -47,21 +49,6 @@ if TYPE_CHECKING:
 
 _MODELS = 3
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Work:
-    """A request with its pixels."""
-
-    request: PredictRequest
-    voxels: SharedVoxels
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """Stop working on a request."""
-
-    request_id: int
 
 
 @crash_reports.watched("engine")

@@ -55,6 +55,21 @@ class SharedVoxels:
 
 
 @dataclass(frozen=True)
+class Work:
+    """A request with its pixels."""
+
+    request: PredictRequest
+    voxels: SharedVoxels
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop working on a request."""
+
+    request_id: int
+
+
+@dataclass(frozen=True)
 class SlicesAhead:
     """The visible slice with the neighbours that the model reads, sent before all others.
 

@@ -56,6 +56,7 @@ class Reading:
     labelled: number of slices with a label, known also before the series is looked at.
     is_stale: whether the answers are of a model that is no longer the active one.
     window_is_chosen: False until an automatic window could be computed from the voxels.
+    namesake: which of the open series of one description it is, from 1, in the order of opening.
     """
 
     series: Series
@@ -66,6 +67,7 @@ class Reading:
     labelled: int = 0
     is_stale: bool = False
     window_is_chosen: bool = field(default=True)
+    namesake: int = 1
 
     @property
     def summary(self) -> SeriesSummary:
@@ -150,6 +152,8 @@ class Session:
         for known in self._readings:
             if known.key == reading.key:
                 return known
+            if known.summary.description == series.summary.description:
+                reading.namesake = max(reading.namesake, known.namesake + 1)
         self._readings.append(reading)
         self.added.emit(reading)
         return reading

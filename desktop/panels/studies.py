@@ -76,9 +76,13 @@ def _flagged(reading: Reading) -> tuple[str, str]:
 
 
 def series_title(reading: Reading) -> str:
-    """What a series is called in lists."""
+    """What a series is called in lists.
+
+    Objects of one name are numbered: no patient's name tells them apart.
+    """
     summary = reading.summary
-    return summary.description or summary.study_description or summary.path.name or say("Series")
+    name = summary.description or summary.study_description or summary.path.name or say("Series")
+    return f"{name} · {reading.namesake}" if is_industry() and reading.namesake > 1 else name
 
 
 def _facts(reading: Reading, *, short: bool = False) -> str:

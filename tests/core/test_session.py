@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,6 +35,22 @@ def test_a_series_is_opened_once(label_set: LabelSet) -> None:
     assert session.add(MemorySeries("a")) is first
     assert session.add(MemorySeries("b")) is not first
     assert [reading.summary.uid for reading in session] == ["1.2.a", "1.2.b"]
+
+
+def test_series_of_one_description_are_numbered_and_keep_their_numbers(
+    label_set: LabelSet,
+) -> None:
+    def cell(name: str) -> MemorySeries:
+        series = MemorySeries(name)
+        series.summary = replace(series.summary, description="Battery cell")
+        return series
+
+    session = Session(label_set)
+    first, second = session.add(cell("a")), session.add(cell("b"))
+    assert (first.namesake, second.namesake) == (1, 2)
+    assert session.add(MemorySeries("tile")).namesake == 1
+    session.close(first)
+    assert (session.add(cell("c")).namesake, second.namesake) == (3, 2)
 
 
 def test_closing_the_current_series_shows_a_neighbour(label_set: LabelSet) -> None:

@@ -25,6 +25,7 @@ from desktop import appearance, label_commands
 from desktop.command_names import Command
 from desktop.operations.reviewing import left_out
 from desktop.panels.review import reason_words, why_words
+from desktop.panels.studies import short_name
 from tests.desktop.conftest import Bench
 from tests.desktop.models import write_model
 from tests.desktop.series import MemorySeries
@@ -296,6 +297,8 @@ def test_the_industry_profile_names_no_patient(qtbot: QtBot, bench: Bench) -> No
     told = {text for _, text in texts_of(window)}
     told |= {window.studies.model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)}
     assert [text for text in told if "patient" in text.lower() or "DOE" in text] == []
+    reading.namesake = 2  # nothing else tells objects of one name apart
+    assert short_name(reading) == "Head head · 2"
 
 
 def test_everything_that_takes_the_focus_has_a_name(qtbot: QtBot, bench: Bench) -> None:

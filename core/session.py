@@ -56,7 +56,7 @@ class Reading:
     labelled: number of slices with a label, known also before the series is looked at.
     is_stale: whether the answers are of a model that is no longer the active one.
     window_is_chosen: False until an automatic window could be computed from the voxels.
-    namesake: which of the open series of one description it is, from 1, in the order of opening.
+    namesake: which of the open series of one name it is, from 1, in the order of opening.
     """
 
     series: Series
@@ -73,6 +73,12 @@ class Reading:
     def summary(self) -> SeriesSummary:
         """What the headers say."""
         return self.series.summary
+
+    @property
+    def name(self) -> str:
+        """What the file calls the series, else its file; "" where neither says anything."""
+        summary = self.summary
+        return summary.description or summary.study_description or summary.path.name
 
     @property
     def key(self) -> str:
@@ -152,7 +158,7 @@ class Session:
         for known in self._readings:
             if known.key == reading.key:
                 return known
-            if known.summary.description == series.summary.description:
+            if known.name == reading.name:
                 reading.namesake = max(reading.namesake, known.namesake + 1)
         self._readings.append(reading)
         self.added.emit(reading)

@@ -80,8 +80,7 @@ def series_title(reading: Reading) -> str:
 
     Objects of one name are numbered: no patient's name tells them apart.
     """
-    summary = reading.summary
-    name = summary.description or summary.study_description or summary.path.name or say("Series")
+    name = reading.name or say("Series")
     return f"{name} · {reading.namesake}" if is_industry() and reading.namesake > 1 else name
 
 

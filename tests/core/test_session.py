@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,20 +38,19 @@ def test_a_series_is_opened_once(label_set: LabelSet) -> None:
     assert [reading.summary.uid for reading in session] == ["1.2.a", "1.2.b"]
 
 
-def test_series_of_one_description_are_numbered_and_keep_their_numbers(
-    label_set: LabelSet,
-) -> None:
-    def cell(name: str) -> MemorySeries:
-        series = MemorySeries(name)
-        series.summary = replace(series.summary, description="Battery cell")
+def test_series_of_one_name_are_numbered_and_keep_their_numbers(label_set: LabelSet) -> None:
+    def cell(key: str, description: str = "Battery cell", file: str = "") -> MemorySeries:
+        series = MemorySeries(key)
+        series.summary = replace(series.summary, description=description, path=Path(file))
         return series
 
     session = Session(label_set)
     first, second = session.add(cell("a")), session.add(cell("b"))
     assert (first.namesake, second.namesake) == (1, 2)
-    assert session.add(MemorySeries("tile")).namesake == 1
     session.close(first)
     assert (session.add(cell("c")).namesake, second.namesake) == (3, 2)
+    files = [session.add(cell(name, "", f"{name}.tif")) for name in ("left", "right")]
+    assert [reading.namesake for reading in files] == [1, 1], "their files tell them apart"
 
 
 def test_closing_the_current_series_shows_a_neighbour(label_set: LabelSet) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -89,6 +90,16 @@ def let_the_window_go_first() -> None:
         # its own a process's niceness means nothing to the window, the session's does.
         with contextlib.suppress(OSError):  # not every kernel has it
             Path("/proc/self/autogroup").write_text(str(LOWEST), "ascii")
+
+
+def let_the_drawing_thread_go_first() -> None:
+    """Lower the priority of the running thread within its process, and of those that it starts.
+
+    Linux alone has priorities of threads without special rights; elsewhere nothing happens.
+    """
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(LOW, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 def run_worker(words: Sequence[str]) -> int:

@@ -105,6 +105,7 @@ class _Wheel:
 
         self._view = view
         self._taken: list[_Spent] = []
+        self._unsettled: list[tuple[float, float]] = []
         self._waiting: _Spent | None = None
         self._clocks = _Clocks()
         self._due = 0.0
@@ -124,11 +125,22 @@ class _Wheel:
         if self._waiting is not None:
             now, begun = self._clocks.now(), self._waiting
             self._taken.append(_Spent(*(b - a for a, b in zip(begun, now, strict=True))))
+            self._unsettled.append((now.wall, begun.stolen))
             self._waiting = None
+
+    def _settle(self, now: _Spent, after: float) -> None:
+        """Say what was stolen during the steps that ended so many seconds ago.
+
+        A processor that was away tells it at its next tick: later than the step that waited for it.
+        """
+        while self._unsettled and now.wall - self._unsettled[0][0] >= after:
+            place = len(self._taken) - len(self._unsettled)
+            _, before = self._unsettled.pop(0)
+            self._taken[place] = self._taken[place]._replace(stolen=now.stolen - before)
 
     def start(self) -> None:
         """Forget what was timed, and turn."""
-        self._taken, self._waiting = [], None
+        self._taken, self._unsettled, self._waiting = [], [], None
         self._due = time.perf_counter() + INTERVAL_MS / 1000
         self._timer.start()
 
@@ -136,6 +148,7 @@ class _Wheel:
         """Steps that were timed, in milliseconds of the clock and of this thread's own work."""
         self._timer.stop()
         self._painted()  # what has not been painted yet counts as far as it has come
+        self._settle(self._clocks.now(), 0.0)
         walls = sorted(step.wall * 1000 for step in self._taken) or [0.0]
         own = sorted(step.own * 1000 for step in self._taken) or [0.0]
         longest = max(self._taken, default=_Spent(0.0, 0.0, 0.0, 0.0))
@@ -161,9 +174,11 @@ class _Wheel:
         case = self._view.case
         if case is None:
             return
-        now = time.perf_counter()
+        clocks = self._clocks.now()
+        now = clocks.wall
+        self._settle(clocks, INTERVAL_MS / 1000)
         if self._waiting is None:
-            self._waiting = self._clocks.now()._replace(wall=min(self._due, now))
+            self._waiting = clocks._replace(wall=min(self._due, now))
         while self._due <= now:
             self._due += INTERVAL_MS / 1000
         index, last = case.navigation.index(), case.navigation.count() - 1

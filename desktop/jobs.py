@@ -22,6 +22,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from core import crash_reports
 from core.errors import CancelledError, CoreError
 from core.sentences import Sentence, sentence
+from core.workers import let_the_drawing_thread_go_first
 
 _log = logging.getLogger(__name__)
 
@@ -159,7 +160,9 @@ class Jobs(QObject):
 
     def __init__(self, parent: QObject | None = None, workers: int = 3) -> None:
         super().__init__(parent)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="sliceloop-job")
+        self._pool = ThreadPoolExecutor(
+            workers, thread_name_prefix="sliceloop-job", initializer=let_the_drawing_thread_go_first
+        )
         self._lanes: dict[str, ThreadPoolExecutor] = {}
         self._numbers = itertools.count(1)
         self._entries: dict[int, _Entry] = {}
@@ -187,7 +190,11 @@ class Jobs(QObject):
         if job.lane:
             pool = self._lanes.setdefault(
                 job.lane,
-                ThreadPoolExecutor(1, thread_name_prefix=f"sliceloop-{job.lane}"),
+                ThreadPoolExecutor(
+                    1,
+                    thread_name_prefix=f"sliceloop-{job.lane}",
+                    initializer=let_the_drawing_thread_go_first,
+                ),
             )
         entry.future = pool.submit(self._work, entry)
         self.changed.emit()

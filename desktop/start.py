@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -25,8 +26,8 @@ from desktop.start_guard import StartGuard
 SWITCH_SECONDS = 0.0005
 """After which a thread that computes lets the window have the interpreter; Python's own is ten
 times as long, and drawing one slice asks for it some twenty times."""
-
-
+_STARTED_MS = 3000
+"""After which a start has ended on most computers, and what may be asked next is made ready."""
 _AHEAD = ("numpy", "pydantic", "yaml")
 """What `desktop.app` imports first of others' libraries; nothing of theirs needs Qt."""
 
@@ -97,6 +98,7 @@ def open_window(paths: list[Path], *, safe: bool = False) -> int:
         collector = QuietCollector(application.session)
         guard.follow(application.jobs)
         application.start(paths, restore=start.session)
+        QTimer.singleShot(_STARTED_MS, application.operations.opening.get_ready)
         try:
             return qt.exec()
         finally:

@@ -64,8 +64,13 @@ class Job:
     """A task with the file that it is about and where its result belongs."""
 
     index: int
-    path: Path
+    file: str
     task: Task
+
+    @property
+    def path(self) -> Path:
+        """Where the file is; a thousand of them would hold up a load if each job kept one."""
+        return Path(self.file)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ that crashes, hangs or asks for too much memory ends this process and nothing el
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import mmap
 import os
@@ -21,10 +22,14 @@ from typing import BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.workers import let_the_window_go_first
+
 ADDRESS_SPACE = 3 << 29
 """Bytes of address space that a decoder may use beyond what one frame needs: 1.5 GB."""
 
 
+_AHEAD = ("core.imaging.dicom.frame_task", "core.imaging.picture_codecs", "imagecodecs")
+"""What most tasks import; the first one need not wait for it where the process came up before."""
 PREFIX = "<IQQQ"
 """What goes before a request: lengths of the slot's name and of the task, the slot's size, and
 where in it the result belongs."""
@@ -55,6 +60,7 @@ def size_of(task: Task) -> int:
 
 def main(_words: Sequence[str] = ()) -> int:
     """Serve until standard input ends; returns the exit code."""
+    let_the_window_go_first()
     requests = os.fdopen(0, "rb", buffering=1 << 16)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -62,6 +68,9 @@ def main(_words: Sequence[str] = ()) -> int:
     os.dup2(quiet, 2)
     slot: mmap.mmap | None = None
     _answer(replies, {})  # up: from here on the clock runs
+    for name in _AHEAD:
+        with contextlib.suppress(ImportError):  # the task that needs it will say so
+            importlib.import_module(name)
     while True:
         prefix = requests.read(struct.calcsize(PREFIX))
         if len(prefix) < struct.calcsize(PREFIX):

@@ -119,7 +119,7 @@ def decode_one(path: Path, task: Task) -> NDArray[np.generic]:
     worker = _pool.take()
     try:
         worker.decode_each(
-            Shared([Job(0, path, task)]), lambda _, result: np.copyto(target, result)
+            Shared([Job(0, str(path), task)]), lambda _, result: np.copyto(target, result)
         )
     finally:
         _pool.give(worker)

@@ -278,7 +278,7 @@ def _hand_over(
     cancelled: Cancelled | None = None,
 ) -> int:
     work = Shared(
-        Job(at, path, Piece(source, begin + at, min(PIECE, most - at)))
+        Job(at, str(path), Piece(source, begin + at, min(PIECE, most - at)))
         for at in range(0, most, PIECE)
     )
     found = 0

@@ -133,13 +133,13 @@ def check_memory(path: Path, needed: int) -> None:
         raise TooLargeError(path, needed, max(free, 0))
 
 
-def check_frame(path: Path, rows: int, columns: int, bytes_each: int) -> None:
+def check_frame(file: str, rows: int, columns: int, bytes_each: int) -> None:
     """Raise TooLargeError if one compressed frame of this size cannot be meant or held."""
     if rows * columns > _LARGEST_FRAME:
-        raise TooLargeError(path, rows * columns * bytes_each, _LARGEST_FRAME * bytes_each)
+        raise TooLargeError(Path(file), rows * columns * bytes_each, _LARGEST_FRAME * bytes_each)
     needed = rows * columns * bytes_each * 2
     if needed > _SMALL:
-        check_memory(path, needed)
+        check_memory(Path(file), needed)
 
 
 def allocate(

@@ -238,7 +238,7 @@ class MedicalVolume:
             for one in range(begin, begins[begin]):
                 done(self._turn.shown(one))
 
-        decode_in_turn(Shared(Job(at, file.path, task) for at, task in tasks), take, cancelled)
+        decode_in_turn(Shared(Job(at, str(file.path), task) for at, task in tasks), take, cancelled)
 
     def _plain(self, shown: Iterator[int]) -> Iterator[tuple[int, bytes]]:
         """Stored slices with their index, in the order of showing."""

@@ -140,7 +140,7 @@ def _grey_stacks(stacks: list[list[Picture]]) -> list[bool]:
     answers = np.zeros(len(asked), np.uint8)
     starts = range(0, len(asked), _PROBES_A_TASK)
     jobs = [
-        Job(begin, asked[begin].path, GreyProbe(tuple(asked[begin : begin + _PROBES_A_TASK])))
+        Job(begin, str(asked[begin].path), GreyProbe(tuple(asked[begin : begin + _PROBES_A_TASK])))
         for begin in starts
         if _fits(asked[begin : begin + _PROBES_A_TASK])
     ]
@@ -250,7 +250,7 @@ class PictureStack:
         for index in outward(count, first):
             page = self._pages[index]
             if index in tasks:
-                jobs.append(Job(index, page.path, tasks[index]))
+                jobs.append(Job(index, str(page.path), tasks[index]))
                 continue
             if cancelled is not None and cancelled():
                 raise CancelledError("loading")
@@ -267,7 +267,7 @@ class PictureStack:
         return single_slice(self._summary, index, voxels, 1.0, 0.0)
 
     def _task(self, page: Picture) -> PictureTask:
-        check_frame(page.path, page.rows, page.columns, page.samples * self._dtype.itemsize)
+        check_frame(str(page.path), page.rows, page.columns, page.samples * self._dtype.itemsize)
         return PictureTask(page, self._grey, self._dtype.str)
 
     def _plain(self, page: Picture) -> NDArray[np.generic]:

@@ -99,6 +99,16 @@ class Opening:
 
     # ---- finding series
 
+    def get_ready(self) -> None:
+        """Import the readers and start a decoder, before the first series asks for them."""
+
+        def prepare(_task: Task) -> None:
+            from core.imaging import decoding, opening  # noqa: F401 - imported ahead
+
+            decoding.warm_up()
+
+        self._jobs.submit(Job("readers", "", prepare))
+
     def open_paths(self, paths: Iterable[Path], *, remember: bool = True) -> None:
         """Look for images under each path; the first new series is shown.
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 SeenKey = tuple[str, str, Why]
 
 AUDIT_ONE_IN, LEAST_AUDIT = 9, 5
+_SOON_MS = 100
+"""A series that is opened, or a label, is on the screen by then; whoever asks before gets the queue
+at once."""
 """One audit for so many suspects, but at least so many."""
 
 REDRAW_MS = 120
@@ -78,7 +81,7 @@ class Reviewing:
         self._threshold: float | None = None
         self._later = QTimer(singleShot=True, interval=REDRAW_MS)
         self._later.timeout.connect(self.refresh)
-        self._soon = QTimer(singleShot=True, interval=0)
+        self._soon = QTimer(singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self.refresh)
         for signal in self._signals():
             signal.connect(self.refresh_soon)
@@ -193,7 +196,8 @@ class Reviewing:
 
     def refresh_soon(self, _what: object = None) -> None:
         """Make the queue anew after what else waits: it must not hold up the slice that is due."""
-        self._soon.start()
+        if not self._soon.isActive():
+            self._soon.start()
 
     def _other_slices(self, _what: object) -> None:
         """Other series are open, or another task is read for: trainings of before tell of them."""

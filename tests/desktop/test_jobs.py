@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from core.errors import NothingToOpenError
+from core.workers import LOW
 from desktop.jobs import Failure, Job, Jobs, Mailbox, Task
 from tests.conftest import AllowLogs
 
@@ -18,6 +22,23 @@ def jobs(qtbot: QtBot) -> Iterator[Jobs]:
     runner = Jobs()
     yield runner
     runner.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities on Linux alone")
+def test_drawing_goes_before_jobs_and_what_they_start(qtbot: QtBot, jobs: Jobs) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def work(_task: Task) -> tuple[int, int]:
+        with ThreadPoolExecutor(1) as pool:
+            return niceness(), pool.submit(niceness).result()
+
+    before, found = niceness(), list[tuple[int, int]]()
+    jobs.submit(Job("own", "", work), on_done=found.append)
+    jobs.submit(Job("in a lane", "", work, lane="lane"), on_done=found.append)
+    qtbot.waitUntil(lambda: jobs.is_idle)
+    assert found == [(max(LOW, before),) * 2] * 2
+    assert niceness() == before, "this thread draws"
 
 
 def test_results_arrive_on_the_gui_thread_in_order(qtbot: QtBot, jobs: Jobs) -> None:

@@ -203,7 +203,7 @@ def _decoded(frame: Frame) -> NDArray[np.uint16] | None:
     fragments = header.fragments
     if not alone:
         fragments = fragments_by_frame(header, frame.frames)[frame.number]
-    check_frame(header.path, layout.rows, layout.columns, layout.allocated // 8)
+    check_frame(header.file, layout.rows, layout.columns, layout.allocated // 8)
     try:
         task = CellTask(str(header.path), header.transfer_syntax, layout, fragments)
         return decode_one(header.path, task).astype(np.uint16)

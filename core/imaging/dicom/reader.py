@@ -151,7 +151,7 @@ class DicomSeries:
         return [
             Job(
                 index,
-                frames[index].header.path,
+                frames[index].header.file,
                 tasks[index] if place < last else alone(tasks[index]),
             )
             for place, index in enumerate(order)
@@ -193,10 +193,10 @@ class DicomSeries:
         layout = frame.format
         # The decoder holds the whole frame, even where one tile of it is wanted.
         check_frame(
-            frame.header.path, layout.rows, layout.columns, layout.samples * layout.allocated // 8
+            frame.header.file, layout.rows, layout.columns, layout.samples * layout.allocated // 8
         )
         return FrameTask(
-            path=str(frame.header.path),
+            path=frame.header.file,
             syntax=frame.header.transfer_syntax,
             layout=layout,
             fragments=() if frame.header.is_deflated else self._fragments(frame),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from core.errors import CancelledError, DecoderDiedError, UnreadableImageError
 from core.imaging import decoder_client, decoding
 from core.imaging.decoding import Job, decode_all, decode_one
+from core.workers import LOW
 
 HERE = Path("some.dcm")
 
@@ -29,6 +31,17 @@ class Ramp:
 
     def run(self) -> np.ndarray:
         return np.full(self.shape, self.number, self.dtype)
+
+
+@dataclass(frozen=True)
+class Niceness:
+    """Gives the niceness of the process that it runs in."""
+
+    dtype: str = "<i2"
+    shape: tuple[int, ...] = (1,)
+
+    def run(self) -> np.ndarray:
+        return np.full(self.shape, os.nice(0), self.dtype)
 
 
 @dataclass(frozen=True)
@@ -62,10 +75,15 @@ class Misbehaves:
         return np.zeros((4, 4), np.int16)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="niceness is a word of Unix")
+def test_a_decoder_lets_the_window_go_first() -> None:
+    assert decode_one(HERE, Niceness())[0] == max(LOW, os.nice(0))
+
+
 def test_results_come_back_in_their_places() -> None:
     target = np.zeros((40, 8, 9), np.int16)
     seen: list[int] = []
-    decode_all((Job(i, HERE, Ramp(i)) for i in range(40)), lambda i: target[i], seen.append)
+    decode_all((Job(i, str(HERE), Ramp(i)) for i in range(40)), lambda i: target[i], seen.append)
     assert sorted(seen) == list(range(40))
     assert (target == np.arange(40)[:, None, None]).all()
 
@@ -110,7 +128,7 @@ def test_what_a_codec_prints_is_no_answer() -> None:
 
 
 def test_one_bad_picture_stops_the_load_and_leaks_nothing() -> None:
-    jobs = [Job(i, Path(f"{i}"), Misbehaves("crash") if i == 7 else Ramp(i)) for i in range(30)]
+    jobs = [Job(i, f"{i}", Misbehaves("crash") if i == 7 else Ramp(i)) for i in range(30)]
     target = np.zeros((30, 8, 9), np.int16)
     target4 = np.zeros((4, 4), np.int16)
     with pytest.raises(DecoderDiedError) as caught:
@@ -124,7 +142,7 @@ def test_cancelling_stops() -> None:
     target = np.zeros((500, 8, 9), np.int16)
     with pytest.raises(CancelledError):
         decode_all(
-            (Job(i, HERE, Ramp(i)) for i in range(500)),
+            (Job(i, str(HERE), Ramp(i)) for i in range(500)),
             lambda i: target[i],
             done.append,
             lambda: len(done) >= 5,

@@ -205,6 +205,7 @@ class _Desk:
         self.application.settings.values.ask_on_open = False
         self.application.start()
         self.application.window.resize(1400, 900)
+        self.application.operations.opening.get_ready()  # as the program does, once it stands
         self._collector = QuietCollector(self.application.session)
 
     def close(self) -> None:

@@ -137,7 +137,7 @@ class MainWindow(QMainWindow):
         operations = self._operations
         self._hear(self._session.current_changed, self._show_current)
         self._hear(self._session.state_changed, self._reading_changed)
-        self._hear(operations.opening.thumbnail_made, self.studies.model.set_thumbnail)
+        self._hear(operations.opening.thumbnails.made, self.studies.model.set_thumbnail)
         self._hear(operations.opening.recent_changed, self._show_recent)
         self._hear(operations.asking.models_changed, self._show_models)
         self._hear(operations.asking.engine_changed, self.footer.show_engine)

@@ -11,18 +11,12 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity, automatic_window
 from core.imaging.volume import Opened, Series, Skipped, Volume, measured_values
-from core.session import (
-    LoadState,
-    Reading,
-    Session,
-    initial_window,
-    series_key,
-    thumbnail,
-)
+from core.session import LoadState, Reading, Session, series_key
 from core.settings import OpenSeries, SettingsStore
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import is_industry, say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
+from desktop.operations.thumbnails import Thumbnails
 
 _LOOKING = "open:"
 _LISTED = 40
@@ -46,8 +40,6 @@ class Opening:
 
     loaded = Signal(object)
     """A Reading whose last slice has arrived."""
-    thumbnail_made = Signal(str, object)
-    """(key of a reading, RGB array) for the list of studies."""
     recent_changed = Signal()
 
     def __init__(self, session: Session, jobs: Jobs, settings: SettingsStore, tell: Tell) -> None:
@@ -57,6 +49,7 @@ class Opening:
         self._tell = tell
         self._origins: dict[str, Path] = {}
         self._wanted: dict[str, OpenSeries] = {}
+        self.thumbnails = Thumbnails(session, jobs)
 
     # ---- the session before
 
@@ -158,7 +151,6 @@ class Opening:
             if is_industry() and reading.series.summary.quantity is not Quantity.COLOUR:
                 reading.window_is_chosen = False  # by percentiles, once there are values
             self._origins[reading.key] = path
-            self._make_thumbnail(reading)
             if reading.key in wanted:
                 reading.case.navigation.go(wanted[reading.key].index)
         if remember:
@@ -168,6 +160,7 @@ class Opening:
             self._show_restored(path, readings)
         elif readings:
             self.show(readings[0])
+        self.thumbnails.want(readings)
         if opened.skipped and not is_restored:
             self._tell(_left_out(opened))
 
@@ -177,19 +170,6 @@ class Opening:
             if self._wanted[reading.key].is_current or self._session.current is None:
                 self.show(reading)
         self._wanted = {k: item for k, item in self._wanted.items() if item.path != str(path)}
-
-    def _make_thumbnail(self, reading: Reading) -> None:
-        series, key = reading.series, reading.key
-        middle = reading.summary.shape[0] // 2
-
-        def make(_task: Task) -> object:
-            return thumbnail(series.read_slice(middle), initial_window(series.summary))
-
-        self._jobs.submit(
-            Job(f"thumbnail:{key}", "", make),
-            on_done=lambda picture: self.thumbnail_made.emit(key, picture),
-            on_failed=lambda _failure: None,  # told when the series itself is read
-        )
 
     # ---- showing one
 
@@ -203,12 +183,13 @@ class Opening:
         self._session.show(reading)
         if reading is not None and reading.load_state in (LoadState.HEADERS, LoadState.FAILED):
             self._load(reading)
+        self.thumbnails.go_on()
 
     def show_another(self, series: Series) -> None:
         """Look at a series that was made from an open one; it stands beside it in the list."""
         reading = self._session.add(series)
-        self._make_thumbnail(reading)
         self.show(reading)
+        self.thumbnails.want([reading])
 
     def load_beside(self, reading: Reading) -> None:
         """Read the voxels of a series that is to stand beside the current one."""
@@ -245,6 +226,7 @@ class Opening:
             window = automatic_window(measured_values(volume, index))
             reading.case.show(window=window)
         reading.case.slice_arrived(volume, index)
+        self.thumbnails.go_on()
 
     def _load_done(self, reading: Reading, volume: Volume) -> None:
         for index in range(volume.slices):
@@ -283,6 +265,7 @@ class Opening:
     def _load_failed(self, reading: Reading, failure: Failure) -> None:
         self._session.mark(reading, load=LoadState.FAILED, note=str(failure.sentence))
         self._tell(Notice.of(failure))
+        self.thumbnails.go_on()
 
     def step_series(self, step: int) -> None:
         """Look at the series before or after the current one."""

@@ -43,7 +43,9 @@ def answered(qtbot: QtBot, bench: Bench, *series: MemorySeries) -> Reading:
 
 
 def settle(qtbot: QtBot, bench: Bench) -> None:
+    """Wait until labels are saved, and have the queue made of what is known then."""
     qtbot.waitUntil(lambda: bench.app.operations.labels.saved.pending == 0)
+    bench.app.operations.reviewing.refresh()
 
 
 # ----------------------------------------------------------------- labelling by one key
@@ -183,8 +185,9 @@ def test_one_reason_can_be_worked_through_alone(qtbot: QtBot, bench: Bench) -> N
     settle(qtbot, bench)
     panel = bench.app.window.review
     assert panel.list.count() == 0  # nobody has looked at it yet
+    wanted = len(bench.app.operations.reviewing.view.items)
     bench.app.window.tabs.setCurrentWidget(panel)
-    assert panel.list.count() == len(bench.app.operations.reviewing.view.items)
+    assert panel.list.count() == wanted
     row = panel.reasons.findData(Why.RANDOM_AUDIT)
     panel.reasons.setCurrentIndex(row)
     panel.reasons.activated.emit(row)

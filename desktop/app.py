@@ -26,7 +26,8 @@ from desktop.model_commands import ModelCommands
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.operations.applying import Applying
-from desktop.operations.asking import Asking, Engine
+from desktop.operations.asking import Asking
+from desktop.operations.engine import Engine
 from desktop.operations.exporting import Exporting
 from desktop.operations.foretelling import Foretelling
 from desktop.operations.labelling import LabelOperations

@@ -107,7 +107,7 @@ class ExportCommands:
             return
         file = self._file(say("Save the report"), "report.pdf", "PDF (*.pdf)")
         if file is not None:
-            model = self._do.asking.model
+            model = self._do.asking.models.model
             card = model.card if model is not None else None
             self._do.exporting.report(reading, file, card, identity=identity)
 

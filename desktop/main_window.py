@@ -299,9 +299,9 @@ class MainWindow(QMainWindow):
         asking = self._operations.asking
         choices = [
             ModelChoice(entry.card.id, entry.card.title, entry.card.version, entry.is_active)
-            for entry in asking.entries
+            for entry in asking.models.entries
         ]
-        model = asking.model
+        model = asking.models.model
         self.findings.show_models(choices, model.card if model is not None else None)
         self._enable()
 

@@ -186,7 +186,7 @@ class ModelCommands:
 
     def _fill(self, dialog: ModelsDialog) -> None:
         try:
-            dialog.show_models(self._operations.asking.entries, self._do.promotions())
+            dialog.show_models(self._operations.asking.models.entries, self._do.promotions())
         except CoreError as error:
             self._window.tell(Notice.of(explain(error)))
 

@@ -175,8 +175,8 @@ class ReadingCommands:
 
     def _models_changed(self) -> None:
         asking = self._do.asking
-        self._stage.set_card(asking.model.card if asking.model is not None else None)
-        self._stage.set_dates({e.card.identity: e.card.created[:10] for e in asking.entries})
+        self._stage.set_card(asking.models.model.card if asking.models.model is not None else None)
+        self._stage.set_dates({e.card.identity: e.card.created[:10] for e in asking.models.entries})
 
     # ---- layouts
 

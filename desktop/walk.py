@@ -237,7 +237,7 @@ class Walk:
         return current is not None and current.load_state is LoadState.LOADED
 
     def _to_suspicious(self) -> None:
-        if self.app.operations.asking.model is None:
+        if self.app.operations.asking.models.model is None:
             raise LookupError("no model for hemorrhage is in the catalogue")
         self._wanted = [*self.app.session][:READ_BY_MODEL]
 

@@ -5,8 +5,6 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +16,7 @@ import numpy as np
 
 from core.errors import DamagedModelError, NotEnoughMemoryError
 from core.imaging.volume import Volume
+from core.models.ahead import Slot, near_slices
 from core.models.card import read_card
 from core.models.engine_start import EngineProcess, start_engine
 from core.models.messages import (
@@ -32,12 +31,10 @@ from core.models.messages import (
     SlicesAhead,
     Work,
 )
+from core.models.shared import make_memory
 
-_AHEAD_FROM, _AHEAD_AT_MOST = 4_000_000, 8_000_000
-"""Bytes of a series from which its visible slice is sent ahead, and that may go ahead."""
 _AHEAD_SECONDS = 0.25
 """How long the rest of a series waits for the answer to what went ahead."""
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's own place for it
 _RESTARTS = 3
 """Deaths in a row, without an answer between them, after which it is not started again."""
 
@@ -62,6 +59,8 @@ class EngineClient:
         self._deaths = 0
         self._closing = False
         self._came = threading.Event()
+        self._slot = Slot()
+        self._glanced = 0
 
     def start(self) -> None:
         """Start the process, unless it runs; returns at once. EngineReady comes when it is warm."""
@@ -95,7 +94,7 @@ class EngineClient:
         """Ask about a volume. Copies the voxels into shared memory once; a newer request wins."""
         self.start()
         try:
-            memory = _shared_memory(volume.voxels.nbytes, request.model_folder.name)
+            memory = make_memory(volume.voxels.nbytes, request.model_folder.name)
         except NotEnoughMemoryError as error:
             self._post(RequestFailed(request.id, error))
             return
@@ -107,19 +106,38 @@ class EngineClient:
             tuple(volume.intercept.tolist()),
             volume.summary,
         )
-        voxels = np.ndarray(shared.shape, shared.dtype, memory.buf)
-        near = near_slices(request, volume)
-        if near is not None:
-            voxels[near] = volume.voxels[near]
-            self._came.clear()
-            self._send(SlicesAhead(request, shared, near.start, near.stop))
+        if request.id != self._glanced and self._send_ahead(request, volume, is_glance=False):
             # Copying would take the processor from the network that answers.
             self._came.wait(_AHEAD_SECONDS)
-        voxels[...] = volume.voxels
+        np.ndarray(shared.shape, shared.dtype, memory.buf)[...] = volume.voxels
         with self._lock:
             self._release()
             self._memory[request.id] = memory  # from now on the reader may free it
         self._send(Work(request, shared))
+
+    def glance(self, request: PredictRequest, volume: Volume) -> None:
+        """Ask about the visible slice alone, of a series that is still being read.
+
+        The slices that `near_slices` names must be there. `predict` may follow with the same
+        request; what the engine works on meanwhile is not interrupted.
+        """
+        self.start()
+        if self._send_ahead(request, volume, is_glance=True):
+            self._glanced = request.id
+
+    def _send_ahead(self, request: PredictRequest, volume: Volume, *, is_glance: bool) -> bool:
+        """Whether there was something to send; what is wrong, the whole request will say."""
+        try:
+            spec = read_card(request.model_folder).preprocessing
+            near = near_slices(spec, request.first, volume)
+            if near is None:
+                return False
+            voxels = self._slot.put(request, volume, near)
+        except (DamagedModelError, NotEnoughMemoryError):
+            return False
+        self._came.clear()
+        self._send(SlicesAhead(request, voxels, near.start, is_glance))
+        return True
 
     def cancel(self, request_id: int) -> None:
         """Stop working on a request at its next batch."""
@@ -149,6 +167,7 @@ class EngineClient:
             channel.close()
         with self._lock:
             self._release()
+            self._slot.close()
             if process is not None:
                 process.close()
             self._process = self._channel = self._reader = None
@@ -191,35 +210,6 @@ class EngineClient:
             if memory is not None:
                 memory.close()
                 memory.unlink()
-
-
-def _shared_memory(size: int, model: str) -> SharedMemory:
-    """A piece of shared memory. Raises NotEnoughMemoryError where the system has none left."""
-    if sys.platform == "linux":  # where it is full, writing to it would end the process
-        with suppress(OSError):
-            there = os.statvfs(_SHARED_MEMORY)
-            if there.f_bavail * there.f_frsize < size:
-                raise NotEnoughMemoryError(model)
-    try:
-        return SharedMemory(create=True, size=max(1, size))
-    except OSError:
-        raise NotEnoughMemoryError(model) from None
-
-
-def near_slices(request: PredictRequest, volume: Volume) -> slice | None:
-    """What goes ahead of a series: its visible slice with the neighbours that the model reads.
-
-    None where the whole series is as quickly there, and for models of volumes.
-    """
-    try:
-        spec = read_card(request.model_folder).preprocessing
-    except DamagedModelError:
-        return None  # the engine will say so
-    low = max(0, request.first - spec.reach)
-    near = slice(low, min(volume.slices, request.first + spec.reach + 1))
-    if spec.dimensions == 3 or volume.voxels.nbytes < _AHEAD_FROM:
-        return None
-    return near if volume.voxels[near].nbytes <= _AHEAD_AT_MOST else None
 
 
 def _how(exit_code: int | None) -> str:

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from multiprocessing.shared_memory import SharedMemory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from core.errors import CoreError, EngineDiedError, UnsuitableInputError
 from core.imaging.volume import SeriesSummary, Volume
 from core.models import guard
 from core.models.aggregation import conflict, series_probability
+from core.models.ahead import SlotReader
 from core.models.answers import SeriesPrediction
 from core.models.card import Card, read_card
 from core.models.familiarity import unlike
@@ -42,6 +42,7 @@ from core.models.messages import (
     Work,
 )
 from core.models.remembered import AnswerMemory, Answers
+from core.models.shared import open_memory
 from core.workers import let_the_window_go_first
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class _Engine:
         self._memory = AnswerMemory()
         self._waiting: list[Work] = []
         self._ahead: SlicesAhead | None = None
+        self._slot = SlotReader()
         self._wanted: PrepareModel | None = None
         self._begun = -1
         self._cancelled = -1
@@ -130,7 +132,8 @@ class _Engine:
         elif isinstance(message, PrepareModel):
             self._wanted = message
         elif isinstance(message, SlicesAhead):
-            self._waiting.clear()
+            if not message.is_glance:
+                self._waiting.clear()
             self._ahead = message
         elif isinstance(message, Cancel):
             self._waiting = [w for w in self._waiting if w.request.id != message.request_id]
@@ -141,31 +144,37 @@ class _Engine:
     def _superseded(self, request_id: int) -> bool:
         while self._channel.poll():
             self._receive()
+        if self._ahead is not None and self._ahead.is_glance:
+            ahead, self._ahead = self._ahead, None
+            self._look_ahead(ahead)
         newer = bool(self._waiting) or self._ahead is not None
         return newer or self._cancelled == request_id
 
     def _look_ahead(self, ahead: SlicesAhead) -> None:
-        """Answer the visible slice while the rest of a long series is on its way."""
+        """Answer the visible slice while the rest of a long series is on its way.
+
+        What is wrong, the whole request will say.
+        """
         request, summary = ahead.request, ahead.voxels.summary
         try:
             card = read_card(request.model_folder)
             if guard.refusals(card, summary):
                 return
             predictor = self._predictor(request, card)
-            with _opened(ahead.voxels) as volume:
-                near = _part(volume, ahead.low, ahead.high)
-                answers = predictor.predict_volume(
-                    near,
-                    first=request.first - ahead.low,
-                    explain=request.explain,
-                    class_id=request.class_id,
-                    provisional=True,
-                )
-                answer = replace(next(answers), index=request.first, provisional=True)
+            answers = predictor.predict_volume(
+                self._slot.volume(ahead),
+                first=request.first - ahead.low,
+                explain=request.explain,
+                class_id=request.class_id,
+                provisional=True,
+            )
+            answer = replace(next(answers), index=request.first, provisional=True)
         except (CoreError, FileNotFoundError):
-            return  # the whole request, which follows, will say so; or a newer one came
+            return
         except Exception:  # noqa: BLE001 - the same
             _log.exception("the visible slice was not answered ahead")
+            return
+        if not self._slot.holds(ahead):
             return
         self._begin(request, card, summary)
         self._channel.send(SliceAnswered(request.id, card.identity, answer))
@@ -262,20 +271,10 @@ def _loaded(request: PredictRequest | PrepareModel) -> Predictor:
 @contextmanager
 def _opened(voxels: SharedVoxels) -> Iterator[Volume]:
     """The volume in shared memory; not to be touched afterwards. Raises FileNotFoundError."""
-    memory = SharedMemory(voxels.name)
+    memory = open_memory(voxels.name)
     try:
         array = np.ndarray(voxels.shape, voxels.dtype, memory.buf)
         slope, intercept = np.asarray(voxels.slope), np.asarray(voxels.intercept)
         yield Volume(voxels.summary, array, slope, intercept)
     finally:
         memory.close()
-
-
-def _part(volume: Volume, low: int, high: int) -> Volume:
-    """Slices low … high − 1."""
-    return replace(
-        volume,
-        voxels=volume.voxels[low:high],
-        slope=volume.slope[low:high],
-        intercept=volume.intercept[low:high],
-    )

@@ -73,14 +73,16 @@ class Cancel:
 class SlicesAhead:
     """The visible slice with the neighbours that the model reads, sent before all others.
 
-    A long series takes a while to be copied and to be recognised; its visible slice is answered
-    meanwhile. voxels: the whole series, of which slices low … high − 1 are already there.
+    A long series takes a while to be read, to be copied and to be recognised; its visible slice is
+    answered meanwhile. voxels: these slices alone, of which the first is slice `low`; their
+    summary is that of the whole series. is_glance: the series is still being read, and what is
+    under way goes on after this; else the whole series follows at once.
     """
 
     request: PredictRequest
     voxels: SharedVoxels
     low: int
-    high: int
+    is_glance: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Operations:
     def connect(self) -> None:
         """A loaded series is asked about, if the person wants that."""
         self.opening.loaded.connect(self._loaded)
+        self.opening.slice_arrived.connect(self._slice_arrived)
         self.session.added.connect(self.reveal)
         self.labels.changed.connect(self.reveal)
         self.retraining.watcher.ended.connect(self._run_ended)
@@ -48,8 +49,13 @@ class Operations:
         self.reviewing.read_left_out()
         self.foretelling.refresh()
 
-    def _loaded(self, reading: Reading) -> None:
+    def _slice_arrived(self, reading: Reading) -> None:
         if self.settings.values.ask_on_open and reading.answer_state is AnswerState.NONE:
+            self.asking.glance(reading)
+
+    def _loaded(self, reading: Reading) -> None:
+        is_new = reading.answer_state is AnswerState.NONE or self.asking.has_glanced_at(reading)
+        if self.settings.values.ask_on_open and is_new:
             self.asking.ask(reading)
 
     def read_first(self, wanted: bool) -> None:
@@ -73,6 +79,7 @@ class Operations:
     def close(self) -> None:
         """End everything in the order in which nothing is lost: labels are written first."""
         self.opening.loaded.disconnect(self._loaded)
+        self.opening.slice_arrived.disconnect(self._slice_arrived)
         self.session.added.disconnect(self.reveal)
         self.labels.changed.disconnect(self.reveal)
         self.retraining.watcher.ended.disconnect(self._run_ended)

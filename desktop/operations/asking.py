@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from enum import Enum, auto
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import Literal
 
 from core import crash_reports
 from core.case import Display
-from core.errors import CancelledError, CoreError, EngineDiedError, UnsuitableInputError
+from core.errors import CancelledError, EngineDiedError, UnsuitableInputError
 from core.events import Signal
 from core.imaging.geometry import Plane
-from core.imaging.volume import Volume
 from core.models import guard
 from core.models.catalogue import Catalogue, CatalogueEntry
 from core.models.messages import (
@@ -28,39 +27,15 @@ from core.models.messages import (
 )
 from core.sentences import sentence
 from core.session import AnswerState, LoadState, Reading, Session
-from desktop.jobs import Failure, Job, Jobs, Mailbox, Task, explain
+from desktop.jobs import Job, Jobs, Mailbox, Task, explain
 from desktop.language import say
 from desktop.notices import Notice, Tell
+from desktop.operations.engine import Engine, EngineState
+from desktop.operations.glancing import Glance, can_be_glanced_at
+from desktop.operations.model_choice import ModelChoice
 
 _TRIES = 2
 """Times that one series is asked again after the engine died over it."""
-
-
-class EngineState(Enum):
-    """How the engine process is."""
-
-    STARTING = auto()
-    READY = auto()
-    RESTARTING = auto()
-
-
-class Engine(Protocol):
-    """The client of the engine process, as far as it is used here."""
-
-    def start(self) -> None:
-        """Start the process and warm it."""
-
-    def prepare(self, model: PrepareModel) -> None:
-        """Load a model that will be asked soon."""
-
-    def predict(self, request: PredictRequest, volume: Volume) -> None:
-        """Ask about a volume; a newer request wins."""
-
-    def cancel(self, request_id: int) -> None:
-        """Stop working on a request."""
-
-    def close(self) -> None:
-        """End the process."""
 
 
 class Asking:
@@ -81,6 +56,7 @@ class Asking:
         tell: Tell,
         make_engine: Callable[[Callable[[EngineMessage], None]], Engine],
     ) -> None:
+        self.models = ModelChoice(session, catalogue)
         self._session = session
         self._catalogue = catalogue
         self._jobs = jobs
@@ -93,29 +69,27 @@ class Asking:
         self._at_work: Reading | None = None
         self._waiting: list[Reading] = []
         self._tries: dict[str, int] = {}
-        self._chosen: str | None = None
-        self._entries: list[CatalogueEntry] = []
-        self._problem: Failure | None = None
         self.device = "auto"
         """Where models answer, if the engine has it; see `PredictRequest`."""
         self.runtime: Literal["torch", "openvino", "auto"] = "auto"
         self._followed: Reading | None = None
+        self._glance: Glance | None = None
         self._state = EngineState.STARTING
         self._device = ""
-        self._read_catalogue()
         catalogue.changed.connect(self._catalogue_changed)
         session.label_set_changed.connect(self._task_changed)
         session.current_changed.connect(self._follow)
+        session.state_changed.connect(self._load_ended)
 
     # ---- the engine
 
     def start(self) -> None:
         """Start the engine process; called when the window is visible."""
-        if self._problem is not None:
-            self._tell(Notice.of(self._problem))
+        if self.models.problem is not None:
+            self._tell(Notice.of(self.models.problem))
         self._say_engine(EngineState.STARTING)
         self._in_engine_lane(self._engine.start)
-        entry = self.model
+        entry = self.models.model
         if entry is not None:
             wanted = PrepareModel(entry.folder, self.device, self.runtime)
             self._in_engine_lane(lambda: self._engine.prepare(wanted))
@@ -125,6 +99,7 @@ class Asking:
         self._catalogue.changed.disconnect(self._catalogue_changed)
         self._session.label_set_changed.disconnect(self._task_changed)
         self._session.current_changed.disconnect(self._follow)
+        self._session.state_changed.disconnect(self._load_ended)
         self._follow(None)
         self._mailbox.close()
         self._engine.close()
@@ -155,39 +130,15 @@ class Asking:
 
     # ---- models
 
-    @property
-    def entries(self) -> list[CatalogueEntry]:
-        """Models for the task in force."""
-        task = self._session.label_set.id
-        return [entry for entry in self._entries if entry.card.task == task]
-
-    @property
-    def model(self) -> CatalogueEntry | None:
-        """The model that is asked: the one chosen in the window, else the active one."""
-        mine = self.entries
-        for entry in mine:
-            if entry.card.id == self._chosen:
-                return entry
-        return next((entry for entry in mine if entry.is_active), None)
-
     def choose(self, model: str) -> None:
         """Ask another model from now on, in this session only; promotion is another matter."""
-        active = next((entry for entry in self.entries if entry.is_active), None)
-        self._chosen = None if active is not None and active.card.id == model else model
+        self.models.choose(model)
         self._model_changed(ask=True)
 
-    def _read_catalogue(self) -> None:
-        try:
-            self._entries = self._catalogue.list()
-        except CoreError as error:
-            # Without a readable catalogue there is no model; reading and labelling go on.
-            self._entries = []
-            self._problem = explain(error)
-
     def _catalogue_changed(self) -> None:
-        before = self.model
-        self._read_catalogue()
-        after = self.model
+        before = self.models.model
+        self.models.read()
+        after = self.models.model
         same = (before.card.identity if before else None) == (
             after.card.identity if after else None
         )
@@ -197,12 +148,12 @@ class Asking:
             self._model_changed(ask=True)
 
     def _task_changed(self, _label_set: object) -> None:
-        self._chosen = None
+        self.models.choose(None)
         self._stop_all()
         self._model_changed(ask=True)
 
     def _model_changed(self, *, ask: bool) -> None:
-        model = self.model
+        model = self.models.model
         for reading in self._session:
             prediction = reading.case.prediction
             stale = (
@@ -222,7 +173,7 @@ class Asking:
 
     def ask(self, reading: Reading) -> None:
         """Ask the model about a loaded series, before all others that wait."""
-        entry = self.model
+        entry = self.models.model
         volume = reading.case.volume
         if entry is None or volume is None or reading.load_state is not LoadState.LOADED:
             return
@@ -240,28 +191,74 @@ class Asking:
         if interrupted is not None and interrupted is not reading:
             self._waiting.insert(0, interrupted)
             self._session.mark(interrupted, answer=AnswerState.QUEUED)
-        number = next(self._numbers)
-        self._asked = {number: reading}  # an older request is ended by the newer one
+        request, state, glance = self._request(reading, entry), AnswerState.QUEUED, self._glance
+        if glance is not None and glance.goes_on_as(reading, request):
+            request = replace(request, id=glance.request.id)
+            state = AnswerState.RUNNING if glance.is_accepted else state
+        if self.has_glanced_at(reading):
+            self._glance = None
+        # An older request is ended by the newer one; a glance at another series is not.
+        self._asked = {request.id: reading}
+        if self._glance is not None:
+            self._asked[self._glance.request.id] = self._glance.reading
         self._at_work = reading
-        first = reading.case.navigation.index(Plane.SLICE)
-        wanted = self.device
-        if wanted not in ("auto", "cpu") and not self._device.startswith(wanted):
-            wanted = "auto"  # settings of another computer, or a graphics card that is gone
-        request = PredictRequest(
-            number,
-            entry.folder,
-            first,
-            device=wanted,
-            class_id=_explained(reading, entry),
-            runtime=self.runtime,
-        )
-        self._session.mark(reading, answer=AnswerState.QUEUED, note="")
+        self._session.mark(reading, answer=state, note="")
         self._jobs.end_outside(self._shown_work)
         self._shown_work = self._jobs.begin_outside(
             say("Asking the model about {count} slices", count=volume.slices),
             lambda: self.cancel(reading),
         )
         self._in_engine_lane(lambda: self._engine.predict(request, volume))
+
+    def _request(self, reading: Reading, entry: CatalogueEntry) -> PredictRequest:
+        wanted = self.device
+        if wanted not in ("auto", "cpu") and not self._device.startswith(wanted):
+            wanted = "auto"  # settings of another computer, or a graphics card that is gone
+        return PredictRequest(
+            next(self._numbers),
+            entry.folder,
+            reading.case.navigation.index(Plane.SLICE),
+            device=wanted,
+            class_id=_explained(reading, entry),
+            runtime=self.runtime,
+        )
+
+    def glance(self, reading: Reading) -> None:
+        """Ask about the visible slice of a series that is still being read, once it is there.
+
+        Called with each slice that arrives. The rest of the series is asked about by `ask`, which
+        goes on with the same request; what the engine works on meanwhile is not interrupted.
+        """
+        entry, volume = self.models.model, reading.case.volume
+        if self._glance is not None or entry is None or volume is None:
+            return
+        if not can_be_glanced_at(reading.case, entry.card):
+            return
+        if guard.refusals(entry.card, reading.summary):
+            return  # `ask` will say so
+        request = self._request(reading, entry)
+        self._glance = Glance(reading, request)
+        self._asked[request.id] = reading
+        self._in_engine_lane(lambda: self._engine.glance(request, volume))
+
+    def has_glanced_at(self, reading: Reading) -> bool:
+        """Whether the visible slice of a series was asked about while it was read."""
+        return self._glance is not None and self._glance.reading is reading
+
+    def _load_ended(self, reading: Reading) -> None:
+        """A series that is not read any more is not asked about, either."""
+        is_read = reading.load_state in (LoadState.LOADING, LoadState.LOADED)
+        if self.has_glanced_at(reading) and not is_read:
+            self._drop_glance()
+
+    def _drop_glance(self) -> None:
+        glance, self._glance = self._glance, None
+        if glance is None:
+            return
+        self._asked.pop(glance.request.id, None)
+        self._in_engine_lane(lambda: self._engine.cancel(glance.request.id))
+        glance.reading.case.expect(None)
+        self._session.mark(glance.reading, answer=AnswerState.NONE)
 
     def _follow(self, reading: Reading | None) -> None:
         """Hear which class's evidence is wanted of the series now looked at."""
@@ -276,7 +273,7 @@ class Asking:
 
         Between two classes the one's evidence is the other's negative, and nothing is asked.
         """
-        reading, entry = self._followed, self.model
+        reading, entry = self._followed, self.models.model
         prediction = reading.case.prediction if reading is not None else None
         if reading is None or entry is None or prediction is None or len(entry.card.classes) == 2:
             return
@@ -295,6 +292,8 @@ class Asking:
 
     def forget(self, reading: Reading) -> None:
         """A series was closed: what was asked about it is not wanted any more."""
+        if self.has_glanced_at(reading):
+            self._glance = None
         if reading in self._waiting:
             self._waiting.remove(reading)
         for number, asked in tuple(self._asked.items()):
@@ -308,6 +307,7 @@ class Asking:
 
     def _stop_all(self) -> None:
         self._waiting.clear()
+        self._glance = None
         for number in tuple(self._asked):
             self._in_engine_lane(lambda n=number: self._engine.cancel(n))  # type: ignore[misc]
         self._asked.clear()
@@ -339,10 +339,14 @@ class Asking:
         case = reading.case
         if isinstance(message, PredictionStarted):
             case.expect(message.prediction)
-            self._session.mark(reading, answer=AnswerState.RUNNING, stale=False)
+            is_glance = self._glance is not None and self._glance.request.id == message.request_id
+            if self._glance is not None and is_glance:
+                self._glance = replace(self._glance, is_accepted=True)
+            state = AnswerState.QUEUED if is_glance else AnswerState.RUNNING
+            self._session.mark(reading, answer=state, stale=False)
         elif isinstance(message, SliceAnswered):
             case.answer_arrived(message.model, message.answer)
-            if case.prediction is not None:
+            if case.prediction is not None and reading is self._at_work:
                 done, total = len(case.prediction.slices), reading.summary.shape[0]
                 self._jobs.progress_outside(self._shown_work, done, total)
         elif isinstance(message, PredictionFinished):
@@ -382,6 +386,7 @@ class Asking:
     def _died(self, message: EngineDied) -> None:
         self._say_engine(EngineState.RESTARTING)
         reading = self._at_work
+        self._drop_glance()
         self._asked.clear()
         self._at_work = None
         self._jobs.end_outside(self._shown_work)

@@ -40,6 +40,8 @@ class Opening:
 
     loaded = Signal(object)
     """A Reading whose last slice has arrived."""
+    slice_arrived = Signal(object)
+    """A Reading of which another slice has arrived."""
     recent_changed = Signal()
 
     def __init__(self, session: Session, jobs: Jobs, settings: SettingsStore, tell: Tell) -> None:
@@ -226,6 +228,7 @@ class Opening:
             window = automatic_window(measured_values(volume, index))
             reading.case.show(window=window)
         reading.case.slice_arrived(volume, index)
+        self.slice_arrived.emit(reading)
         self.thumbnails.go_on()
 
     def _load_done(self, reading: Reading, volume: Volume) -> None:

@@ -92,6 +92,7 @@ class PlainEngine:
     def __init__(self, post: Callable[[EngineMessage], None]) -> None:
         self.post = post
         self.requests: list[PredictRequest] = []
+        self.glances: list[PredictRequest] = []
         self.is_started = False
         self.answers = True
         self.identity = ModelIdentity("plain", "1", "a" * 64)
@@ -102,6 +103,9 @@ class PlainEngine:
 
     def prepare(self, model: object) -> None:
         self.prepared = model
+
+    def glance(self, request: PredictRequest, volume: Volume) -> None:
+        self.glances.append(request)
 
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         self.requests.append(request)

@@ -26,7 +26,7 @@ from core.models.messages import (
     PredictRequest,
     SliceAnswered,
 )
-from core.session import AnswerState
+from core.session import AnswerState, LoadState, Reading
 from desktop.app import Application
 from desktop.command_names import Command
 from desktop.operations import opening
@@ -216,12 +216,12 @@ class PlainAnswers:
 def test_the_evidence_for_any_class_can_be_had(
     qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = bench.app.operations.asking.model
+    entry = bench.app.operations.asking.models.model
     assert entry is not None
     classes = ("no_hemorrhage", "hemorrhage", "other")
     card = entry.card.model_copy(update={"classes": classes})
     several = type(entry)(entry.folder, card, entry.origin, is_active=True)
-    monkeypatch.setattr(type(bench.app.operations.asking), "model", several)
+    monkeypatch.setattr(type(bench.app.operations.asking.models), "model", several)
 
     def predict(request: PredictRequest, volume: Volume) -> None:
         bench.engine.requests.append(request)
@@ -250,3 +250,106 @@ def test_the_evidence_for_any_class_can_be_had(
     reading.case.show(heat_class="")
     qtbot.waitUntil(lambda: len(bench.engine.requests) == 3)
     assert bench.engine.requests[-1].class_id is None
+
+
+class Paused(MemorySeries):
+    """Gives the visible slice and its neighbours, and the rest when it may."""
+
+    def __init__(self, name: str = "long") -> None:
+        super().__init__(name, 60)
+        self.goes_on = threading.Event()
+
+    def load(self, *, first=None, on_slice=None, cancelled=None):  # type: ignore[no-untyped-def]
+        given = 0
+
+        def give(volume: Volume, index: int) -> None:
+            nonlocal given
+            on_slice(volume, index)
+            given += 1
+            if given == 3:
+                assert self.goes_on.wait(60)
+
+        return super().load(first=first, on_slice=give, cancelled=cancelled)
+
+
+@pytest.fixture
+def paused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paused]:
+    """A series that counts as long."""
+    monkeypatch.setattr("core.models.ahead._FROM", 0)
+    series = Paused()
+    yield series
+    series.goes_on.set()
+
+
+def glanced(qtbot: QtBot, bench: Bench, series: Paused) -> Reading:
+    """Begin to read a series and wait until its visible slice was asked about."""
+    bench.app.operations.opening.open_paths([bench.add(series)])
+    qtbot.waitUntil(lambda: len(bench.engine.glances) == 1)
+    reading = bench.app.session.current
+    assert reading is not None and reading.load_state is LoadState.LOADING
+    return reading
+
+
+def tell_of_a_glance(qtbot: QtBot, bench: Bench, reading: Reading) -> SlicePrediction:
+    """Have the engine say what it says of the visible slice alone."""
+    engine, asked = bench.engine, bench.engine.glances[-1]
+    answer = SlicePrediction(
+        asked.first, {"hemorrhage": 0.7, "no_hemorrhage": 0.3}, None, provisional=True
+    )
+    engine.post(PredictionStarted(asked.id, SeriesPrediction(engine.identity, "hemorrhage", 0.4)))
+    engine.post(SliceAnswered(asked.id, engine.identity, answer))
+    qtbot.waitUntil(lambda: bool(reading.case.prediction and reading.case.prediction.slices))
+    return answer
+
+
+def test_the_visible_slice_is_answered_while_its_series_is_read(
+    qtbot: QtBot, bench: Bench, paused: Paused
+) -> None:
+    reading = glanced(qtbot, bench, paused)
+    answer = tell_of_a_glance(qtbot, bench, reading)
+    assert reading.case.prediction is not None
+    assert reading.case.prediction.slices == {reading.case.navigation.index(): answer}
+    assert reading.answer_state is AnswerState.QUEUED, "the rest is still to be asked"
+
+    bench.engine.answers = False
+    paused.goes_on.set()
+    qtbot.waitUntil(lambda: len(bench.engine.requests) == 1)
+    assert bench.engine.requests == bench.engine.glances, "the same question goes on"
+    assert reading.answer_state is AnswerState.RUNNING
+
+
+@pytest.mark.parametrize("how", ["another is looked at", "closed", "the engine died"])
+def test_a_glance_at_what_is_not_read_on_is_forgotten(
+    qtbot: QtBot, bench: Bench, paused: Paused, how: str
+) -> None:
+    reading = glanced(qtbot, bench, paused)
+    tell_of_a_glance(qtbot, bench, reading)
+    bench.engine.answers = False
+    if how == "another is looked at":
+        bench.app.operations.opening.show(bench.app.session.add(MemorySeries("other", 3)))
+    elif how == "closed":
+        bench.app.operations.close_series(reading)
+    else:
+        bench.engine.post(EngineDied("was ended by signal 9"))
+        qtbot.waitUntil(lambda: reading.case.prediction is None)
+    paused.goes_on.set()
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    if how == "the engine died":  # the new one is asked anew
+        assert bench.engine.glances[0].id not in {item.id for item in bench.engine.requests}
+        assert bench.engine.requests == bench.engine.glances[1:]
+        return
+    asked = {item.id for item in bench.engine.requests}
+    assert bench.engine.glances[0].id not in asked
+    if how != "closed":
+        assert reading.case.prediction is None
+        assert reading.answer_state is AnswerState.NONE
+
+
+def test_no_glance_where_the_model_is_asked_by_hand(
+    qtbot: QtBot, bench: Bench, paused: Paused
+) -> None:
+    bench.app.settings.values.ask_on_open = False
+    paused.goes_on.set()
+    bench.app.operations.opening.open_paths([bench.add(paused)])
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle and len(bench.app.session) == 1)
+    assert bench.engine.glances == [] == bench.engine.requests

@@ -183,11 +183,15 @@ def test_promotion_and_rollback_change_who_is_asked(
     reading = opened(qtbot, bench)
     retraining, asking = bench.app.operations.retraining, bench.app.operations.asking
     retraining.promote_known("second", "better")
-    qtbot.waitUntil(lambda: asking.model is not None and asking.model.card.id == "second")
+    qtbot.waitUntil(
+        lambda: asking.models.model is not None and asking.models.model.card.id == "second"
+    )
     assert [item.action for item in retraining.promotions()] == ["promote"]
     qtbot.waitUntil(lambda: len(bench.engine.requests) == 2)
     retraining.roll_back("worse after all")
-    qtbot.waitUntil(lambda: asking.model is not None and asking.model.card.id == "plain")
+    qtbot.waitUntil(
+        lambda: asking.models.model is not None and asking.models.model.card.id == "plain"
+    )
     assert [item.action for item in retraining.promotions()] == ["promote", "rollback"]
     qtbot.waitUntil(lambda: reading.load_state is LoadState.LOADED and bench.app.jobs.is_idle)
 
@@ -200,11 +204,11 @@ def test_a_model_chosen_for_a_look_is_not_promoted(
     opened(qtbot, bench)
     asking = bench.app.operations.asking
     asking.choose("second")
-    assert asking.model is not None and asking.model.card.id == "second"
+    assert asking.models.model is not None and asking.models.model.card.id == "second"
     active = bench.app.catalogue.active("hemorrhage")
     assert active is not None and active.card.id == "plain"
     asking.choose("plain")
-    assert asking.model.card.id == "plain"
+    assert asking.models.model.card.id == "plain"
 
 
 def test_another_task_has_its_own_classes_and_keys(qtbot: QtBot, bench: Bench) -> None:
@@ -212,7 +216,7 @@ def test_another_task_has_its_own_classes_and_keys(qtbot: QtBot, bench: Bench) -
     bench.app.label_commands._read_for("pneumonia")
     assert reading.case.label_set.id == "pneumonia"
     assert "pneumonia" in bench.app.window.findings.labels.buttons
-    assert bench.app.operations.asking.model is None
+    assert bench.app.operations.asking.models.model is None
     assert bench.app.settings.values.task == "pneumonia"
 
 

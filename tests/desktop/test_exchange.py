@@ -220,7 +220,7 @@ def test_the_report_says_answers_labels_and_the_model_and_names_nobody(
     reading = answered(qtbot, bench)
     bench.app.operations.labels.label(reading, "hemorrhage", 3)
     qtbot.waitUntil(lambda: reading.case.label_at(3) == "hemorrhage")
-    model = bench.app.operations.asking.model
+    model = bench.app.operations.asking.models.model
     assert model is not None
     start, end = (6 * 0.5, 0.0, 0.0), (26 * 0.5, 0.0, 0.0)  # millimetres of slice 1
     reading.case.measurements.add(Measurement(Kind.LENGTH, Plane.SLICE, 0, (start, end)))

@@ -15,8 +15,8 @@ from core.errors import DamagedModelError, NotEnoughMemoryError, UnsuitableInput
 from core.imaging.geometry import Geometry
 from core.imaging.intensity import Quantity
 from core.models.answers import SlicePrediction
-from core.models.card import WEIGHTS_FILE, Calibration, Preprocessing, read_card, write_card
-from core.models.client import EngineClient, near_slices
+from core.models.card import WEIGHTS_FILE, Calibration, read_card, write_card
+from core.models.client import EngineClient
 from core.models.loading import load_predictor
 from core.models.messages import (
     EngineDied,
@@ -96,6 +96,7 @@ def test_the_life_of_an_engine(tmp_path: Path) -> None:
         write_card(tmp_path / "m", card)
 
         _the_visible_slice_comes_ahead(client, heard, tmp_path / "m")
+        _a_glance_interrupts_nothing(client, heard, tmp_path / "m")
 
         # killed in the middle of it: told, started again, and asked once more it answers
         assert client.pid is not None
@@ -132,19 +133,31 @@ def _the_visible_slice_comes_ahead(client: EngineClient, heard: _Heard, folder: 
     np.testing.assert_allclose(ahead.heat_map.values, answer.heat_map.values, atol=1e-6)
 
 
-def test_what_goes_ahead_of_a_series(tmp_path: Path) -> None:
-    make_model(tmp_path / "m")
-    request = PredictRequest(1, tmp_path / "m", first=0)
-    assert near_slices(request, volume(head_like(6))) is None  # as quickly there as a whole
-    long = volume(head_like(160, size=128))
-    assert near_slices(request, long) == slice(0, 2)
-    assert near_slices(PredictRequest(1, tmp_path / "m", first=40), long) == slice(39, 42)
-    assert near_slices(PredictRequest(1, tmp_path / "m", first=159), long) == slice(158, 160)
-    assert near_slices(PredictRequest(1, tmp_path / "none", first=40), long) is None
-    cube = Preprocessing(dimensions=3, size=32, crop="whole")
-    make_model(tmp_path / "cube", family="resnet3d", options={"widths": [4] * 4},
-               preprocessing=cube)  # fmt: skip
-    assert near_slices(PredictRequest(1, tmp_path / "cube", first=40), long) is None
+def _a_glance_interrupts_nothing(client: EngineClient, heard: _Heard, folder: Path) -> None:
+    """The visible slice of a series that is still being read, while another one is answered."""
+    under_way, whole = volume(head_like(200, size=128)), volume(head_like(170, size=128))
+    begun = volume(np.zeros_like(whole.voxels))
+    begun.voxels[49:52] = whole.voxels[49:52]
+    client.predict(PredictRequest(20, folder, first=0), under_way)
+    heard.until(SliceAnswered)
+    asked = PredictRequest(21, folder, first=50)
+    client.glance(asked, begun)
+    told = heard.until(PredictionFinished)
+    assert told[-1].request_id == 20, "it was not given up"
+    while sum(item.request_id == 21 for item in told) < 2:  # a quick engine was done before
+        told += heard.until(SliceAnswered)
+    seen = [item for item in told if item.request_id == 21]
+    assert [type(item) for item in seen] == [PredictionStarted, SliceAnswered]
+    glance = seen[-1].answer
+    assert (glance.index, glance.provisional) == (50, True)
+
+    client.predict(asked, whole)  # all of it is there: the same question goes on
+    told = heard.until(PredictionFinished)
+    assert not any(isinstance(item, PredictionStarted) for item in told), "it has begun already"
+    final = next(item.answer for item in told if isinstance(item, SliceAnswered))
+    assert (final.index, final.provisional) == (50, False)
+    assert glance.probabilities == pytest.approx(final.probabilities, abs=1e-6)
+    np.testing.assert_allclose(glance.heat_map.values, final.heat_map.values, atol=1e-6)
 
 
 def test_full_shared_memory_is_told_and_not_written_to(
@@ -155,8 +168,8 @@ def test_full_shared_memory_is_told_and_not_written_to(
     client = EngineClient(heard.append)
     monkeypatch.setattr(client, "start", lambda: None)
     nothing = SimpleNamespace(f_bavail=0, f_frsize=4096)
-    monkeypatch.setattr("core.models.client.os.statvfs", lambda _: nothing)
-    monkeypatch.setattr("core.models.client.sys.platform", "linux")
+    monkeypatch.setattr("core.models.shared.os.statvfs", lambda _: nothing)
+    monkeypatch.setattr("core.models.shared.sys.platform", "linux")
     client.predict(PredictRequest(7, tmp_path / "m", first=0), volume(head_like(6)))
     (failed,) = heard
     assert isinstance(failed, RequestFailed)

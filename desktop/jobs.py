@@ -102,6 +102,7 @@ class _Entry:
     on_done: Callable[[Any], None] | None
     on_failed: Callable[[Failure], None] | None
     on_partial: Callable[[Any], None] | None
+    on_cancelled: Callable[[], None] | None
     started: float
     cancelled: bool = False
     cancel_hook: Callable[[], None] | None = None
@@ -177,13 +178,25 @@ class Jobs(QObject):
         on_done: Callable[[Any], None] | None = None,
         on_failed: Callable[[Failure], None] | None = None,
         on_partial: Callable[[Any], None] | None = None,
+        on_cancelled: Callable[[], None] | None = None,
     ) -> int:
-        """Start a job; the callbacks are called on the GUI thread. Returns its number."""
+        """Start a job; the callbacks are called on the GUI thread. Returns its number.
+
+        Of one that is cancelled, `on_cancelled` is called at once and nothing else any more.
+        """
         if self._closed:
             return 0
         if not job.lane:
             self.cancel_key(job.key)
-        entry = _Entry(job, next(self._numbers), on_done, on_failed, on_partial, time.monotonic())
+        entry = _Entry(
+            job,
+            next(self._numbers),
+            on_done,
+            on_failed,
+            on_partial,
+            on_cancelled,
+            time.monotonic(),
+        )
         entry.running = Running(entry.number, job.title)
         self._entries[entry.number] = entry
         pool = self._pool
@@ -250,9 +263,11 @@ class Jobs(QObject):
             self.changed.emit()
             return
         entry = self._entries.get(number)
-        if entry is None or entry.job.lane:
+        if entry is None or entry.job.lane or entry.cancelled:
             return
         entry.cancelled = True
+        if entry.on_cancelled is not None and not self._closed:
+            entry.on_cancelled()
         if entry.cancel_hook is not None:
             entry.cancel_hook()
         if entry.future is not None and entry.future.cancel():

@@ -22,8 +22,6 @@ from typing import BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.workers import let_the_window_go_first
-
 ADDRESS_SPACE = 3 << 29
 """Bytes of address space that a decoder may use beyond what one frame needs: 1.5 GB."""
 
@@ -60,7 +58,6 @@ def size_of(task: Task) -> int:
 
 def main(_words: Sequence[str] = ()) -> int:
     """Serve until standard input ends; returns the exit code."""
-    let_the_window_go_first()
     requests = os.fdopen(0, "rb", buffering=1 << 16)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     quiet = os.open(os.devnull, os.O_WRONLY)

@@ -220,6 +220,7 @@ class Opening:
             on_partial=lambda part: self._slice_arrived(reading, *part),
             on_done=lambda volume: self._load_done(reading, volume),
             on_failed=lambda failure: self._load_failed(reading, failure),
+            on_cancelled=lambda: self._load_stopped(reading),
         )
 
     def _slice_arrived(self, reading: Reading, volume: Volume, index: int) -> None:
@@ -270,6 +271,15 @@ class Opening:
         self._tell(Notice.of(failure))
         self.thumbnails.go_on()
 
+    def _load_stopped(self, reading: Reading) -> None:
+        """The person stopped it: what has come stays, and another look reads it again."""
+        if reading.load_state is not LoadState.LOADING:
+            return  # another series took its place
+        self._session.mark(reading, load=LoadState.HEADERS)
+        words = say("Reading was stopped. Choose the series again in the list to read all of it.")
+        self._tell(Notice(Level.INFO, words))
+        self.thumbnails.go_on()
+
     def step_series(self, step: int) -> None:
         """Look at the series before or after the current one."""
         neighbour = self._session.neighbour(step)
@@ -279,6 +289,7 @@ class Opening:
     def close_series(self, reading: Reading) -> None:
         """Close a series; another one is shown."""
         if reading.load_state is LoadState.LOADING:
+            self._session.mark(reading, load=LoadState.HEADERS)
             self._jobs.cancel_key("load")
         self._session.close(reading)
         self.show(self._session.current)

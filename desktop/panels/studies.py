@@ -343,6 +343,8 @@ class StudiesPanel(QFrame):
         layout.addWidget(self.open)
         selection = self.view.selectionModel()
         selection.currentChanged.connect(self._current_changed)
+        self.view.clicked.connect(self._chosen_again)
+        self.view.activated.connect(self._chosen_again)
         session.current_changed.connect(self.follow)
         session.added.connect(self._count)
         session.removed.connect(self._count)
@@ -384,6 +386,12 @@ class StudiesPanel(QFrame):
     def _current_changed(self, index: QModelIndex, _before: QModelIndex) -> None:
         if index.isValid():
             self.chosen.emit(index.data(READING_ROLE))
+
+    def _chosen_again(self, index: QModelIndex) -> None:
+        """The series that is selected already: wanted again where it is not read."""
+        reading = index.data(READING_ROLE)
+        if reading.load_state in (LoadState.HEADERS, LoadState.FAILED):
+            self.chosen.emit(reading)
 
     def _menu(self, place: Any) -> None:
         index = self.view.indexAt(place)

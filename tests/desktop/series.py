@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,33 @@ class MemorySeries:
         volume = self._volume(1)
         volume.voxels[0] = index
         return volume
+
+
+class Paused(MemorySeries):
+    """Gives the visible slice and its neighbours, and the rest when it may."""
+
+    def __init__(self, name: str = "long") -> None:
+        super().__init__(name, 60)
+        self.goes_on = threading.Event()
+
+    def load(
+        self,
+        *,
+        first: int | None = None,
+        on_slice: Callable[[Volume, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Volume:
+        given = 0
+
+        def give(volume: Volume, index: int) -> None:
+            nonlocal given
+            if on_slice is not None:
+                on_slice(volume, index)
+            given += 1
+            if given == 3:
+                assert self.goes_on.wait(60)
+
+        return super().load(first=first, on_slice=give, cancelled=cancelled)
 
 
 class PlainEngine:

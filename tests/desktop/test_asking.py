@@ -32,7 +32,7 @@ from desktop.command_names import Command
 from desktop.operations import opening
 from tests.core.models.making import make_model
 from tests.desktop.conftest import Bench
-from tests.desktop.series import MemorySeries
+from tests.desktop.series import MemorySeries, Paused
 from tests.desktop.test_window import opened, press
 
 PATIENCE_MS = 120_000
@@ -250,26 +250,6 @@ def test_the_evidence_for_any_class_can_be_had(
     reading.case.show(heat_class="")
     qtbot.waitUntil(lambda: len(bench.engine.requests) == 3)
     assert bench.engine.requests[-1].class_id is None
-
-
-class Paused(MemorySeries):
-    """Gives the visible slice and its neighbours, and the rest when it may."""
-
-    def __init__(self, name: str = "long") -> None:
-        super().__init__(name, 60)
-        self.goes_on = threading.Event()
-
-    def load(self, *, first=None, on_slice=None, cancelled=None):  # type: ignore[no-untyped-def]
-        given = 0
-
-        def give(volume: Volume, index: int) -> None:
-            nonlocal given
-            on_slice(volume, index)
-            given += 1
-            if given == 3:
-                assert self.goes_on.wait(60)
-
-        return super().load(first=first, on_slice=give, cancelled=cancelled)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 from core.errors import CancelledError, DecoderDiedError, UnreadableImageError
 from core.imaging import decoder_client, decoding
 from core.imaging.decoding import Job, decode_all, decode_one
-from core.workers import LOW
 
 HERE = Path("some.dcm")
 
@@ -31,17 +29,6 @@ class Ramp:
 
     def run(self) -> np.ndarray:
         return np.full(self.shape, self.number, self.dtype)
-
-
-@dataclass(frozen=True)
-class Niceness:
-    """Gives the niceness of the process that it runs in."""
-
-    dtype: str = "<i2"
-    shape: tuple[int, ...] = (1,)
-
-    def run(self) -> np.ndarray:
-        return np.full(self.shape, os.nice(0), self.dtype)
 
 
 @dataclass(frozen=True)
@@ -73,11 +60,6 @@ class Misbehaves:
             print("not an answer", flush=True)  # noqa: T201
             os.write(1, b"neither is this")
         return np.zeros((4, 4), np.int16)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="niceness is a word of Unix")
-def test_a_decoder_lets_the_window_go_first() -> None:
-    assert decode_one(HERE, Niceness())[0] == max(LOW, os.nice(0))
 
 
 def test_results_come_back_in_their_places() -> None:

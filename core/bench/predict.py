@@ -53,7 +53,7 @@ from core.models.runtime import openvino_runtime
 ROUNDS = 12
 _LENGTHS = (36, 300)
 """Slices of the series whose visible slice is timed: a head CT, and a long one."""
-_FIRST_ROUNDS = 4
+_FIRST_ROUNDS = 8
 _PATIENCE = 120.0
 _CASES = (
     ("shipped model, 2D at 192²", None, 192, 2, 1.15),

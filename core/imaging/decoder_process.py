@@ -22,6 +22,8 @@ from typing import BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.workers import SLIGHT, let_the_window_go_first
+
 ADDRESS_SPACE = 3 << 29
 """Bytes of address space that a decoder may use beyond what one frame needs: 1.5 GB."""
 
@@ -58,6 +60,7 @@ def size_of(task: Task) -> int:
 
 def main(_words: Sequence[str] = ()) -> int:
     """Serve until standard input ends; returns the exit code."""
+    let_the_window_go_first(SLIGHT, SLIGHT)
     requests = os.fdopen(0, "rb", buffering=1 << 16)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     quiet = os.open(os.devnull, os.O_WRONLY)

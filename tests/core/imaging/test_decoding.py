@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from core.errors import CancelledError, DecoderDiedError, UnreadableImageError
 from core.imaging import decoder_client, decoding
 from core.imaging.decoding import Job, decode_all, decode_one
+from core.workers import SLIGHT
 
 HERE = Path("some.dcm")
 
@@ -29,6 +32,20 @@ class Ramp:
 
     def run(self) -> np.ndarray:
         return np.full(self.shape, self.number, self.dtype)
+
+
+@dataclass(frozen=True)
+class Niceness:
+    """Gives the niceness of the process that it runs in, and that of its session."""
+
+    dtype: str = "<i2"
+    shape: tuple[int, ...] = (2,)
+
+    def run(self) -> np.ndarray:
+        session = 0
+        with contextlib.suppress(OSError, IndexError):  # "/autogroup-123 nice 5"
+            session = int(Path("/proc/self/autogroup").read_text().split()[2])
+        return np.array([os.nice(0), session], self.dtype)
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,13 @@ class Misbehaves:
             print("not an answer", flush=True)  # noqa: T201
             os.write(1, b"neither is this")
         return np.zeros((4, 4), np.int16)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="niceness is a word of Unix")
+def test_a_decoder_lets_the_window_go_first_and_does_not_starve() -> None:
+    process, session = decode_one(HERE, Niceness())
+    assert process == max(SLIGHT, os.nice(0))
+    assert session in (0, SLIGHT), "0 where the kernel has no such thing"
 
 
 def test_results_come_back_in_their_places() -> None:

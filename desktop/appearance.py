@@ -229,6 +229,8 @@ QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {{
     background: {c.raised}; color: {c.text}; border: 1px solid {c.line}; border-radius: 4px;
     padding: 3px 6px; selection-background-color: {c.accent};
     selection-color: {c.on_accent}; }}
+QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{
+    color: {c.neutral}; background: {c.panel}; }}
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus,
 QComboBox:focus {{ border: 1px solid {c.accent}; }}
 QComboBox QAbstractItemView {{ background: {c.raised}; border: 1px solid {c.line}; }}

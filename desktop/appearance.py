@@ -82,6 +82,8 @@ GAP = 8
 """Logical pixels between neighbours; halves and doubles of it elsewhere."""
 
 TEXT_PX, SMALL_PX, HEADING_PX = 13, 11, 15
+FILE_BUTTON = "#cfd4dc"
+"""Under the icons of Qt's own file dialog, which are black in every theme."""
 
 _current = DARK
 
@@ -215,6 +217,9 @@ QPushButton:focus, QToolButton:focus {{ border: 1px solid {c.accent}; }}
 QPushButton:checked, QToolButton:checked, QToolBar QToolButton:checked {{
     background: {c.hover}; border: 1px solid {c.accent}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: {c.neutral}; background: {c.panel}; }}
+QFileDialog QToolButton {{ background: {FILE_BUTTON}; padding: 3px 4px; }}
+QFileDialog QToolButton:disabled {{ background: {c.dim}; }}
+QLabel:disabled {{ color: {c.neutral}; }}
 QPushButton[role="primary"] {{
     background: {c.accent}; color: {c.on_accent}; border: 1px solid {c.accent};
     font-weight: bold; }}
@@ -224,6 +229,8 @@ QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {{
     background: {c.raised}; color: {c.text}; border: 1px solid {c.line}; border-radius: 4px;
     padding: 3px 6px; selection-background-color: {c.accent};
     selection-color: {c.on_accent}; }}
+QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{
+    color: {c.neutral}; background: {c.panel}; }}
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus,
 QComboBox:focus {{ border: 1px solid {c.accent}; }}
 QComboBox QAbstractItemView {{ background: {c.raised}; border: 1px solid {c.line}; }}

@@ -21,6 +21,7 @@ from desktop.language import current, say, task_name
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
+from desktop.operations.labelling import opinion_of
 
 
 class LabelCommands:
@@ -51,7 +52,7 @@ class LabelCommands:
         for command, act in {
             Command.ACCEPT: self._accept,
             Command.REJECT: self._reject,
-            Command.CLEAR_LABEL: partial(self._label, None),
+            Command.CLEAR_LABEL: self._clear,
             Command.NOTE: self.ask_note,
             Command.UNDO: self._undo,
             Command.REDO: self._redo,
@@ -89,18 +90,30 @@ class LabelCommands:
         if self._reading is not None:
             self._do.labels.label(self._reading, class_id)
 
+    def _clear(self) -> None:
+        reading = self._reading
+        if reading is None:
+            return
+        if reading.case.label_at(reading.case.navigation.index()) is None:
+            self._inform(say("This slice has no label."))
+        else:
+            self._label(None)
+
     def _accept(self) -> None:
         if self._reading is not None and self._do.labels.accept(self._reading) is None:
-            self._window.tell(Notice(Level.INFO, say("The model says nothing of this slice yet.")))
+            self._inform(say("The model says nothing of this slice yet."))
 
     def _reject(self) -> None:
-        if self._reading is not None and self._do.labels.reject(self._reading) is None:
-            self._window.tell(
-                Notice(
-                    Level.INFO,
-                    say("There are several classes that could be meant. Choose one of them."),
-                )
-            )
+        reading = self._reading
+        if reading is None or self._do.labels.reject(reading) is not None:
+            return
+        if opinion_of(reading, reading.case.navigation.index()) is None:
+            self._inform(say("The model says nothing of this slice yet."))
+        else:
+            self._inform(say("There are several classes that could be meant. Choose one of them."))
+
+    def _inform(self, words: str) -> None:
+        self._window.tell(Notice(Level.INFO, words))
 
     def ask_note(self) -> None:
         """Bring the note's field to the front."""
@@ -131,19 +144,23 @@ class LabelCommands:
             self._do.labels.label_series(reading, class_id)
 
     def _undo(self) -> None:
-        if self._reading is not None:
-            self._do.undoing.undo(self._reading)
+        if self._reading is None:
+            return
+        if not self._do.undoing.undo(self._reading):
+            self._inform(say("There is nothing to undo in this series."))
 
     def _redo(self) -> None:
-        if self._reading is not None:
-            self._do.undoing.redo(self._reading)
+        if self._reading is None:
+            return
+        if not self._do.undoing.redo(self._reading):
+            self._inform(say("There is nothing to redo in this series."))
 
     def _labelled(self, direction: int) -> None:
         if self._reading is None:
             return
         index = self._do.labels.next_labelled(self._reading, direction)
         if index is None:
-            self._window.tell(Notice(Level.INFO, say("No other slice of this series has a label.")))
+            self._inform(say("No other slice of this series has a label, a region or a note."))
         else:
             self._reading.case.navigation.go(index)
 
@@ -159,7 +176,7 @@ class LabelCommands:
     def _review(self, direction: int) -> None:
         item = self._do.reviewing.step(direction)
         if item is None:
-            self._window.tell(Notice(Level.INFO, self._end_of_queue(direction)))
+            self._inform(self._end_of_queue(direction))
         else:
             self._window.go_to(item.slice_id)
 

@@ -8,6 +8,8 @@ format, `resources/translations/<code>.po`, read when they are wanted. Three way
 - `say_core(text)` for finished English that core wrote: warnings, reasons, cautions. Its entries
   are marked `msgctxt "core"` and may hold placeholders, which are matched against the text.
 
+What Qt says in its own dialogs is in Qt's catalogues; `msgctxt "qt"` marks what these lack.
+
 Words of a table that is made while a module is imported are marked with `later("…")` and said
 when they are shown. A window follows another language by being built again: no widget keeps its
 words (see `MainWindow.rebuild`).
@@ -32,15 +34,22 @@ LANGUAGES = {"en": "English", "ko": "한국어"}
 CORE = "core"
 """The msgctxt of what core writes."""
 
+QT = "qt"
+"""The msgctxt of what Qt says in its own dialogs."""
+
 _PLACEHOLDER = re.compile(r"\{(\w+)[^{}]*\}")
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The words of one language. own, core: English → translation, templates included."""
+    """The words of one language. own, core: English → translation, templates included.
+
+    qt: what Qt's own catalogue of the language lacks, by Qt's English.
+    """
 
     own: dict[str, str] = field(default_factory=dict)
     core: dict[str, str] = field(default_factory=dict)
+    qt: dict[str, str] = field(default_factory=dict)
 
     @functools.cached_property
     def patterns(self) -> tuple[tuple[re.Pattern[str], tuple[str, ...], str], ...]:
@@ -128,22 +137,43 @@ def catalogue(code: str) -> Catalogue:
     return read_catalogue(places.resources() / "translations" / f"{code}.po")
 
 
-_qt_translator: QTranslator | None = None
+class _QtWords(QTranslator):
+    """Words of our catalogue for what Qt says; asked after Qt's own."""
+
+    def isEmpty(self) -> bool:
+        """Whether there are none."""
+        return False
+
+    def translate(
+        self,
+        context: str,
+        text: str,
+        disambiguation: str | None = None,
+        n: int = -1,
+    ) -> str | None:
+        """What stands for Qt's words; None, and Qt goes on looking, if we have nothing."""
+        return _catalogue.qt.get(text)
+
+
+_qt_translators: list[QTranslator] = []
 
 
 def teach_qt(app: QCoreApplication) -> None:
-    """Have Qt's own words, such as Cancel in its file dialog, in the language now spoken."""
-    global _qt_translator  # noqa: PLW0603 - the application has exactly one
-    if _qt_translator is not None:
-        app.removeTranslator(_qt_translator)
-        _qt_translator = None
+    """Have Qt's own words, such as Cancel in its file dialog, in the language now spoken.
+
+    What was installed last is asked first: that is Qt's catalogue, as far as it goes.
+    """
+    while _qt_translators:
+        app.removeTranslator(_qt_translators.pop())
     if _current == "en":
         return
     translator = QTranslator(app)
     folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    _qt_translators.append(_QtWords(app))
     if translator.load(f"qtbase_{_current}", folder):
-        app.installTranslator(translator)
-        _qt_translator = translator
+        _qt_translators.append(translator)
+    for one in _qt_translators:
+        app.installTranslator(one)
 
 
 def later(text: str) -> str:
@@ -283,7 +313,7 @@ def read_catalogue(file: Path) -> Catalogue:
 
     def finish() -> None:
         if entry.get("msgid") and entry.get("msgstr") and not fuzzy:
-            into = made.core if entry.get("msgctxt") == CORE else made.own
+            into = {CORE: made.core, QT: made.qt}.get(entry.get("msgctxt", ""), made.own)
             into[entry["msgid"]] = entry["msgstr"]
 
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):

@@ -118,7 +118,7 @@ class ReadingCommands:
             Command.BRUSH_LARGER: partial(self._resize_brush, BRUSH_STEP),
             Command.BRUSH_SMALLER: partial(self._resize_brush, 1 / BRUSH_STEP),
             Command.FILL_BETWEEN: self._fill_between,
-            Command.DELETE: stage.delete_chosen,
+            Command.DELETE: self._delete,
             Command.CLEAR_MEASUREMENTS: self._clear_measurements,
             Command.DRAWN: stage.toggle_measurements,
             Command.OVERLAYS: self._drawings,
@@ -332,9 +332,17 @@ class ReadingCommands:
         if not self._stage.toggle_drawings():
             self._tell(say("The files of this series bring no drawings along."))
 
+    def _delete(self) -> None:
+        if not self._stage.delete_chosen():
+            self._tell(say("Click a measurement or a region first, then delete it."))
+
     def _clear_measurements(self) -> None:
-        if self._case is not None:
+        if self._case is None:
+            return
+        if len(self._case.measurements):
             self._case.measurements.clear()
+        else:
+            self._tell(say("There is no measurement in this series yet."))
 
     def _regions_drawn(self, index: int, edit: Edit) -> None:
         reading = self._do.session.current

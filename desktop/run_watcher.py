@@ -160,7 +160,7 @@ class RunWatcher(QObject):
         self._seen += len(events)
         view = self._judged(replace(view, state=self._folder.state))
         self.view = view
-        if view != before:
+        if view != before or self._is_first_look:
             self.changed.emit(view)
         # A run that had ended before it was looked at is no news.
         is_old = self._is_first_look and not was_started

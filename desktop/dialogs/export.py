@@ -90,7 +90,10 @@ class ExportDialog(QDialog):
                 widget.setVisible(widget is self._boxes["identity"])
         layout.addStretch(1)
         buttons = QDialogButtonBox(self)
-        buttons.addButton(say("Choose a file…"), QDialogButtonBox.ButtonRole.AcceptRole)
+        choose = buttons.addButton(say("Choose a file…"), QDialogButtonBox.ButtonRole.AcceptRole)
+        self.pictures.toggled.connect(
+            lambda many: choose.setText(say("Choose a folder…") if many else say("Choose a file…"))
+        )
         buttons.addButton(say("Cancel"), QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
@@ -113,6 +116,7 @@ class ExportDialog(QDialog):
         layout.addWidget(self.movie)
         form = QFormLayout()
         form.addRow(say("Slices a second"), self.rate)
+        self.movie.toggled.connect(form.labelForField(self.rate).setEnabled)
         layout.addLayout(form)
         layout.addWidget(self.pictures)
 

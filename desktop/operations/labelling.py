@@ -412,14 +412,16 @@ class LabelOperations:
         return self._labelling is not None and self._labelling.can_redo(reading.summary.case_id)
 
     def next_labelled(self, reading: Reading, direction: int) -> int | None:
-        """Index of the next labelled slice in a direction, wrapping around; None if none other."""
-        case = reading.case
-        count, here = case.navigation.count(), case.navigation.index()
-        for offset in range(1, count):
-            index = (here + direction * offset) % count
-            if case.label_at(index) is not None:
-                return index
-        return None
+        """Index of the next slice that `labelled` lists in a direction, wrapping around.
+
+        None if there is none other.
+        """
+        here = reading.case.navigation.index()
+        others = [item.index for item in self.labelled(reading) if item.index != here]
+        onward = [index for index in others if (index - here) * direction > 0] or others
+        if not onward:
+            return None
+        return min(onward) if direction > 0 else max(onward)
 
 
 def opposite_of(label_set: LabelSet, class_id: str) -> str | None:

@@ -78,7 +78,7 @@ def report_of(reading: Reading, card: Card | None, *, identity: bool) -> Report 
         _images(reading),
         (*_series(reading), *_answers(reading), *_measured(reading), *_labels(reading)),
         _model(reading, card),
-        program(),
+        program().capitalize(),
     )
 
 
@@ -301,8 +301,10 @@ def _draw_images(painter: QPainter, report: Report, page: QRectF, top: float) ->
     for number, image in enumerate(report.images):
         if number == 0:
             shown.append((draw(bare, image.index), image.caption))
-        if number or image.index in report.pictures.heat_maps:
-            shown.append((draw(report.pictures, image.index), image.caption))
+        hot = image.index in report.pictures.heat_maps
+        if number or hot:
+            caption = f"{image.caption} · {say('Heat map')}" if hot else image.caption
+            shown.append((draw(report.pictures, image.index), caption))
     shown = shown[:MOST_IMAGES]
     across = 2 if len(shown) > 1 else 1
     width = (page.width() - gap * (across - 1)) / across

@@ -85,8 +85,8 @@ class Undoing:
         """Whether there is a step to make again."""
         return reading.case.measurements.can_redo or self._labels.can_redo(reading)
 
-    def undo(self, reading: Reading) -> None:
-        """Take back what was done last."""
+    def undo(self, reading: Reading) -> bool:
+        """Take back what was done last; whether there was something."""
         order = self._orders.get(reading.key, _Order())
         kind = order.done.pop() if order.done else None
         if kind is not Kind.LABELS and reading.case.measurements.can_undo:
@@ -95,10 +95,13 @@ class Undoing:
         elif self._labels.can_undo(reading) or kind is Kind.LABELS:
             self._labels.undo(reading)
             order.undone.append(Kind.LABELS)
+        else:
+            return False
         self.changed.emit(reading)
+        return True
 
-    def redo(self, reading: Reading) -> None:
-        """Make again what was taken back last."""
+    def redo(self, reading: Reading) -> bool:
+        """Make again what was taken back last; whether there was something."""
         order = self._orders.get(reading.key, _Order())
         kind = order.undone.pop() if order.undone else None
         if kind is not Kind.LABELS and reading.case.measurements.can_redo:
@@ -107,7 +110,10 @@ class Undoing:
         elif self._labels.can_redo(reading) or kind is Kind.LABELS:
             self._labels.redo(reading)
             order.done.append(Kind.LABELS)
+        else:
+            return False
         self.changed.emit(reading)
+        return True
 
     def _turn(self, act: Callable[[], bool]) -> None:
         self._turning = True

@@ -185,11 +185,10 @@ class FindingsPanel(QFrame):
         self._show_series(case)
         self._show_cautions(reading)
         waiting = reading.answer_state in (AnswerState.NONE, AnswerState.FAILED)
-        self._ask.setVisible(waiting or reading.is_stale)
+        self._ask.setVisible(self._card is not None and (waiting or reading.is_stale))
         self._ask.setText(
             say("Ask the active model again") if reading.is_stale else say("Ask the model")
         )
-        self._ask.setEnabled(self._card is not None)
 
     def _verdict_words(self, reading: Reading, index: int) -> str:
         case, prediction = reading.case, reading.case.prediction
@@ -206,7 +205,9 @@ class FindingsPanel(QFrame):
                 "Not flagged: {name} below the threshold of {limit}.", name=name, limit=limit
             )
         return {
-            AnswerState.NONE: say("The model has not been asked about this series."),
+            AnswerState.NONE: say("The model has not been asked about this series.")
+            if self._card is not None
+            else say("There is no model for this task. Slices can be labelled without one."),
             AnswerState.QUEUED: say("The series is on its way to the model…"),
             AnswerState.RUNNING: say("The model has not come to this slice yet…"),
             AnswerState.DONE: say("The model gave no answer for this slice."),

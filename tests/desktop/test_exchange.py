@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPainter
-from PySide6.QtWidgets import QDialog, QFileDialog
+from PySide6.QtWidgets import QDialog, QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from core.imaging.geometry import Plane
@@ -179,6 +179,15 @@ def test_pictures_and_movie_are_written_whole(qtbot: QtBot, bench: Bench, tmp_pa
     assert data[4:8] == b"ftyp" and b"avcC" in data
     assert window.banner.notice is not None and "12 pictures" in window.banner.notice.text
     assert not any(word.encode() in data for word in PRIVATE)
+
+
+def test_pictures_go_into_a_folder_and_have_no_speed(qtbot: QtBot) -> None:
+    dialog = ExportDialog()
+    qtbot.addWidget(dialog)
+    words = lambda: [button.text() for button in dialog.findChildren(QPushButton)]  # noqa: E731
+    assert "Choose a file…" in words() and dialog.rate.isEnabled()
+    dialog.pictures.setChecked(True)
+    assert "Choose a folder…" in words() and not dialog.rate.isEnabled()
 
 
 def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(

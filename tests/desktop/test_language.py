@@ -10,15 +10,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QFileInfo
 from PySide6.QtGui import QFontMetrics, QRawFont
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QApplication,
     QComboBox,
+    QFileDialog,
+    QFileIconProvider,
     QLabel,
     QLineEdit,
     QMenu,
+    QPushButton,
     QTabWidget,
+    QToolButton,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -384,3 +389,25 @@ def test_korean_words_take_room_and_are_not_cut(qapp: QCoreApplication) -> None:
     language.use("ko")
     metrics = QFontMetrics(appearance.font())
     assert metrics.horizontalAdvance(say("Accept")) > 20
+
+
+def test_qts_own_file_dialog_has_no_english_word_in_korean(
+    qapp: QApplication, qtbot: QtBot
+) -> None:
+    language.use("ko")
+    language.teach_qt(qapp)
+    try:
+        dialog = QFileDialog()
+        qtbot.addWidget(dialog)
+        dialog.setOption(QFileDialog.Option.DontUseNativeDialog)
+        said = [label.text() for label in dialog.findChildren(QLabel)]
+        said += [button.text() for button in dialog.findChildren(QPushButton)]
+        said += [button.toolTip() for button in dialog.findChildren(QToolButton)]
+        said += [QFileIconProvider().type(QFileInfo(place)) for place in ("/", str(ROOT))]
+        assert len(said) > 8
+        assert [words for words in said if re.search("[A-Za-z]{3}", words)] == []
+        assert qapp.translate("QFileDialog", "Hello") == "Hello"
+    finally:
+        language.use("en")
+        language.teach_qt(qapp)
+    assert qapp.translate("QFileDialog", "&Look in:") == "&Look in:"

@@ -182,6 +182,37 @@ def test_slices_between_are_filled_as_one_step(opened, press, qtbot):
     assert [k for k in range(12) if case.regions_at(k)] == [2, 6]
 
 
+def test_what_finds_nothing_to_do_says_so(opened, press):
+    notice = lambda: opened.window.banner.notice.text  # noqa: E731
+    for command, words in (
+        (Command.DELETE, "Click a measurement"),
+        (Command.CLEAR_MEASUREMENTS, "no measurement"),
+        (Command.CLEAR_LABEL, "no label"),
+        (Command.UNDO, "nothing to undo"),
+        (Command.REDO, "nothing to redo"),
+        (Command.NEXT_LABELLED, "No other slice"),
+    ):
+        press(command)
+        assert words in notice()
+
+
+def test_next_labelled_leads_to_whatever_the_list_of_labelled_slices_has(opened, press, qtbot):
+    case, stage = opened.session.current.case, opened.window.stage
+    press(Command.MARK_BOX)
+    case.navigation.go(3)
+    settle()
+    drag(stage.single, (80, 80), (120, 120))
+    qtbot.waitUntil(lambda: opened.operations.labels.saved.pending == 0)
+    case.navigation.go(7)
+    opened.operations.labels.note(opened.session.current, 5, "calcified")
+    qtbot.waitUntil(lambda: len(opened.operations.labels.labelled(opened.session.current)) == 2)
+    visited = []
+    for command in (*[Command.NEXT_LABELLED] * 3, Command.PREVIOUS_LABELLED):
+        press(command)
+        visited.append(case.navigation.index())
+    assert visited == [3, 5, 3, 5]
+
+
 def test_the_brush_by_its_keys(opened, press):
     pen = opened.window.stage.pen
     press(Command.MARK_BRUSH)

@@ -64,8 +64,11 @@ def _prepared(greys: Sequence[Grey], spec: Preprocessing) -> Prepared:
     middle = greys[len(greys) // 2]
     if middle.ndim == 3:  # a photograph: its colours are the channels
         box = _box(cast(Grey, middle.max(axis=2)), spec)
-        return Prepared(np.stack([cut_out(middle[..., k], box, spec.size) for k in range(3)]), box)
+        return Prepared(_three(Image.fromarray(middle), box, spec.size), box)
     box = _box(middle, spec)
+    if len(greys) == 3:
+        bands = Image.merge("RGB", [Image.fromarray(grey) for grey in greys])
+        return Prepared(_three(bands, box, spec.size), box)
     cut = [cut_out(grey, box, spec.size) for grey in greys]
     if len(cut) < spec.channels:
         cut = [cut[len(cut) // 2]] * spec.channels
@@ -169,16 +172,23 @@ def _extent(line: NDArray[np.bool_]) -> slice:
 
 def cut_out(grey: Grey, box: Box, size: int) -> Grey:
     """Resample the box to size × size, antialiased; outside the picture is black."""
+    return np.asarray(_cut(Image.fromarray(grey), box, size))
+
+
+def _three(bands: Image.Image, box: Box, size: int) -> Grey:
+    """`cut_out` of three planes at once, (3, size, size): the same pixels in less time."""
+    return np.ascontiguousarray(np.asarray(_cut(bands, box, size)).transpose(2, 0, 1))
+
+
+def _cut(picture: Image.Image, box: Box, size: int) -> Image.Image:
     top, left, height, width = box
-    rows, cols = grey.shape
+    columns, rows = picture.size
     above, before = max(0, int(np.ceil(-top))), max(0, int(np.ceil(-left)))
     below = max(0, int(np.ceil(top + height - rows)))
-    after = max(0, int(np.ceil(left + width - cols)))
-    padded = (
-        np.pad(grey, ((above, below), (before, after)))
-        if any((above, before, below, after))
-        else grey
-    )
+    after = max(0, int(np.ceil(left + width - columns)))
+    if any((above, before, below, after)):
+        padded = Image.new(picture.mode, (before + columns + after, above + rows + below))
+        padded.paste(picture, (before, above))
+        picture = padded
     area = (left + before, top + above, left + before + width, top + above + height)
-    picture = Image.fromarray(padded).resize((size, size), Image.Resampling.BILINEAR, box=area)
-    return np.asarray(picture)
+    return picture.resize((size, size), Image.Resampling.BILINEAR, box=area)

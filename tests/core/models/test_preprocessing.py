@@ -11,7 +11,9 @@ from PIL import Image
 
 from core.imaging.geometry import Plane
 from core.imaging.intensity import Quantity
+from core.models import preprocessing
 from core.models.preprocessing import (
+    cut_out,
     prepare,
     prepare_slice,
     prepare_slices,
@@ -54,6 +56,18 @@ def test_dicom_window_and_ready_picture_give_the_same_pixels(crop: str) -> None:
         np.testing.assert_array_equal(one.pixels, other.pixels)
         np.testing.assert_array_equal(one.pixels, third.pixels)
         assert one.box == other.box == third.box
+
+
+@given(
+    arrays(np.uint8, (3, 37, 51)),
+    st.tuples(st.floats(-20, 20), st.floats(-20, 30), st.floats(9.5, 70), st.floats(9.5, 70)),
+)
+def test_three_planes_are_cut_at_once_as_each_alone(
+    planes: np.ndarray, box: tuple[float, float, float, float]
+) -> None:
+    alone = np.stack([cut_out(plane, box, 24) for plane in planes])
+    bands = Image.merge("RGB", [Image.fromarray(plane) for plane in planes])
+    np.testing.assert_array_equal(preprocessing._three(bands, box, 24), alone)
 
 
 def test_the_window_is_that_of_the_training_pictures() -> None:

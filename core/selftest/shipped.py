@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core import places
 from core.bench.series_maker import SYNTAXES, make_series
 from core.imaging.dicom import codecs
-from core.imaging.dicom.frames import PixelFormat
+from core.imaging.dicom.pixel_format import PixelFormat
 from core.imaging.opening import open_path
 from core.labels.sets import available_label_sets, load_label_set
 from core.models.catalogue import Catalogue

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from core.imaging.dicom.frames import PixelFormat
+from core.imaging.dicom.pixel_format import PixelFormat
 
 Array = NDArray[np.generic]
 _JPEG = "1.2.840.10008.1.2.4."

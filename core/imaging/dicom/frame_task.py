@@ -11,8 +11,8 @@ from core.errors import UnreadableImageError
 from core.imaging.decoding import processes
 from core.imaging.dicom import codecs, tags
 from core.imaging.dicom.encapsulated import Fragment, frame_fragments
-from core.imaging.dicom.frames import PixelFormat
 from core.imaging.dicom.headers import FileReader, Header
+from core.imaging.dicom.pixel_format import PixelFormat
 from core.imaging.dicom.pixels import Lookup, finish, native_array, packed_array
 from core.imaging.dicom.walk import MalformedError
 from core.imaging.inflation import Source

@@ -17,8 +17,9 @@ from core.imaging.decoding import decode_one
 from core.imaging.dicom import tags
 from core.imaging.dicom.codecs import DECODABLE
 from core.imaging.dicom.frame_task import CellTask, fragments_by_frame
-from core.imaging.dicom.frames import Frame, PixelFormat
+from core.imaging.dicom.frames import Frame
 from core.imaging.dicom.headers import NATIVE, FileReader, Header, deflated_body
+from core.imaging.dicom.pixel_format import PixelFormat
 from core.imaging.dicom.values import local_text, plain_text
 from core.imaging.dicom.walk import UNDEFINED, MalformedError, Read, walk
 from core.imaging.inflation import inflated

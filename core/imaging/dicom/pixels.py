@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.imaging.dicom import tags
-from core.imaging.dicom.frames import PixelFormat
 from core.imaging.dicom.headers import Header
+from core.imaging.dicom.pixel_format import PixelFormat
 from core.imaging.dicom.walk import Item
 
 Array = NDArray[np.generic]

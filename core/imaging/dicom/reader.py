@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from core.errors import MissingCodecError, UnreadableImageError
 from core.imaging.decoding import Job, decode_all, decode_one, processes
 from core.imaging.dicom import codecs, tags
+from core.imaging.dicom.describing import DicomStack, rescale
 from core.imaging.dicom.encapsulated import Fragment
 from core.imaging.dicom.frame_task import FrameTask, alone, cut, fragments_by_frame, native_cells
 from core.imaging.dicom.frames import Frame
@@ -32,7 +33,6 @@ from core.imaging.dicom.pixels import (
     palette_of,
     voxel_type,
 )
-from core.imaging.dicom.series import DicomStack, rescale
 from core.imaging.dicom.walk import UNDEFINED, PixelElement
 from core.imaging.inflation import Source
 from core.imaging.loading import (

@@ -306,13 +306,16 @@ class Asking:
             self._ask_next()
 
     def _stop_all(self) -> None:
+        self._drop_glance()
         self._waiting.clear()
-        self._glance = None
         for number in tuple(self._asked):
             self._in_engine_lane(lambda n=number: self._engine.cancel(n))  # type: ignore[misc]
         self._asked.clear()
         self._at_work = None
         self._jobs.end_outside(self._shown_work)
+        for reading in self._session:
+            if reading.answer_state in (AnswerState.QUEUED, AnswerState.RUNNING):
+                self._session.mark(reading, answer=AnswerState.NONE)
 
     def _ask_next(self) -> None:
         while self._waiting:

@@ -263,10 +263,12 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paused]:
 
 def glanced(qtbot: QtBot, bench: Bench, series: Paused) -> Reading:
     """Begin to read a series and wait until its visible slice was asked about."""
+    before, session = len(bench.engine.glances), bench.app.session
     bench.app.operations.opening.open_paths([bench.add(series)])
-    qtbot.waitUntil(lambda: len(bench.engine.glances) == 1)
-    reading = bench.app.session.current
-    assert reading is not None and reading.load_state is LoadState.LOADING
+    qtbot.waitUntil(lambda: len(bench.engine.glances) > before)
+    reading = session.current
+    assert reading is not None and reading.series is series
+    assert reading.load_state is LoadState.LOADING
     return reading
 
 
@@ -333,3 +335,20 @@ def test_no_glance_where_the_model_is_asked_by_hand(
     bench.app.operations.opening.open_paths([bench.add(paused)])
     qtbot.waitUntil(lambda: bench.app.jobs.is_idle and len(bench.app.session) == 1)
     assert bench.engine.glances == [] == bench.engine.requests
+
+
+def test_nothing_stays_in_the_queue_of_a_task_that_was_left(
+    qtbot: QtBot, bench: Bench, paused: Paused
+) -> None:
+    bench.engine.answers = False
+    for number, name in enumerate(("one", "two"), 1):
+        bench.app.operations.opening.open_paths([bench.add(MemorySeries(name, 3))])
+        qtbot.waitUntil(lambda: len(bench.engine.requests) == number)  # noqa: B023
+    readings = list(bench.app.session)
+    glance = glanced(qtbot, bench, paused)
+    tell_of_a_glance(qtbot, bench, glance)
+    states = [reading.answer_state for reading in (*readings, glance)]
+    assert states == [AnswerState.QUEUED, AnswerState.RUNNING, AnswerState.QUEUED]
+    bench.app.label_commands._read_for("pneumonia")
+    assert {reading.answer_state for reading in bench.app.session} == {AnswerState.NONE}
+    assert bench.app.jobs.running() == [] or "Reading" in bench.app.jobs.running()[0].title

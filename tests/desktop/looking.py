@@ -120,6 +120,7 @@ def visit(app: Application, see: Callable[[str, QWidget], None]) -> None:
         app.window.actions_[spec.command].trigger()
         wait(0.01)
         look()
+        wait(20, lambda: app.jobs.is_idle)  # some dialogs come when a job has prepared them
     timer.stop()
 
 

@@ -21,10 +21,17 @@ SCALES = ((1.0, "en", "dark"), (1.5, "ko", "light"), (2.5, "en", "light"))
 def test_nothing_is_mute_or_cut_off(
     tmp_path: Path, scale: float, language: str, theme: str
 ) -> None:
+    screen = tmp_path / "screen.json"  # Qt's own is 800 pixels wide, and nothing is wider than it
+    side = round(1600 * scale)
+    screen.write_text(json.dumps({"screens": [{"name": "wide", "width": side, "height": side}]}))
     done = subprocess.run(
         [sys.executable, "-m", "tests.desktop.looking", str(tmp_path), language, theme],
         cwd=ROOT,
-        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": str(scale)},
+        env={
+            **os.environ,
+            "QT_QPA_PLATFORM": f"offscreen:configfile={screen}",
+            "QT_SCALE_FACTOR": str(scale),
+        },
         capture_output=True,
         text=True,
         timeout=280,

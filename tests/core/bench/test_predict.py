@@ -31,6 +31,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         predict, "_CASES", (("small, 2D", None, 32, 2, 0.0), ("a CNN", "plain-cnn", 32, 2, 0.0))
     )
     monkeypatch.setattr(predict, "_LENGTHS", (3,))
+    monkeypatch.setattr(predict, "_READ", 20)
     monkeypatch.setattr(predict, "_FIRST_ROUNDS", 1)
     monkeypatch.setattr(explain, "_SLICES", 3)
     monkeypatch.setattr(explain, "_PAIRS", 3)
@@ -58,7 +59,7 @@ def test_predicting_is_measured_through_the_engine_process(
 ) -> None:
     assert run(["bench", "predict", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["predict"]
-    assert len(found["figures"]) == 6
+    assert len(found["figures"]) == 7
     assert all(figure["seconds"] > 0 for figure in found["figures"])
     assert all(check["met"] for check in found["checks"])
 

@@ -51,20 +51,19 @@ def _environment(profile: Path) -> dict[str, str]:
 def _start(mode: str, profile: Path, *words: str) -> tuple[dict[str, float], bool]:
     """Seconds until a child said each of its words, and whether it had not imported torch."""
     begin = time.perf_counter()
-    child = subprocess.Popen(
+    taken: dict[str, float] = {}
+    torch_free = True
+    with subprocess.Popen(
         worker_command("start", mode, *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         env=_environment(profile),
-    )
-    taken: dict[str, float] = {}
-    torch_free = True
-    for line in child.stdout or ():
-        word, _, torch = line.strip().partition(" ")
-        taken[word] = time.perf_counter() - begin
-        torch_free = torch_free and torch == "torch=False"
-    child.wait()
+    ) as child:
+        for line in child.stdout or ():
+            word, _, torch = line.strip().partition(" ")
+            taken[word] = time.perf_counter() - begin
+            torch_free = torch_free and torch == "torch=False"
     if not taken:
         raise RuntimeError(f"the child {mode} said nothing")
     return taken, torch_free

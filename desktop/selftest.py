@@ -120,6 +120,7 @@ def check_window() -> str:
     finally:
         application.close()
         application.window.close()
+        application.window.deleteLater()
         qt.processEvents()
     return f"{image.width()} × {image.height()} on {QGuiApplication.platformName()}"
 

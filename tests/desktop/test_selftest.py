@@ -36,6 +36,10 @@ def test_the_exit_code_says_whether_all_passed(
     assert os.environ["SLICELOOP_HOME"] == before
 
 
+def test_the_window_stands_and_leaves_nothing(qapp: object, profile: Path) -> None:
+    assert "on offscreen" in selftest.check_window()
+
+
 def test_translations_and_fonts_are_whole(qapp: object) -> None:
     assert "한국어" in selftest.check_translations()
     assert "NanumGothic" in selftest.check_fonts()

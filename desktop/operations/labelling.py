@@ -15,7 +15,7 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
 from core.labels.labelling import Labelling
-from core.labels.schema import LabelSet, ModelOpinion, Region
+from core.labels.schema import LabelEvent, LabelSet, ModelOpinion, Region
 from core.places import journal_file
 from core.reading.areas import Edit
 from core.retraining.sources import Sources
@@ -65,6 +65,8 @@ class LabelOperations:
     """A Reading whose labels are now as the journal has them."""
     stepped = Signal(object)
     """A Reading about which something was stated that can be undone."""
+    turned = Signal(object, object)
+    """A Reading, and the indices of the slices that an undo or redo has just changed."""
     saved_changed = Signal(object)
     """The new Saved."""
 
@@ -275,20 +277,35 @@ class LabelOperations:
 
     def undo(self, reading: Reading) -> None:
         """End the last step of this reader on the series."""
-        case_id = reading.summary.case_id
-        self._write(reading, lambda labelling: labelling.undo(case_id), is_step=False)
+        self._turn(reading, Labelling.undo)
 
     def redo(self, reading: Reading) -> None:
         """Make the step stand again that was undone last."""
+        self._turn(reading, Labelling.redo)
+
+    def _turn(
+        self, reading: Reading, act: Callable[[Labelling, str], tuple[LabelEvent, ...]]
+    ) -> None:
         case_id = reading.summary.case_id
-        self._write(reading, lambda labelling: labelling.redo(case_id), is_step=False)
+
+        def turned(events: tuple[LabelEvent, ...]) -> None:
+            changed = {event.draft.slice_id for event in events}
+            ids = reading.summary.slice_ids
+            self.turned.emit(
+                reading, [at for at, slice_id in enumerate(ids) if slice_id in changed]
+            )
+
+        self._write(
+            reading, lambda labelling: act(labelling, case_id), is_step=False, on_done=turned
+        )
 
     def _write(
         self,
         reading: Reading | None,
-        work: Callable[[Labelling], object],
+        work: Callable[[Labelling], Any],
         *,
         is_step: bool = True,
+        on_done: Callable[[Any], None] | None = None,
     ) -> None:
         if self.saved.is_ready and not self.saved.can_write:
             self._tell(
@@ -306,18 +323,20 @@ class LabelOperations:
             self._tell(Notice.of(self._broken))
             return
 
-        def change() -> None:
+        def change() -> Any:
             if self._labelling is None:  # the lane opens it first; it could not
                 raise NotDurableError(journal_file(), "the label journal could not be opened")
             if reading is not None:
                 # A training set opens the study again: note its place before the first label.
                 self._sources.remember(reading.summary)
-            work(self._labelling)
+            return work(self._labelling)
 
-        def done(_result: object) -> None:
+        def done(result: Any) -> None:
             self._say(pending=self.saved.pending - 1, failed=False)
             if reading is not None:
                 self.refresh(reading)
+            if on_done is not None:
+                on_done(result)
 
         def failed(failure: Failure) -> None:
             self._say(pending=self.saved.pending - 1, failed=True)

@@ -21,6 +21,7 @@ from desktop.operations.applying import presets_of
 from desktop.panels.banner import Banner
 from desktop.panels.comparison import ComparisonPage
 from desktop.panels.drawn import DrawnList
+from desktop.panels.drop_mark import DropMark
 from desktop.panels.empty import EmptyPage
 from desktop.panels.findings import FindingsPanel
 from desktop.panels.footer import Footer
@@ -84,6 +85,7 @@ class Inside(QWidget):
         self.training = TrainingPanel(self)
         self.footer = Footer(operations.jobs, self)
         self._put_together()
+        self.drop_mark = DropMark(self)
         self._tell_keys(actions)
         self.stage.set_language(language.current())
         self.stage.set_industry(language.is_industry())

@@ -15,7 +15,7 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
 from core.labels.labelling import Labelling
-from core.labels.schema import LabelEvent, LabelSet, ModelOpinion, Region
+from core.labels.schema import Action, LabelEvent, LabelSet, ModelOpinion, Region
 from core.places import journal_file
 from core.reading.areas import Edit
 from core.retraining.sources import Sources
@@ -188,7 +188,18 @@ class LabelOperations:
             else:
                 labelling.label(summary, at, class_id, label_set=label_set, opinion=opinion)
 
-        self._write(reading, work)
+        def written(_result: object) -> None:
+            if reading.case.label_at(at) != class_id:
+                self._tell(
+                    Notice(
+                        Level.INFO,
+                        say(
+                            "This slice was settled: your label is kept, but does not overrule it."
+                        ),
+                    )
+                )
+
+        self._write(reading, work, on_done=written)
 
     def label_series(self, reading: Reading, class_id: str) -> None:
         """Give all slices of a series a class, as one step."""
@@ -421,6 +432,19 @@ class LabelOperations:
         if self._labelling is None:
             return []
         return self._labelling.history(reading.summary.case_id)[::-1]
+
+    def said_of(self, reading: Reading, index: int) -> dict[str, str]:
+        """Reader → class that this reader last gave a slice, where it stands; own alone if blind.
+
+        What settled it counts as said by who settled it.
+        """
+        slice_id, said = reading.summary.slice_ids[index], dict[str, str | None]()
+        for entry in reversed(self.history(reading)):
+            if entry.stands and entry.action in (Action.LABEL, Action.CLEAR, Action.ADJUDICATE):
+                for change in entry.changes:
+                    if change.slice_id == slice_id:
+                        said[entry.reader] = change.new
+        return {reader: class_id for reader, class_id in said.items() if class_id is not None}
 
     def can_undo(self, reading: Reading) -> bool:
         """Whether there is a step of this reader to undo."""

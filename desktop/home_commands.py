@@ -158,12 +158,12 @@ class HomeCommands:
         except CoreError as error:
             self._window.tell(Notice.of(sentence(error)))
             return
-        words = say("The profile was taken over.")
+        for values in found:
+            self._do.settings.change(values)
+        words = say("The profile was taken over.")  # in the language that came along
         if taken.left:
             words += " " + say("{count} things stay as they are here.", count=len(taken.left))
         self._window.tell(Notice(Level.DONE, words, "\n".join(taken.left)))
-        for values in found:
-            self._do.settings.change(values)
 
     # ---- help
 

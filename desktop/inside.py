@@ -16,11 +16,13 @@ from desktop import language
 from desktop.actions import Actions
 from desktop.command_names import Command
 from desktop.language import say
+from desktop.notices import Notice
 from desktop.operations import Operations
 from desktop.operations.applying import presets_of
 from desktop.panels.banner import Banner
 from desktop.panels.comparison import ComparisonPage
 from desktop.panels.drawn import DrawnList
+from desktop.panels.drop_mark import DropMark
 from desktop.panels.empty import EmptyPage
 from desktop.panels.findings import FindingsPanel
 from desktop.panels.footer import Footer
@@ -44,7 +46,7 @@ class Arranged:
     """How a reader has arranged the window: not the case's, not the settings'.
 
     page: which of empty, reading and comparison is in front. hidden: studies, tabs. lists: the
-    tab of the lists under the labels. comparison: what its page shows.
+    tab of the lists under the labels. comparison: what its page shows. notice: what was just said.
     """
 
     sizes: list[int]
@@ -56,6 +58,7 @@ class Arranged:
     reason: str
     thumbnails: dict[str, QPixmap]
     stage: Kept
+    notice: Notice | None
 
 
 class Inside(QWidget):
@@ -84,6 +87,7 @@ class Inside(QWidget):
         self.training = TrainingPanel(self)
         self.footer = Footer(operations.jobs, self)
         self._put_together()
+        self.drop_mark = DropMark(self)
         self._tell_keys(actions)
         self.stage.set_language(language.current())
         self.stage.set_industry(language.is_industry())
@@ -151,6 +155,7 @@ class Inside(QWidget):
             self.comparison.reason.text(),
             self.studies.model.thumbnails,
             self.stage.keep(),
+            self.banner.notice,
         )
 
     def take_up(self, arranged: Arranged) -> None:
@@ -161,6 +166,8 @@ class Inside(QWidget):
         self.studies.setHidden(arranged.hidden[0])
         self.tabs.setHidden(arranged.hidden[1])
         self.stage.take_up(arranged.stage)
+        if arranged.notice is not None:
+            self.banner.tell(arranged.notice)
         if arranged.comparison is not None:
             self.comparison.show_comparison(arranged.comparison)
             self.comparison.reason.setText(arranged.reason)

@@ -22,6 +22,7 @@ from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.operations.labelling import opinion_of
+from desktop.panels.labels import class_words
 
 
 class LabelCommands:
@@ -217,8 +218,14 @@ class LabelCommands:
             return
         classes = in_reading_order(self._do.session.label_set)
         names = [item.name(current()) for item in classes]
-        title = say("Settle slice {number}", number=reading.case.navigation.index() + 1)
-        name = ask_choice(self._window, title, say("Between all readers it counts as:"), names)
+        index = reading.case.navigation.index()
+        title = say("Settle slice {number}", number=index + 1)
+        said = [
+            f"{reader}: {class_words(self._do.session.label_set, class_id)}"
+            for reader, class_id in self._do.labels.said_of(reading, index).items()
+        ]
+        question = "\n".join([*said, say("Between all readers it counts as:")])
+        name = ask_choice(self._window, title, question, names)
         if name is None:
             return
         reason = ask_text(self._window, title, say("Why? It is kept."))

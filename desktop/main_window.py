@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QMainWindow
 
 from core.reading.layout import Layout
@@ -102,7 +102,7 @@ class MainWindow(QMainWindow):
         self.review, self.what_if, self.training = inside.review, inside.what_if, inside.training
         self.empty, self.comparison, self.pages = inside.empty, inside.comparison, inside.pages
         self.tabs, self.columns = inside.tabs, inside.columns
-        self.middle_column = inside.middle_column
+        self.middle_column, self.drop_mark = inside.middle_column, inside.drop_mark
         self.setCentralWidget(inside)
         self.menus = self.actions_.fill(self.menuBar())
         self.actions_.attach(self.stage)
@@ -338,10 +338,16 @@ class MainWindow(QMainWindow):
             self.current.case.show(opacity=opacity)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        holds_files = any(url.isLocalFile() for url in event.mimeData().urls())
+        if self._is_furnished and holds_files:
             event.acceptProposedAction()
+            self.drop_mark.show_over()
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self.drop_mark.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        self.drop_mark.hide()
         paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             event.acceptProposedAction()

@@ -294,7 +294,7 @@ def card_html(card: Card) -> str:
                 slices=card.data.slices,
                 patients=card.data.patients,
                 positives=card.data.positives,
-            ),
+            ).removeprefix(": "),  # a set made of labels has no name
         ),
         (say("Licence of the data"), card.data.licence),
         (

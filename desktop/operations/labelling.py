@@ -15,7 +15,7 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
 from core.labels.labelling import Labelling
-from core.labels.schema import LabelSet, ModelOpinion, Region
+from core.labels.schema import Action, LabelEvent, LabelSet, ModelOpinion, Region
 from core.places import journal_file
 from core.reading.areas import Edit
 from core.retraining.sources import Sources
@@ -65,6 +65,8 @@ class LabelOperations:
     """A Reading whose labels are now as the journal has them."""
     stepped = Signal(object)
     """A Reading about which something was stated that can be undone."""
+    turned = Signal(object, object)
+    """A Reading, and the indices of the slices that an undo or redo has just changed."""
     saved_changed = Signal(object)
     """The new Saved."""
 
@@ -186,7 +188,18 @@ class LabelOperations:
             else:
                 labelling.label(summary, at, class_id, label_set=label_set, opinion=opinion)
 
-        self._write(reading, work)
+        def written(_result: object) -> None:
+            if reading.case.label_at(at) != class_id:
+                self._tell(
+                    Notice(
+                        Level.INFO,
+                        say(
+                            "This slice was settled: your label is kept, but does not overrule it."
+                        ),
+                    )
+                )
+
+        self._write(reading, work, on_done=written)
 
     def label_series(self, reading: Reading, class_id: str) -> None:
         """Give all slices of a series a class, as one step."""
@@ -275,20 +288,35 @@ class LabelOperations:
 
     def undo(self, reading: Reading) -> None:
         """End the last step of this reader on the series."""
-        case_id = reading.summary.case_id
-        self._write(reading, lambda labelling: labelling.undo(case_id), is_step=False)
+        self._turn(reading, Labelling.undo)
 
     def redo(self, reading: Reading) -> None:
         """Make the step stand again that was undone last."""
+        self._turn(reading, Labelling.redo)
+
+    def _turn(
+        self, reading: Reading, act: Callable[[Labelling, str], tuple[LabelEvent, ...]]
+    ) -> None:
         case_id = reading.summary.case_id
-        self._write(reading, lambda labelling: labelling.redo(case_id), is_step=False)
+
+        def turned(events: tuple[LabelEvent, ...]) -> None:
+            changed = {event.draft.slice_id for event in events}
+            ids = reading.summary.slice_ids
+            self.turned.emit(
+                reading, [at for at, slice_id in enumerate(ids) if slice_id in changed]
+            )
+
+        self._write(
+            reading, lambda labelling: act(labelling, case_id), is_step=False, on_done=turned
+        )
 
     def _write(
         self,
         reading: Reading | None,
-        work: Callable[[Labelling], object],
+        work: Callable[[Labelling], Any],
         *,
         is_step: bool = True,
+        on_done: Callable[[Any], None] | None = None,
     ) -> None:
         if self.saved.is_ready and not self.saved.can_write:
             self._tell(
@@ -306,18 +334,20 @@ class LabelOperations:
             self._tell(Notice.of(self._broken))
             return
 
-        def change() -> None:
+        def change() -> Any:
             if self._labelling is None:  # the lane opens it first; it could not
                 raise NotDurableError(journal_file(), "the label journal could not be opened")
             if reading is not None:
                 # A training set opens the study again: note its place before the first label.
                 self._sources.remember(reading.summary)
-            work(self._labelling)
+            return work(self._labelling)
 
-        def done(_result: object) -> None:
+        def done(result: Any) -> None:
             self._say(pending=self.saved.pending - 1, failed=False)
             if reading is not None:
                 self.refresh(reading)
+            if on_done is not None:
+                on_done(result)
 
         def failed(failure: Failure) -> None:
             self._say(pending=self.saved.pending - 1, failed=True)
@@ -402,6 +432,19 @@ class LabelOperations:
         if self._labelling is None:
             return []
         return self._labelling.history(reading.summary.case_id)[::-1]
+
+    def said_of(self, reading: Reading, index: int) -> dict[str, str]:
+        """Reader → class that this reader last gave a slice, where it stands; own alone if blind.
+
+        What settled it counts as said by who settled it.
+        """
+        slice_id, said = reading.summary.slice_ids[index], dict[str, str | None]()
+        for entry in reversed(self.history(reading)):
+            if entry.stands and entry.action in (Action.LABEL, Action.CLEAR, Action.ADJUDICATE):
+                for change in entry.changes:
+                    if change.slice_id == slice_id:
+                        said[entry.reader] = change.new
+        return {reader: class_id for reader, class_id in said.items() if class_id is not None}
 
     def can_undo(self, reading: Reading) -> bool:
         """Whether there is a step of this reader to undo."""

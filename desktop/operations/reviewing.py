@@ -220,16 +220,14 @@ class Reviewing:
     def _drawn_up(self) -> list[QueueItem]:
         """The whole queue: a threshold is a model's or the reader's, so series are judged apart."""
         every = [item for reading in self._session for item in self._of(reading)]
-        self._known = {k: known for k, known in self._known.items() if k in self._open()}
+        here = {reading.key for reading in self._session}
+        self._known = {key: known for key, known in self._known.items() if key in here}
         suspects = [item for item in every if item.why is not Why.RANDOM_AUDIT]
         order = {why: place for place, why in enumerate(Why)}
         suspects.sort(key=lambda item: (order[item.why], -item.score))
         audit = [item for item in every if item.why is Why.RANDOM_AUDIT]
         audit.sort(key=lambda item: -item.score)
         return suspects + audit[: _audits(len(suspects))]
-
-    def _open(self) -> set[str]:
-        return {reading.key for reading in self._session}
 
     def _of(self, reading: Reading) -> list[QueueItem]:
         """The items of one series, all its audits included; made anew where something changed.

@@ -1,17 +1,19 @@
 """One undo over everything: labels, regions and notes in the journal, measurements in the case.
 
 Each keeps its own history; here is only the order in which a person did things, so that Ctrl+Z
-takes back what was done last, whichever it was.
+takes back what was done last, whichever it was. What is turned back is looked at: where none of
+it lies on the slice shown, the nearest slice that it changed is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 
 from core.events import Signal
+from core.imaging.geometry import Plane
 from core.session import Reading, Session
 from desktop.operations.labelling import LabelOperations
 
@@ -44,12 +46,14 @@ class Undoing:
         session.added.connect(self._added)
         session.removed.connect(self._removed)
         labels.stepped.connect(self._labelled)
+        labels.turned.connect(self._look)
 
     def close(self) -> None:
         """Stop listening."""
         self._session.added.disconnect(self._added)
         self._session.removed.disconnect(self._removed)
         self._labels.stepped.disconnect(self._labelled)
+        self._labels.turned.disconnect(self._look)
         for reading in self._session:
             self._removed(reading)
 
@@ -90,7 +94,7 @@ class Undoing:
         order = self._orders.get(reading.key, _Order())
         kind = order.done.pop() if order.done else None
         if kind is not Kind.LABELS and reading.case.measurements.can_undo:
-            self._turn(reading.case.measurements.undo)
+            self._turn(reading, reading.case.measurements.undo)
             order.undone.append(Kind.MEASUREMENTS)
         elif self._labels.can_undo(reading) or kind is Kind.LABELS:
             self._labels.undo(reading)
@@ -105,7 +109,7 @@ class Undoing:
         order = self._orders.get(reading.key, _Order())
         kind = order.undone.pop() if order.undone else None
         if kind is not Kind.LABELS and reading.case.measurements.can_redo:
-            self._turn(reading.case.measurements.redo)
+            self._turn(reading, reading.case.measurements.redo)
             order.done.append(Kind.MEASUREMENTS)
         elif self._labels.can_redo(reading) or kind is Kind.LABELS:
             self._labels.redo(reading)
@@ -115,9 +119,23 @@ class Undoing:
         self.changed.emit(reading)
         return True
 
-    def _turn(self, act: Callable[[], bool]) -> None:
+    def _turn(self, reading: Reading, act: Callable[[], bool]) -> None:
+        before = set(reading.case.measurements)
         self._turning = True
         try:
             act()
         finally:
             self._turning = False
+        changed = before ^ set(reading.case.measurements)
+        for plane in Plane:
+            if places := {item.index for item in changed if item.plane is plane}:
+                self._look(reading, places, plane)
+                break
+
+    @staticmethod
+    def _look(reading: Reading, changed: Collection[int], plane: Plane = Plane.SLICE) -> None:
+        """Go to the nearest slice that was changed; nowhere if this one was."""
+        navigation = reading.case.navigation
+        here = navigation.index(plane)
+        if changed:
+            navigation.go(min(changed, key=lambda index: abs(index - here)), plane)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence, QResizeEvent, QShortcut
@@ -200,6 +201,10 @@ class LabelBox(QWidget):
         self.buttons.clear()
         for item in sorted(label_set.classes, key=lambda c: (not c.positive, c.key)):
             self._classes.addWidget(self._class_button(item))
+        # They are made last, and would be reached last by the Tab key, too.
+        chain = [self.reject, *self.buttons.values(), self.clear]
+        for one, other in pairwise(chain):
+            QWidget.setTabOrder(one, other)
 
     def _class_button(self, item: LabelClass) -> QPushButton:
         name = item.name(current())

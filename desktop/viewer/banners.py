@@ -51,6 +51,9 @@ class Banners(QWidget):
         self._smaller = QToolButton(self._frame, text="–")
         self._smaller.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._smaller.clicked.connect(lambda: self.set_small(True))
+        kept = self._smaller.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # a picture breaks its lines where the screen does
+        self._smaller.setSizePolicy(kept)
         row = self._row = QHBoxLayout(self._frame)
         row.setContentsMargins(8, 4, 4, 4)
         row.addWidget(self._words, 1)
@@ -92,6 +95,10 @@ class Banners(QWidget):
         if small != self._small:
             self._small = small
             self._refresh()
+
+    def show_button(self, shown: bool) -> None:
+        """Show what makes the words small, or leave it out: a picture is not pressed."""
+        self._smaller.setVisible(shown)
 
     def _refresh(self) -> None:
         count, said = len(self._messages), [say_core(text) for text in self._messages]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from core.case import Case
 from core.companion import Companion
@@ -28,6 +28,8 @@ class _Half(QWidget):
             f"background: {appearance.IMAGE.background}; color: {appearance.IMAGE.text};"
             "padding: 3px 10px;"
         )
+        # Both halves are equally wide, whatever their headings say.
+        self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.view = SliceView(viewpoint=viewpoint, pen=pen)
         self.strip = PredictionStrip()
         column = QVBoxLayout(self)
@@ -37,9 +39,14 @@ class _Half(QWidget):
         column.addWidget(self.view, 1)
         column.addWidget(self.strip)
 
+    def name(self, words: str) -> None:
+        """Say what this half shows; the whole of it is said where it has no room, too."""
+        self.heading.setText(words)
+        self.heading.setToolTip(words)
+
     def show_case(self, case: Case | None, heat: HeatPictures | None, words: str) -> None:
         """Show a case under a heading."""
-        self.heading.setText(words)
+        self.name(words)
         self.view.set_case(case, heat)
         self.view.setAccessibleName(words)
         self.strip.set_case(case)
@@ -100,8 +107,8 @@ class BesideView(QWidget):
     def refresh(self) -> None:
         """Name both anew: answers have come or changed."""
         if self._companion is not None:
-            self._left.heading.setText(_heading(self._companion.lead, self._companion))
-            self._right.heading.setText(_heading(self._companion.other, self._companion))
+            self._left.name(_heading(self._companion.lead, self._companion))
+            self._right.name(_heading(self._companion.other, self._companion))
 
     def set_tool(self, tool: Tool) -> None:
         """Choose what the left button does."""

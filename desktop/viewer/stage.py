@@ -21,6 +21,7 @@ from core.models.answers import ModelIdentity, SeriesPrediction
 from core.models.card import Card
 from core.reading.burnt_in import BurntIn
 from core.reading.layout import Layout, Tool
+from desktop.viewer.banners import Banners
 from desktop.viewer.beside import BesideView
 from desktop.viewer.camera import Viewpoint
 from desktop.viewer.camera_verbs import CameraVerbs
@@ -342,7 +343,7 @@ class Stage(QWidget, LevelVerbs, CameraVerbs):
         case, shown = self._case, [view for view in self.views if view.isVisible()]
         if case is None:
             return self.grab()
-        before = case.display
+        before, banners = case.display, self.findChildren(Banners)
         over = ("heat_map", "measurements", "regions", "drawings")
         try:
             for view in shown:
@@ -353,8 +354,12 @@ class Stage(QWidget, LevelVerbs, CameraVerbs):
             )
             for view in shown:
                 view.redraw()
+            for banner in banners:
+                banner.show_button(False)
             return (self if burnt.words else self._pages).grab()
         finally:
+            for banner in banners:
+                banner.show_button(True)
             for view in shown:
                 view.says_words = view.says_identity = True
                 view.refresh()

@@ -253,9 +253,14 @@ def test_a_profile_goes_out_and_comes_back_through_the_window(
     qtbot.waitUntil(lambda: bench.app.window.banner.notice is not None)
     notice = bench.app.window.banner.notice
     assert notice is not None and "profile.zip" in notice.text
-    store.change(store.values.changed({"memory_gb": 5.0}))
-    home.import_from(file)
-    assert store.values.memory_gb == 2.0
+    store.change(store.values.changed({"memory_gb": 5.0, "theme": "light"}))
+    qtbot.wait(50)
+    bench.app.home_commands.import_from(file)
+    qtbot.wait(50)  # the window is built again, in the theme that came along
+    assert (store.values.memory_gb, store.values.theme) == (2.0, "dark")
+    notice = bench.app.window.banner.notice
+    assert notice is not None and "taken over" in notice.text
+    home = bench.app.home_commands
     home.import_from(tmp_path / "gone.zip")
     notice = bench.app.window.banner.notice
     assert notice is not None and "no profile" in notice.text

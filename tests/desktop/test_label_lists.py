@@ -33,3 +33,13 @@ def test_numbers_are_as_wide_as_the_longest(qtbot: QtBot, bench: Bench) -> None:
     widths = {jumps.fontMetrics().horizontalAdvance(jumps.item(row).text()) for row in range(2)}
     assert [jumps.item(row).text()[:2].strip() for row in range(2)] == ["2", "11"]
     assert len(widths) == 1
+
+
+def test_tab_reaches_the_classes_between_judging_and_clearing(qtbot: QtBot, bench: Bench) -> None:
+    answered(qtbot, bench)
+    labels = bench.app.window.findings.labels
+    follows, widget = [], labels.reject.nextInFocusChain()
+    while widget is not labels.clear:
+        follows.append(widget)
+        widget = widget.nextInFocusChain()
+    assert follows == list(labels.buttons.values())

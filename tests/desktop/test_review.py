@@ -416,12 +416,21 @@ def test_a_second_reader_reads_blind_and_a_third_settles(
     (found,) = pairwise(readings(History(labels.labelling.journal.events())))
     assert (found.readers, found.slices, found.observed) == (("first", "second"), 1, 0.0)
     labels.sign_in("third")
-    monkeypatch.setattr(label_commands, "ask_choice", lambda *_: "Hemorrhage")
+    asked = []
+
+    def choose(_window: object, _title: str, question: str, _names: object) -> str:
+        asked.extend(question.splitlines()[:-1])
+        return "Hemorrhage"
+
+    monkeypatch.setattr(label_commands, "ask_choice", choose)
     monkeypatch.setattr(label_commands, "ask_text", lambda *_: "seen on the next slice")
     actions[Command.ADJUDICATE].trigger()
     settle(qtbot, bench)
+    assert asked == ["first: Hemorrhage", "second: No hemorrhage"]
     assert reading.case.label_at(6) == "hemorrhage"
     labels.sign_in("second")
     labels.label(reading, "no_hemorrhage", 6)
     settle(qtbot, bench)
     assert reading.case.label_at(6) == "hemorrhage"  # what was settled stands
+    notice = bench.app.window.banner.notice
+    assert notice is not None and "settled" in notice.text

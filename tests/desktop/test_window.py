@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from core.errors import DamagedJournalError, NotDurableError, UnreadableImageError
+from core.imaging.geometry import Plane
 from core.labels.journal import Journal
+from core.reading.measurements import Kind, Measurement
 from core.session import AnswerState, LoadState, Reading
 from desktop.command_names import Command
 from desktop.notices import Level
@@ -61,8 +63,13 @@ def test_a_dropped_folder_is_opened(qtbot: QtBot, bench: Bench) -> None:
     enter = QDragEnterEvent(place, Qt.DropAction.CopyAction, mime, left, none)
     QApplication.sendEvent(window, enter)
     assert enter.isAccepted()
+    assert window.drop_mark.isVisible() and window.drop_mark.size() == window.centralWidget().size()
+    QApplication.sendEvent(window, QDragLeaveEvent())
+    assert not window.drop_mark.isVisible()
+    QApplication.sendEvent(window, enter)
     drop = QDropEvent(QPointF(place), Qt.DropAction.CopyAction, mime, left, none)
     QApplication.sendEvent(window, drop)
+    assert not window.drop_mark.isVisible()
     qtbot.waitUntil(lambda: len(bench.app.session) == 2)
     assert window.studies.model.rowCount() == 2
     assert window.pages.currentWidget() is not window.empty
@@ -162,6 +169,31 @@ def test_undo_and_redo_reach_the_journal_and_the_screen(qtbot: QtBot, bench: Ben
     settled()
     assert reading.case.label_at(6) == "hemorrhage"
     assert bench.app.window.findings.labels.history.count() == 5
+
+
+def test_what_is_undone_on_another_slice_is_gone_to(qtbot: QtBot, bench: Bench) -> None:
+    reading = opened(qtbot, bench)
+    labels, navigation = bench.app.operations.labels, reading.case.navigation
+
+    def turned(key: Qt.Key) -> int:
+        press(qtbot, bench, key, CTRL)
+        qtbot.waitUntil(lambda: labels.saved.pending == 0)
+        return navigation.index()
+
+    navigation.go(3)
+    turned(Qt.Key.Key_1)
+    reading.case.measurements.add(
+        Measurement(Kind.LENGTH, Plane.SLICE, 3, ((0.0, 0.0, 0.0), (5.0, 0.0, 0.0)))
+    )
+    navigation.go(9)
+    assert turned(Qt.Key.Key_Z) == 3 and not len(reading.case.measurements)
+    navigation.go(9)
+    assert turned(Qt.Key.Key_Z) == 3 and reading.case.label_at(3) is None
+    navigation.go(9)
+    assert turned(Qt.Key.Key_Y) == 3 and reading.case.label_at(3) == "hemorrhage"
+    labels.label_series(reading, "no_hemorrhage")
+    navigation.go(9)
+    assert turned(Qt.Key.Key_Z) == 9, "what it changed is on the slice looked at, too"
 
 
 def test_a_label_that_cannot_be_written_is_not_shown(

@@ -205,6 +205,8 @@ def test_two_models_on_one_series(stage, case):
     stage.show_model_beside(old)
     case.navigation.go(5)
     settle()
+    left, right = stage.beside.views
+    assert abs(left.width() - right.width()) <= 1, "whatever their headings say"
     said = [" ".join(line.text for line in v.furniture.top_right) for v in stage.beside.views]
     assert "hemorrhage 90 %" in said[0] and "no hemorrhage 80 %" in said[1]
     assert new.model.id in said[0] and "older" in said[1]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QToolButton
 
 from core.imaging.geometry import Plane
 from core.imaging.intensity import CT_PRESETS, Quantity, Window
@@ -10,6 +11,7 @@ from core.reading.burnt_in import BurntIn
 from core.reading.layout import Layout, Tool
 from desktop import appearance
 from desktop.viewer.level_verbs import starting_window
+from desktop.viewer.pages import Pages
 from desktop.viewer.stage import Stage
 from tests.desktop.viewer.making import (
     drag,
@@ -179,6 +181,24 @@ def test_the_picture_has_what_is_shown(stage, case):
     assert picture.width() >= 900
     image = grab(stage)
     assert (np.ptp(image.astype(int), axis=2) > 60).any()
+
+
+def test_the_picture_has_the_warnings_without_their_button(stage, case, monkeypatch):
+    stage.set_case(case)
+    banners = stage.view.banners
+    banners.set_messages(("The gantry was tilted.",))
+    (button,) = [b for b in banners.findChildren(QToolButton) if b.text() == "–"]
+    before, seen = banners.taken, []
+    grabbed = Pages.grab
+
+    def looked_at(pages):
+        seen.append((button.isVisible(), banners.isVisible(), banners.taken))
+        return grabbed(pages)
+
+    monkeypatch.setattr(Pages, "grab", looked_at)
+    stage.picture(stage.on_screen())
+    assert seen == [(False, True, before)]
+    assert button.isVisible()
 
 
 def test_another_case_takes_over_and_the_old_one_is_let_go(stage, case):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -112,6 +113,8 @@ class Session:
     def __init__(self, label_set: LabelSet) -> None:
         self._label_set = label_set
         self._readings: list[Reading] = []
+        self._by_key: dict[str, Reading] = {}
+        self._by_name: dict[str, list[Reading]] = defaultdict(list)
         self._recency: list[Reading] = []
         self._current: Reading | None = None
 
@@ -152,14 +155,16 @@ class Session:
 
     def add(self, series: Series) -> Reading:
         """Open a series; one that is open already is returned as it is."""
+        known = self._by_key.get(series_key(series))
+        if known is not None:
+            return known
         window = initial_window(series.summary)
         case = Case(series.summary, self._label_set, window or Window(0.5, 1.0, "Automatic"))
         reading = Reading(series, case, window_is_chosen=window is not None)
-        for known in self._readings:
-            if known.key == reading.key:
-                return known
-            if known.name == reading.name:
-                reading.namesake = max(reading.namesake, known.namesake + 1)
+        namesakes = self._by_name[reading.name]
+        reading.namesake = max((known.namesake for known in namesakes), default=0) + 1
+        namesakes.append(reading)
+        self._by_key[reading.key] = reading
         self._readings.append(reading)
         self.added.emit(reading)
         return reading
@@ -168,6 +173,8 @@ class Session:
         """Close a series; its neighbour becomes current."""
         place = self._readings.index(reading)
         self._readings.remove(reading)
+        del self._by_key[reading.key]
+        self._by_name[reading.name].remove(reading)
         if reading in self._recency:
             self._recency.remove(reading)
         if reading is self._current:

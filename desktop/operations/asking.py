@@ -313,9 +313,6 @@ class Asking:
         self._asked.clear()
         self._at_work = None
         self._jobs.end_outside(self._shown_work)
-        for reading in self._session:
-            if reading.answer_state in (AnswerState.QUEUED, AnswerState.RUNNING):
-                self._session.mark(reading, answer=AnswerState.NONE)
 
     def _ask_next(self) -> None:
         while self._waiting:

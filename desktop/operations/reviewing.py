@@ -83,6 +83,8 @@ class Reviewing:
         self._later.timeout.connect(self.refresh)
         self._soon = QTimer(singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self.refresh)
+        self._others = QTimer(singleShot=True, interval=0)  # once for a folder of a thousand series
+        self._others.timeout.connect(self.read_left_out)
         for signal in self._signals():
             signal.connect(self.refresh_soon)
         session.current_changed.connect(self._follow)
@@ -97,6 +99,7 @@ class Reviewing:
         """Stop listening."""
         self._later.stop()
         self._soon.stop()
+        self._others.stop()
         self._follow(None)
         self._session.current_changed.disconnect(self._follow)
         for signal in self._signals():
@@ -201,7 +204,7 @@ class Reviewing:
 
     def _other_slices(self, _what: object) -> None:
         """Other series are open, or another task is read for: trainings of before tell of them."""
-        self.read_left_out()
+        self._others.start()
 
     def refresh(self) -> None:
         """Make the queue of what is known now, and tell it if it is another one."""

@@ -52,3 +52,19 @@ def test_what_changes_at_once_makes_the_queue_anew_once_and_whoever_asks_is_told
     session.mark(reading, answer=AnswerState.DONE)
     assert queue.view != without and len(told) == 2
     queue.changed.disconnect(told.append)
+
+
+def test_what_trainings_left_behind_is_read_once_for_a_folder_of_many_series(
+    qtbot: QtBot, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(_label_set: object, names: dict[str, str]) -> dict[str, float]:
+        asked.append(len(names))
+        return {}
+
+    monkeypatch.setattr(reviewing, "left_out", counted)
+    path = bench.add(*(MemorySeries(f"s{number}", 2) for number in range(20)))
+    bench.app.operations.opening.open_paths([path])
+    qtbot.waitUntil(lambda: bool(asked) and bench.app.jobs.is_idle)
+    assert asked == [40]

@@ -21,7 +21,7 @@ from desktop.language import current, say, task_name
 from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
-from desktop.operations.labelling import opinion_of
+from desktop.operations.labelled import opinion_of
 from desktop.panels.labels import class_words
 
 

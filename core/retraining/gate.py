@@ -96,8 +96,12 @@ def _discrimination(
         if float(size) == 0
         else f"The challenger's AUROC is {size} {'higher' if value > 0 else 'lower'}"
     )
-    if not np.isfinite(low):
-        reason = f"With {patients} test patients its interval cannot be told."
+    if not np.isfinite(low) or patients < 2:
+        reason = (
+            "With one test patient its interval cannot be told."
+            if patients == 1
+            else f"With {patients} test patients its interval cannot be told."
+        )
         return [Check(code, False, reason)], f"{sentence}."
     sentence += f" (95 % interval {low:+.3f} to {high:+.3f}, on {patients} patients)"
     if low >= -margin:

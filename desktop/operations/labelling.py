@@ -15,7 +15,7 @@ from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
 from core.labels.labelling import Labelling
-from core.labels.schema import Action, LabelEvent, LabelSet, ModelOpinion, Region
+from core.labels.schema import LabelEvent, Region
 from core.places import journal_file
 from core.reading.areas import Edit
 from core.retraining.sources import Sources
@@ -23,6 +23,15 @@ from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_sentence
 from desktop.notices import Level, Notice, Tell
+from desktop.operations.labelled import (
+    LabelledSlice,
+    is_settled,
+    labelled_slices,
+    next_of,
+    opinion_of,
+    opposite_of,
+    said_of,
+)
 
 LANE = "journal"
 
@@ -39,23 +48,6 @@ class Saved:
     failed: bool = False
     is_ready: bool = False
     can_write: bool = False
-
-
-@dataclass(frozen=True)
-class LabelledSlice:
-    """What stands about one slice, for the list to jump from.
-
-    class_id: its label, or None if it has regions or a note alone. regions: how many are drawn.
-    reader, at: who stated the label (else regions or note) last, and when; "" if not known.
-    """
-
-    slice_id: str
-    index: int
-    class_id: str | None = None
-    regions: int = 0
-    note: str = ""
-    reader: str = ""
-    at: str = ""
 
 
 class LabelOperations:
@@ -189,7 +181,8 @@ class LabelOperations:
                 labelling.label(summary, at, class_id, label_set=label_set, opinion=opinion)
 
         def written(_result: object) -> None:
-            if reading.case.label_at(at) != class_id:
+            is_mine = reading.case.label_at(at) == class_id
+            if not is_mine and is_settled(reading.summary.slice_ids[at], self.history(reading)):
                 self._tell(
                     Notice(
                         Level.INFO,
@@ -400,32 +393,7 @@ class LabelOperations:
 
     def labelled(self, reading: Reading) -> list[LabelledSlice]:
         """The slices about which something stands: label, regions or note; in order."""
-        if self._labelling is None:
-            return []
-        case_id = reading.summary.case_id
-        labels, notes = reading.case.labels, self._labelling.notes(case_id)
-        regions = self._labelling.regions(case_id)
-        stated: dict[str, HistoryEntry] = {}
-        for entry in self._labelling.history(case_id):
-            for change in entry.changes:
-                if entry.stands:
-                    stated[change.slice_id] = entry
-        found = []
-        for index, slice_id in enumerate(reading.summary.slice_ids):
-            if slice_id in labels or slice_id in notes or slice_id in regions:
-                last = stated.get(slice_id)
-                found.append(
-                    LabelledSlice(
-                        slice_id,
-                        index,
-                        labels.get(slice_id),
-                        len(regions.get(slice_id, ())),
-                        notes.get(slice_id, ""),
-                        last.reader if last is not None else "",
-                        last.at if last is not None else "",
-                    )
-                )
-        return found
+        return labelled_slices(reading, self._labelling) if self._labelling is not None else []
 
     def history(self, reading: Reading) -> list[HistoryEntry]:
         """What was done to a series, the last step first."""
@@ -434,17 +402,8 @@ class LabelOperations:
         return self._labelling.history(reading.summary.case_id)[::-1]
 
     def said_of(self, reading: Reading, index: int) -> dict[str, str]:
-        """Reader → class that this reader last gave a slice, where it stands; own alone if blind.
-
-        What settled it counts as said by who settled it.
-        """
-        slice_id, said = reading.summary.slice_ids[index], dict[str, str | None]()
-        for entry in reversed(self.history(reading)):
-            if entry.stands and entry.action in (Action.LABEL, Action.CLEAR, Action.ADJUDICATE):
-                for change in entry.changes:
-                    if change.slice_id == slice_id:
-                        said[entry.reader] = change.new
-        return {reader: class_id for reader, class_id in said.items() if class_id is not None}
+        """See `said_of`."""
+        return said_of(reading.summary.slice_ids[index], self.history(reading))
 
     def can_undo(self, reading: Reading) -> bool:
         """Whether there is a step of this reader to undo."""
@@ -455,37 +414,6 @@ class LabelOperations:
         return self._labelling is not None and self._labelling.can_redo(reading.summary.case_id)
 
     def next_labelled(self, reading: Reading, direction: int) -> int | None:
-        """Index of the next slice that `labelled` lists in a direction, wrapping around.
-
-        None if there is none other.
-        """
+        """See `next_of`: the next slice that `labelled` lists."""
         here = reading.case.navigation.index()
-        others = [item.index for item in self.labelled(reading) if item.index != here]
-        onward = [index for index in others if (index - here) * direction > 0] or others
-        if not onward:
-            return None
-        return min(onward) if direction > 0 else max(onward)
-
-
-def opposite_of(label_set: LabelSet, class_id: str) -> str | None:
-    """The one class on the other side of finding or none; None if there are several."""
-    positive = label_set.find(class_id).positive
-    others = [item.id for item in label_set.classes if item.positive is not positive]
-    return others[0] if len(others) == 1 else None
-
-
-def opinion_of(reading: Reading, index: int) -> ModelOpinion | None:
-    """What the model says about a slice now, to be kept beside the label."""
-    prediction = reading.case.prediction
-    answer = prediction.slices.get(index) if prediction is not None else None
-    if prediction is None or answer is None:
-        return None
-    says = max(answer.probabilities, key=answer.probabilities.__getitem__)
-    if reading.case.is_suspicious(index):
-        says = prediction.positive
-    return ModelOpinion(
-        prediction.model.id,
-        prediction.model.weights_sha256,
-        says,
-        answer.probabilities[says],
-    )
+        return next_of([item.index for item in self.labelled(reading)], here, direction)

@@ -26,7 +26,8 @@ from core.labels.history import HistoryEntry
 from core.labels.schema import Action, LabelClass, LabelSet
 from core.session import Reading
 from desktop.language import current, say, say_count
-from desktop.operations.labelling import LabelledSlice, Saved
+from desktop.operations.labelled import LabelledSlice
+from desktop.operations.labelling import Saved
 from desktop.panels.bars import percent
 
 FIGURE_SPACE = "\u2007"

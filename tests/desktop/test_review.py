@@ -434,3 +434,12 @@ def test_a_second_reader_reads_blind_and_a_third_settles(
     assert reading.case.label_at(6) == "hemorrhage"  # what was settled stands
     notice = bench.app.window.banner.notice
     assert notice is not None and "settled" in notice.text
+
+
+def test_two_labels_in_a_row_are_no_settled_slice(qtbot: QtBot, bench: Bench) -> None:
+    reading = answered(qtbot, bench)
+    for class_id in ("hemorrhage", "no_hemorrhage") * 3:
+        bench.app.operations.labels.label(reading, class_id, 3)
+    settle(qtbot, bench)
+    assert reading.case.label_at(3) == "no_hemorrhage"
+    assert bench.app.window.banner.notice is None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.cli.main import run
+from core.retraining import gate
 from core.retraining import statistics as stats
 from core.retraining.attention import learnt_rows
 from core.retraining.dataset import Dataset
@@ -70,6 +71,14 @@ def test_equal_models_pass_every_rule(dataset: Dataset) -> None:
     assert verdict.passed
     assert {c.code for c in verdict.checks} >= {"auroc", "sensitivity", "calibration", "subgroup"}
     assert verdict.reasons == ()
+
+
+def test_one_patient_proves_nothing() -> None:
+    """Drawn again and again, one patient gives an interval of no width: it is not certainty."""
+    (alone,), said = gate._discrimination((1.0, (1.0, 1.0)), 0.02, 1)
+    assert not alone.passed and "one test patient" in alone.sentence and "better" not in said
+    (several,), said = gate._discrimination((1.0, (0.9, 1.0)), 0.02, 2)
+    assert several.passed and "better" in said
 
 
 def test_lost_findings_stop_it_although_the_ranking_holds(dataset: Dataset) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from core.models.predictor import Predictor
 
 _MODELS = 3
+_BEGUN = 16
+"""Requests whose series is known to be accepted: a glance may come between two of another."""
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +93,7 @@ class _Engine:
         self._ahead: SlicesAhead | None = None
         self._slot = SlotReader()
         self._wanted: PrepareModel | None = None
-        self._begun = -1
+        self._begun: deque[int] = deque(maxlen=_BEGUN)
         self._cancelled = -1
 
     def step(self) -> None:
@@ -181,9 +183,9 @@ class _Engine:
 
     def _begin(self, request: PredictRequest, card: Card, summary: SeriesSummary) -> None:
         """Say once that the series is accepted."""
-        if self._begun == request.id:
+        if request.id in self._begun:
             return
-        self._begun = request.id
+        self._begun.append(request.id)
         prediction = SeriesPrediction(
             card.identity,
             card.positive,

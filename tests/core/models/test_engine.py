@@ -95,8 +95,8 @@ def test_the_life_of_an_engine(tmp_path: Path) -> None:
         assert told[-1].series_probability > highest
         write_card(tmp_path / "m", card)
 
-        _the_visible_slice_comes_ahead(client, heard, tmp_path / "m")
         _a_glance_interrupts_nothing(client, heard, tmp_path / "m")
+        _the_visible_slice_comes_ahead(client, heard, tmp_path / "m")
 
         # killed in the middle of it: told, started again, and asked once more it answers
         assert client.pid is not None

@@ -57,6 +57,7 @@ class Operations:
         is_new = reading.answer_state is AnswerState.NONE or self.asking.has_glanced_at(reading)
         if self.settings.values.ask_on_open and is_new:
             self.asking.ask(reading)
+        self.asking.forget_glance(reading)  # of one that was not asked about after all
 
     def read_first(self, wanted: bool) -> None:
         """Hide answers until the reader has committed to one, or show them at once."""

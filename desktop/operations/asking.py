@@ -245,11 +245,16 @@ class Asking:
         """Whether the visible slice of a series was asked about while it was read."""
         return self._glance is not None and self._glance.reading is reading
 
+    def forget_glance(self, reading: Reading) -> None:
+        """Nobody asks about the rest of a series: its one answer is put away."""
+        if self.has_glanced_at(reading):
+            self._drop_glance()
+
     def _load_ended(self, reading: Reading) -> None:
         """A series that is not read any more is not asked about, either."""
         is_read = reading.load_state in (LoadState.LOADING, LoadState.LOADED)
-        if self.has_glanced_at(reading) and not is_read:
-            self._drop_glance()
+        if not is_read:
+            self.forget_glance(reading)
 
     def _drop_glance(self) -> None:
         glance, self._glance = self._glance, None

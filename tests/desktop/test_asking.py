@@ -352,3 +352,18 @@ def test_nothing_stays_in_the_queue_of_a_task_that_was_left(
     bench.app.label_commands._read_for("pneumonia")
     assert {reading.answer_state for reading in bench.app.session} == {AnswerState.NONE}
     assert bench.app.jobs.running() == [] or "Reading" in bench.app.jobs.running()[0].title
+
+
+def test_a_glance_whose_series_is_not_asked_about_stands_in_nobodys_way(
+    qtbot: QtBot, bench: Bench, paused: Paused
+) -> None:
+    first = glanced(qtbot, bench, paused)
+    tell_of_a_glance(qtbot, bench, first)
+    bench.app.settings.values.ask_on_open = False
+    paused.goes_on.set()
+    qtbot.waitUntil(lambda: first.load_state is LoadState.LOADED and bench.app.jobs.is_idle)
+    assert first.answer_state is AnswerState.NONE and first.case.prediction is None
+    bench.app.settings.values.ask_on_open = True
+    bench.app.operations.opening.open_paths([bench.add(MemorySeries("next", 5))])
+    qtbot.waitUntil(lambda: len(bench.engine.glances) == 2)
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)

@@ -24,6 +24,7 @@ from core.models.messages import (
     EngineDied,
     EngineMessage,
     PredictionFinished,
+    PredictionStarted,
     PredictRequest,
     PrepareModel,
     RequestFailed,
@@ -93,6 +94,9 @@ class EngineClient:
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         """Ask about a volume. Copies the voxels into shared memory once; a newer request wins."""
         self.start()
+        is_ahead = request.id != self._glanced and self._send_ahead(
+            request, volume, is_glance=False
+        )
         try:
             memory = make_memory(volume.voxels.nbytes, request.model_folder.name)
         except NotEnoughMemoryError as error:
@@ -106,7 +110,7 @@ class EngineClient:
             tuple(volume.intercept.tolist()),
             volume.summary,
         )
-        if request.id != self._glanced and self._send_ahead(request, volume, is_glance=False):
+        if is_ahead:
             # Copying would take the processor from the network that answers.
             self._came.wait(_AHEAD_SECONDS)
         np.ndarray(shared.shape, shared.dtype, memory.buf)[...] = volume.voxels
@@ -184,7 +188,8 @@ class EngineClient:
                 self._deaths = 0
                 with self._lock:
                     self._release(message.request_id)
-            self._came.set()
+            if not isinstance(message, PredictionStarted):
+                self._came.set()
             if not self._closing:
                 self._post(message)
         self._came.set()

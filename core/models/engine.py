@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -87,7 +87,7 @@ def _with_torch() -> str:
 class _Engine:
     def __init__(self, channel: Connection) -> None:
         self._channel = channel
-        self._models: OrderedDict[str, Predictor] = OrderedDict()
+        self._models: deque[tuple[tuple[object, ...], Predictor]] = deque(maxlen=_MODELS)
         self._memory = AnswerMemory()
         self._waiting: list[Work] = []
         self._ahead: SlicesAhead | None = None
@@ -163,6 +163,7 @@ class _Engine:
             if guard.refusals(card, summary):
                 return
             predictor = self._predictor(request, card)
+            self._begin(request, card, summary)  # heard while the slice is answered
             answers = predictor.predict_volume(
                 self._slot.volume(ahead),
                 first=request.first - ahead.low,
@@ -178,7 +179,6 @@ class _Engine:
             return
         if not self._slot.holds(ahead):
             return
-        self._begin(request, card, summary)
         self._channel.send(SliceAnswered(request.id, card.identity, answer))
 
     def _begin(self, request: PredictRequest, card: Card, summary: SeriesSummary) -> None:
@@ -248,13 +248,14 @@ class _Engine:
 
     def _predictor(self, request: PredictRequest | PrepareModel, card: Card) -> Predictor:
         # The whole card: another calibration of the same weights is another model.
-        key = f"{card.model_dump_json()} {request.device} {request.runtime}"
-        if key not in self._models:
-            self._models[key] = _loaded(request)
-        self._models.move_to_end(key)
-        while len(self._models) > _MODELS:
-            self._models.popitem(last=False)
-        return self._models[key]
+        wanted = (card, request.device, request.runtime)
+        known = next((pair for pair in self._models if pair[0] == wanted), None)
+        if known is None:
+            known = (wanted, _loaded(request))
+        else:
+            self._models.remove(known)
+        self._models.append(known)  # the one asked last goes last
+        return known[1]
 
 
 def _loaded(request: PredictRequest | PrepareModel) -> Predictor:

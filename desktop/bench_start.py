@@ -271,6 +271,12 @@ class _NoEngine:
     def predict(self, request: object, volume: object) -> None:
         """Never asked."""
 
+    def glance(self, request: object, volume: object) -> None:
+        """Never asked."""
+
+    def look_at(self, request_id: int, index: int) -> None:
+        """Never asked."""
+
     def cancel(self, request_id: int) -> None:
         """Nothing to cancel."""
 

@@ -23,6 +23,7 @@ from core.models.messages import (
     Cancel,
     EngineDied,
     EngineMessage,
+    LookAt,
     PredictionFinished,
     PredictionStarted,
     PredictRequest,
@@ -147,7 +148,11 @@ class EngineClient:
         """Stop working on a request at its next batch."""
         self._send(Cancel(request_id))
 
-    def _send(self, message: Work | SlicesAhead | Cancel | PrepareModel) -> None:
+    def look_at(self, request_id: int, index: int) -> None:
+        """Have another slice of a request's series answered next."""
+        self._send(LookAt(request_id, index))
+
+    def _send(self, message: Work | SlicesAhead | Cancel | LookAt | PrepareModel) -> None:
         with self._lock:
             channel = self._channel
         if channel is not None:

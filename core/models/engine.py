@@ -31,6 +31,7 @@ from core.models.familiarity import unlike
 from core.models.messages import (
     Cancel,
     EngineReady,
+    LookAt,
     PredictionFinished,
     PredictionStarted,
     PredictRequest,
@@ -95,6 +96,7 @@ class _Engine:
         self._wanted: PrepareModel | None = None
         self._begun: deque[int] = deque(maxlen=_BEGUN)
         self._cancelled = -1
+        self._looked = LookAt(-1, 0)
 
     def step(self) -> None:
         if not self._waiting and self._ahead is None:
@@ -133,6 +135,8 @@ class _Engine:
             self._waiting.append(message)
         elif isinstance(message, PrepareModel):
             self._wanted = message
+        elif isinstance(message, LookAt):
+            self._looked = message
         elif isinstance(message, SlicesAhead):
             if not message.is_glance:
                 self._waiting.clear()
@@ -233,7 +237,7 @@ class _Engine:
         """Answer what is not known yet; False if a newer request or a cancel came between."""
         answers = predictor.predict_volume(
             volume,
-            first=request.first,
+            looks=lambda: self._looks(request),
             explain=request.explain,
             class_id=request.class_id,
             provisional=True,
@@ -245,6 +249,10 @@ class _Engine:
                 known[answer.index] = answer
             self._channel.send(SliceAnswered(request.id, predictor.card.identity, answer))
         return len(known) == volume.slices
+
+    def _looks(self, request: PredictRequest) -> int:
+        """The slice that is looked at now, as far as was heard."""
+        return self._looked.index if self._looked.request_id == request.id else request.first
 
     def _predictor(self, request: PredictRequest | PrepareModel, card: Card) -> Predictor:
         # The whole card: another calibration of the same weights is another model.

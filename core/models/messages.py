@@ -70,6 +70,14 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class LookAt:
+    """The reader went on to another slice of the series of a request: it is answered next."""
+
+    request_id: int
+    index: int
+
+
+@dataclass(frozen=True)
 class SlicesAhead:
     """The visible slice with the neighbours that the model reads, sent before all others.
 

@@ -5,6 +5,7 @@ Nothing here knows torch: a model answers through a kept graph as well (`core.mo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from core.models.familiarity import looked_at, strangeness
 from core.models.member import BATCH, Look, Member
 from core.models.preprocessing import Box, Prepared, prepare_slices
 from core.models.rows import SliceSet, row_pixels
+from core.models.turns import Turns, outwards
 from core.models.volumes import PreparedVolume, prepare_volume, slice_maps
 
 
@@ -78,6 +80,7 @@ class Predictor:
         volume: Volume,
         *,
         first: int | None = None,
+        looks: Callable[[], int] | None = None,
         explain: bool = True,
         class_id: str | None = None,
         provisional: bool = False,
@@ -86,9 +89,11 @@ class Predictor:
     ) -> Iterator[SlicePrediction]:
         """Answers for every slice, slice `first` before all others, then outwards from it.
 
-        A slice is answered as soon as its context is computed. class_id: what heat maps speak
-        for; the positive class if None. provisional: also answer slice `first` alone, after one
-        pass, where its context takes more. known: slices that need no answer any more.
+        A slice is answered as soon as its context is computed. looks: the slice that a reader
+        looks at, asked before each turn instead of `first`: it comes next. class_id: what heat
+        maps speak for; the positive class if None. provisional: also answer the slice looked at
+        alone, after one pass, where its context takes more. known: slices that need no answer
+        any more.
         """
         middle = volume.slices // 2 if first is None else first
         shown = (class_id or self.card.positive) if explain else None
@@ -96,42 +101,34 @@ class Predictor:
             yield from self._predict_cube(volume, middle, shown, cancelled)
             return
         spec, reach = self.card.preprocessing, len(self.card.context) // 2
-        waiting = [index for index in outwards(volume.slices, middle) if index not in known]
-        needed = {near for index in waiting for near in context.around(index, volume.slices, reach)}
-        order = [index for index in outwards(volume.slices, middle) if index in needed]
-        start = min(2 * reach, len(order) - 1) + 1
-        batches = [order[:1], order[1:start]]
-        batches += [order[k : k + BATCH] for k in range(start, len(order), BATCH)]
         logits: dict[int, Probabilities] = {}
         heat: dict[int, HeatMap] = {}
         strange: dict[int, float] = {}
         judged = looked_at(volume.slices)
-        for batch in filter(None, batches):
-            if cancelled():
-                return
+        turns = Turns(volume.slices, reach, known, BATCH, looks or (lambda: middle))
+        while turns and not cancelled():
+            begin, batch = time.perf_counter(), turns.next()
             prepared = prepare_slices(volume, batch, spec)
             pixels = np.stack([item.pixels for item in prepared])
-            looks = self._ask(pixels, shown)
+            looks_of = self._ask(pixels, shown)
             # (slices, members, outputs)
-            said = np.stack([look.logits for look in looks], axis=1)
+            said = np.stack([look.logits for look in looks_of], axis=1)
             logits |= dict(zip(batch, said, strict=True))
             if shown is not None:
                 boxes = [item.box for item in prepared]
-                heat |= dict(zip(batch, self._heat(looks, boxes, shown), strict=True))
-            if provisional and batch[0] == middle == waiting[0] and reach and len(order) > 1:
-                alone = self._answer(middle, said[:1], heat.get(middle), (1.0,))
+                heat |= dict(zip(batch, self._heat(looks_of, boxes, shown), strict=True))
+            if provisional and turns.is_first(batch):
+                alone = self._answer(batch[0], said[:1], heat.get(batch[0]), (1.0,))
                 yield replace(alone, provisional=True)
             asked = [place for place, index in enumerate(batch) if index in judged]
             if self.card.accepts.pictures is not None and asked:
                 far = strangeness(self.card.accepts.pictures, pixels[asked]).tolist()
                 strange |= dict(zip((batch[place] for place in asked), far, strict=True))
-            for index in list(waiting):
+            for index in turns.took(batch, time.perf_counter() - begin):
                 near = context.around(index, volume.slices, reach)
-                if all(other in logits for other in near):
-                    waiting.remove(index)
-                    told = np.stack([logits[other] for other in near])
-                    answer = self._answer(index, told, heat.get(index), self.card.context)
-                    yield replace(answer, strangeness=strange.get(index))
+                told = np.stack([logits[other] for other in near])
+                answer = self._answer(index, told, heat.get(index), self.card.context)
+                yield replace(answer, strangeness=strange.get(index))
 
     def _predict_cube(
         self, volume: Volume, first: int, shown: str | None, cancelled: Cancelled
@@ -145,7 +142,7 @@ class Predictor:
         maps: list[HeatMap | None] = [None] * volume.slices
         if shown is not None:
             maps = slice_maps(self.evidence_of(looks, shown)[0], prepared, shown, volume.slices)
-        for index in outwards(volume.slices, first):
+        for index in outwards(range(volume.slices), first):
             answer = self._answer(index, said, maps[index], (1.0,))
             yield replace(answer, of_volume=True)
 
@@ -224,8 +221,3 @@ class Predictor:
 
         flat = context.score_in_context(rows, dataset.neighbours, self.card.context, score)
         return flat.reshape(len(flat), members, outputs)
-
-
-def outwards(count: int, first: int) -> list[int]:
-    """Indices 0 … count − 1, beginning with `first`, then by distance from it."""
-    return sorted(range(count), key=lambda index: (abs(index - first), index))

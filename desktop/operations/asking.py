@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Literal
 
 from core import crash_reports
-from core.case import Display
 from core.errors import CancelledError, EngineDiedError, UnsuitableInputError
 from core.events import Signal
 from core.imaging.geometry import Plane
@@ -32,6 +31,7 @@ from desktop.language import say
 from desktop.notices import Notice, Tell
 from desktop.operations.engine import Engine, EngineState
 from desktop.operations.glancing import Glance, can_be_glanced_at
+from desktop.operations.looking import Looking
 from desktop.operations.model_choice import ModelChoice
 
 _TRIES = 2
@@ -72,13 +72,15 @@ class Asking:
         self.device = "auto"
         """Where models answer, if the engine has it; see `PredictRequest`."""
         self.runtime: Literal["torch", "openvino", "auto"] = "auto"
-        self._followed: Reading | None = None
+        self._looking = Looking(
+            self.models, self._number_of, self._engine.look_at, self._in_engine_lane, self.ask
+        )
         self._glance: Glance | None = None
         self._state = EngineState.STARTING
         self._device = ""
         catalogue.changed.connect(self._catalogue_changed)
         session.label_set_changed.connect(self._task_changed)
-        session.current_changed.connect(self._follow)
+        session.current_changed.connect(self._looking.follow)
         session.state_changed.connect(self._load_ended)
 
     # ---- the engine
@@ -98,9 +100,9 @@ class Asking:
         """End the engine process."""
         self._catalogue.changed.disconnect(self._catalogue_changed)
         self._session.label_set_changed.disconnect(self._task_changed)
-        self._session.current_changed.disconnect(self._follow)
+        self._session.current_changed.disconnect(self._looking.follow)
         self._session.state_changed.disconnect(self._load_ended)
-        self._follow(None)
+        self._looking.follow(None)
         self._mailbox.close()
         self._engine.close()
 
@@ -265,29 +267,11 @@ class Asking:
         glance.reading.case.expect(None)
         self._session.mark(glance.reading, answer=AnswerState.NONE)
 
-    def _follow(self, reading: Reading | None) -> None:
-        """Hear which class's evidence is wanted of the series now looked at."""
-        if self._followed is not None:
-            self._followed.case.display_changed.disconnect(self._class_chosen)
-        self._followed = reading
-        if reading is not None:
-            reading.case.display_changed.connect(self._class_chosen)
-
-    def _class_chosen(self, display: Display) -> None:
-        """Ask again where the evidence for a class is not there and cannot be told from another's.
-
-        Between two classes the one's evidence is the other's negative, and nothing is asked.
-        """
-        reading, entry = self._followed, self.models.model
-        prediction = reading.case.prediction if reading is not None else None
-        if reading is None or entry is None or prediction is None or len(entry.card.classes) == 2:
-            return
-        if reading.answer_state is not AnswerState.DONE or reading.is_stale:
-            return
-        wanted = display.heat_class or prediction.positive
-        shown = next((a.heat_map for a in prediction.slices.values() if a.heat_map), None)
-        if shown is not None and shown.class_id != wanted:
-            self.ask(reading)
+    def _number_of(self, reading: Reading) -> int | None:
+        """The request under which a series is being answered."""
+        if reading is not self._at_work:
+            return None
+        return next((number for number, one in self._asked.items() if one is reading), None)
 
     def cancel(self, reading: Reading) -> None:
         """Stop asking about a series; the answers that have come stay."""

@@ -32,6 +32,9 @@ class Engine(Protocol):
     def glance(self, request: PredictRequest, volume: Volume) -> None:
         """Ask about the visible slice of a volume that is still being read."""
 
+    def look_at(self, request_id: int, index: int) -> None:
+        """Have another slice of a request's series answered next."""
+
     def cancel(self, request_id: int) -> None:
         """Stop working on a request."""
 

@@ -121,6 +121,7 @@ class PlainEngine:
         self.post = post
         self.requests: list[PredictRequest] = []
         self.glances: list[PredictRequest] = []
+        self.looks: list[tuple[int, int]] = []
         self.is_started = False
         self.answers = True
         self.identity = ModelIdentity("plain", "1", "a" * 64)
@@ -134,6 +135,9 @@ class PlainEngine:
 
     def glance(self, request: PredictRequest, volume: Volume) -> None:
         self.glances.append(request)
+
+    def look_at(self, request_id: int, index: int) -> None:
+        self.looks.append((request_id, index))
 
     def predict(self, request: PredictRequest, volume: Volume) -> None:
         self.requests.append(request)

@@ -146,6 +146,34 @@ def lay_heat_map(qtbot: QtBot, bench: Bench) -> None:
     action.trigger()
 
 
+def test_the_engine_hears_where_the_reader_goes_in_a_series_that_it_answers(
+    qtbot: QtBot, bench: Bench
+) -> None:
+    engine = bench.engine
+    engine.answers = False
+    reading = opened(qtbot, bench, MemorySeries("long", slices=40))
+    qtbot.waitUntil(lambda: len(engine.requests) == 1)
+    asked = engine.requests[0]
+    press(qtbot, bench, Qt.Key.Key_End)
+    qtbot.waitUntil(lambda: engine.looks == [(asked.id, 39)])
+
+    answer = SlicePrediction(0, {"hemorrhage": 0.1, "no_hemorrhage": 0.9})
+    engine.post(SliceAnswered(asked.id, engine.identity, answer))
+    qtbot.waitUntil(lambda: bool(reading.case.prediction and reading.case.prediction.slices))
+    press(qtbot, bench, Qt.Key.Key_Home)  # is answered
+    press(qtbot, bench, Qt.Key.Key_Down)
+    qtbot.waitUntil(lambda: engine.looks[1:] == [(asked.id, 1)])
+
+    engine.post(PredictionFinished(asked.id, 0.1, 0.2))
+    qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)
+    press(qtbot, bench, Qt.Key.Key_Down)
+    engine.answers = True
+    opened(qtbot, bench, MemorySeries("other", slices=5))
+    reading.case.navigation.go(30)  # nobody looks at it any more
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
+    assert len(engine.looks) == 2
+
+
 def test_scrolling_through_a_predicted_series_asks_nobody(qtbot: QtBot, bench: Bench) -> None:
     reading = opened(qtbot, bench, MemorySeries("long", slices=40))
     qtbot.waitUntil(lambda: reading.answer_state is AnswerState.DONE)

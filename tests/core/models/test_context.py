@@ -50,6 +50,22 @@ def test_the_order_of_asking_does_not_change_answers_in_context(tmp_path: Path, 
         assert answer.probabilities == pytest.approx(expected[answer.index].probabilities, abs=1e-6)
 
 
+def test_the_slice_that_the_reader_goes_on_to_is_answered_next(tmp_path: Path) -> None:
+    make_model(tmp_path / "m", context=(1.0,) * 5)
+    predictor = load_predictor(tmp_path / "m", "cpu")
+    case, at, found = volume(head_like(60)), [10], []
+    for answer in predictor.predict_volume(case, looks=lambda: at[-1], provisional=True):
+        found.append((answer.index, answer.provisional))
+        if len(found) == 2:
+            at.append(50)
+    assert found[:4] == [(10, True), (10, False), (50, True), (50, False)]
+    assert sorted(index for index, provisional in found if not provisional) == list(range(60))
+    expected = {a.index: a for a in predictor.predict_volume(case, first=30)}
+    again = {a.index: a for a in predictor.predict_volume(case, looks=lambda: 50)}
+    for index, answer in again.items():
+        assert answer.probabilities == pytest.approx(expected[index].probabilities, abs=1e-6)
+
+
 def test_a_picture_alone_is_answered_alone(tmp_path: Path) -> None:
     make_model(tmp_path / "one", "one")
     make_model(tmp_path / "five", "five", context=(1.0,) * 5)

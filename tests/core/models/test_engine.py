@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -158,6 +159,33 @@ def _a_glance_interrupts_nothing(client: EngineClient, heard: _Heard, folder: Pa
     assert (final.index, final.provisional) == (50, False)
     assert glance.probabilities == pytest.approx(final.probabilities, abs=1e-6)
     np.testing.assert_allclose(glance.heat_map.values, final.heat_map.values, atol=1e-6)
+
+
+def test_a_slice_that_is_gone_on_to_is_answered_before_those_between(tmp_path: Path) -> None:
+    make_model(tmp_path / "m")
+    heard, begun, goes_on = _Heard(), threading.Event(), threading.Event()
+
+    def post(message: EngineMessage) -> None:
+        heard.queue.put(message)
+        if isinstance(message, SliceAnswered):  # the pipe fills, and the engine waits
+            begun.set()
+            goes_on.wait(PATIENCE)
+
+    client = EngineClient(post)
+    try:
+        client.predict(PredictRequest(1, tmp_path / "m", first=0), volume(head_like(900)))
+        assert begun.wait(PATIENCE)
+        client.look_at(9, 400)  # of a question that nobody asked
+        client.look_at(1, 899)
+        goes_on.set()
+        told = heard.until(PredictionFinished)
+    finally:
+        goes_on.set()
+        client.close()
+    order = [item.answer.index for item in told if isinstance(item, SliceAnswered)]
+    assert sorted(set(order)) == list(range(900))
+    assert order.index(899) < order.index(600)
+    assert order[order.index(899) : order.index(899) + 3] == [899, 898, 897]
 
 
 def test_full_shared_memory_is_told_and_not_written_to(

@@ -14,7 +14,7 @@ from core.errors import DamagedModelError
 from core.models.calibration import calibrated_by
 from core.models.card import CARD_FILE, WEIGHTS_FILE, Calibration, read_card, sha256_of, write_card
 from core.models.loading import load_predictor
-from core.models.predictor import outwards
+from core.models.turns import outwards
 from core.models.verification import verify_model
 from core.sentences import sentence
 from tests.core.models.making import head_like, make_model, volume
@@ -68,8 +68,8 @@ def test_stopping_ends_before_the_next_batch(tmp_path: Path) -> None:
 
 
 def test_order_outwards() -> None:
-    assert outwards(5, 1) == [1, 0, 2, 3, 4]
-    assert outwards(1, 0) == [0]
+    assert outwards(range(5), 1) == [1, 0, 2, 3, 4]
+    assert outwards(range(1), 0) == [0]
 
 
 def test_calibration_of_two_classes_and_of_more() -> None:

@@ -206,6 +206,13 @@ class DamagedSiteKeyError(CoreError):
 
 
 @dataclass(eq=False)
+class DamagedMeasurementsError(CoreError):
+    """What was measured in a series cannot be read; path: where the file was put aside."""
+
+    path: Path
+
+
+@dataclass(eq=False)
 class MissingSystemLibraryError(CoreError):
     """Shared libraries of the operating system that the window needs cannot be loaded.
 

@@ -52,7 +52,7 @@ def settings_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """What must never be lost: the label journal, published models, training sets, runs."""
+    """What must never be lost: labels, measurements, published models, training sets, runs."""
     return _personal("data")
 
 
@@ -74,6 +74,11 @@ def journal_file() -> Path:
 def user_models() -> Path:
     """The person's own published models, and which one is active."""
     return data_folder() / "models"
+
+
+def measurements() -> Path:
+    """What the person measured, a file a series."""
+    return data_folder() / "measurements"
 
 
 def datasets() -> Path:

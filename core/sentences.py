@@ -140,6 +140,11 @@ _TABLE: dict[type[e.CoreError], Callable[[Any], Sentence]] = {
         str(x.path),
         "Restore it from a backup; it is not replaced, because known patients would get new names.",
     ),
+    e.DamagedMeasurementsError: lambda x: Sentence(
+        "The measurements that were kept of this series cannot be read",
+        str(x.path),
+        "The file is kept under this name; restore it from a backup, or measure anew.",
+    ),
     e.MissingSystemLibraryError: lambda x: Sentence(
         "The window needs libraries of the operating system that are missing here"
         + (f": {x.reason}" if x.reason else ""),

@@ -12,6 +12,7 @@ from core.labels.sets import load_label_set
 from core.models.catalogue import Catalogue
 from core.models.client import EngineClient
 from core.models.messages import EngineMessage
+from core.reading.kept import KeptMeasurements
 from core.session import Session
 from core.settings import at_once
 from desktop.commands import Commands
@@ -31,6 +32,7 @@ from desktop.operations.engine import Engine
 from desktop.operations.exporting import Exporting
 from desktop.operations.foretelling import Foretelling
 from desktop.operations.labelling import LabelOperations
+from desktop.operations.measuring import Measuring
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
 from desktop.operations.reviewing import Reviewing
@@ -113,6 +115,7 @@ class Application:
             Retraining(session, self.catalogue, jobs, self._tell, labels),
             Reviewing(session, jobs, settings.values.queue_seed),
             Undoing(session, labels),
+            Measuring(session, jobs, self._tell, KeptMeasurements(), lambda: labels.reader),
             Applying(session, settings, asking),
             Foretelling(session, self.catalogue, jobs, self._tell, labels),
             Tracing(self.catalogue, jobs, self._tell, labels),

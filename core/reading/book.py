@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from core.events import Signal
@@ -14,6 +14,9 @@ class MeasurementBook:
     """Owner of a series' measurements. Every change is one step that can be undone."""
 
     changed = Signal()
+    """After anything changed, also by undo and by what was kept."""
+    stepped = Signal()
+    """After a step that can be undone, behind `changed`."""
 
     def __init__(self) -> None:
         self._items: tuple[Measurement, ...] = ()
@@ -56,6 +59,18 @@ class MeasurementBook:
         """Take all measurements away, as one step."""
         self._set(())
 
+    def fill(self, kept: Sequence[Measurement]) -> None:
+        """Put in what was measured in an earlier session: no step, and before all of this one."""
+        numbered = tuple(
+            replace(item, number=self._given + place) for place, item in enumerate(kept, start=1)
+        )
+        self._given += len(numbered)
+        self._items = (*numbered, *self._items)
+        self._before = [(*numbered, *items) for items in self._before]
+        self._after = [(*numbered, *items) for items in self._after]
+        if numbered:
+            self.changed.emit()
+
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to undo."""
@@ -80,6 +95,7 @@ class MeasurementBook:
             self._after.clear()
             self._items = items
             self.changed.emit()
+            self.stepped.emit()
 
     def _turn(
         self, source: list[tuple[Measurement, ...]], sink: list[tuple[Measurement, ...]]

@@ -12,6 +12,7 @@ from desktop.operations.asking import Asking
 from desktop.operations.exporting import Exporting
 from desktop.operations.foretelling import Foretelling
 from desktop.operations.labelling import LabelOperations
+from desktop.operations.measuring import Measuring
 from desktop.operations.opening import Opening
 from desktop.operations.retraining import Retraining
 from desktop.operations.reviewing import Reviewing
@@ -33,6 +34,7 @@ class Operations:
     retraining: Retraining
     reviewing: Reviewing
     undoing: Undoing
+    measuring: Measuring
     applying: Applying
     foretelling: Foretelling
     tracing: Tracing
@@ -87,6 +89,7 @@ class Operations:
         self.applying.close()
         self.reviewing.close()
         self.undoing.close()
+        self.measuring.close()
         self.foretelling.close()
         self.jobs.close()
         self.asking.close()

@@ -42,7 +42,6 @@ class Undoing:
         self._session = session
         self._labels = labels
         self._orders: dict[str, _Order] = {}
-        self._turning = False
         session.added.connect(self._added)
         session.removed.connect(self._removed)
         labels.stepped.connect(self._labelled)
@@ -60,19 +59,18 @@ class Undoing:
     def _added(self, reading: Reading) -> None:
         order = self._orders[reading.key] = _Order()
         order.listener = partial(self._measured, reading)
-        reading.case.measurements.changed.connect(order.listener)
+        reading.case.measurements.stepped.connect(order.listener)
 
     def _removed(self, reading: Reading) -> None:
         order = self._orders.pop(reading.key, None)
         if order is not None and order.listener is not None:
-            reading.case.measurements.changed.disconnect(order.listener)
+            reading.case.measurements.stepped.disconnect(order.listener)
 
     def _labelled(self, reading: Reading) -> None:
         self._did(reading, Kind.LABELS)
 
     def _measured(self, reading: Reading) -> None:
-        if not self._turning:
-            self._did(reading, Kind.MEASUREMENTS)
+        self._did(reading, Kind.MEASUREMENTS)
 
     def _did(self, reading: Reading, kind: Kind) -> None:
         order = self._orders.get(reading.key)
@@ -121,11 +119,7 @@ class Undoing:
 
     def _turn(self, reading: Reading, act: Callable[[], bool]) -> None:
         before = set(reading.case.measurements)
-        self._turning = True
-        try:
-            act()
-        finally:
-            self._turning = False
+        act()
         changed = before ^ set(reading.case.measurements)
         for plane in Plane:
             if places := {item.index for item in changed if item.plane is plane}:

@@ -86,9 +86,6 @@ def has_screen() -> bool:
 
 def show(paths: list[Path], *, safe: bool = False) -> int:
     """Open the window on some paths and stay until it is closed. safe: ask first how to start."""
-    if not has_screen():
-        sys.stderr.write(_NO_SCREEN)
-        return NOT_DONE
     for path in paths:
         if not path.exists():
             from core.errors import NothingToOpenError
@@ -96,6 +93,9 @@ def show(paths: list[Path], *, safe: bool = False) -> int:
 
             sys.stderr.write(f"sliceloop: {sentence(NothingToOpenError(path))}\n")
             return NOT_DONE
+    if not has_screen():
+        sys.stderr.write(_NO_SCREEN)
+        return NOT_DONE
     from desktop.system_libraries import ensure
 
     ensure()
@@ -110,7 +110,7 @@ def show(paths: list[Path], *, safe: bool = False) -> int:
 
 def _names_a_path(word: str) -> bool:
     """Whether a word can only be meant as a path, so that the command line is not imported."""
-    return not word.startswith("-") and (os.sep in word or "/" in word) and Path(word).exists()
+    return not word.startswith("-") and (os.sep in word or "/" in word or "." in word)
 
 
 def _take_profile(words: list[str]) -> tuple[list[str], str]:

@@ -49,6 +49,9 @@ def test_help_lists_the_window_the_demo_and_the_commands() -> None:
         (("nothing-of-that-name",), 2, "nothing-of-that-name"),
         (("--profile",), 2, "--profile needs a folder"),
         (("info", "/no/such/folder"), 1, "does not exist"),
+        (("/no/such/folder",), 1, "/no/such/folder"),
+        (("head.dcm",), 1, "does not exist"),
+        (("../head", "info"), 1, "../head"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

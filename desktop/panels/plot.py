@@ -60,6 +60,7 @@ class LinePlot(QWidget):
         self._x = (0.0, 1.0)
         self._y: tuple[float, float] | None = None
         self._whole_x = False
+        self._within = (-math.inf, math.inf)
         self._legend_below = square
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(title)
@@ -82,9 +83,14 @@ class LinePlot(QWidget):
         y: tuple[float, float] | None = None,
         *,
         whole_x: bool = False,
+        within: tuple[float, float] = (-math.inf, math.inf),
     ) -> None:
-        """Draw curves. x, y: the ranges; y None fits the curves. whole_x: only whole ticks."""
+        """Draw curves. x, y: the ranges; y None fits the curves. whole_x: only whole ticks.
+
+        within: the least and the greatest value that there can be, beyond which no axis reaches.
+        """
         self._curves, self._x, self._y, self._whole_x = tuple(curves), x, y, whole_x
+        self._within = within
         told = "; ".join(
             f"{curve.name} {curve.points[-1][1]:.3f}" for curve in curves if curve.points
         )
@@ -101,7 +107,7 @@ class LinePlot(QWidget):
         painter.setBrush(QColor(colours.window))
         painter.drawRoundedRect(self.rect(), 6, 6)
         area = self._area()
-        y = self._y or self._fitted()
+        y = self.y_range
         painter.setFont(font(SMALL_PX, bold=True))
         painter.setPen(QColor(colours.text))
         painter.drawText(QRectF(10, 4, self.width() - 20, 18), Qt.AlignmentFlag.AlignLeft,
@@ -124,13 +130,17 @@ class LinePlot(QWidget):
             area = QRectF(area.topLeft() + spare, QSizeF(side, side))
         return area
 
-    def _fitted(self) -> tuple[float, float]:
+    @property
+    def y_range(self) -> tuple[float, float]:
+        """What the axis at the left shows: as given, or fitted to the curves."""
+        if self._y is not None:
+            return self._y
         values = [y for curve in self._curves for _, y in curve.points if math.isfinite(y)]
         if not values:
             return 0.0, 1.0
         low, high = min(values), max(values)
         margin = (high - low) * 0.12 or max(abs(high) * 0.1, 0.05)
-        return low - margin, high + margin
+        return max(low - margin, self._within[0]), min(high + margin, self._within[1])
 
     def _at(self, area: QRectF, y: tuple[float, float], point: tuple[float, float]) -> QPointF:
         across = (point[0] - self._x[0]) / ((self._x[1] - self._x[0]) or 1.0)

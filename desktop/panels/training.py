@@ -193,7 +193,7 @@ class TrainingPanel(QFrame):
             whole_x=True,
         )
         auroc = Curve("", colours.negative, points("validation_auroc"), dots=True)
-        self.auroc.draw((auroc,), span, whole_x=True)
+        self.auroc.draw((auroc,), span, whole_x=True, within=(0.0, 1.0))
 
     def _emit(self, signal: object) -> None:
         if self._view is not None:

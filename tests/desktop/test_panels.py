@@ -101,6 +101,19 @@ def test_curves_are_drawn_where_their_values_are(qtbot: QtBot) -> None:
     assert left[1] > right[1], "the line rises from left to right"
 
 
+@pytest.mark.usefixtures("qapp")
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_an_axis_of_a_share_does_not_reach_beyond_one(values: list[float]) -> None:
+    plot = LinePlot("AUROC")
+    curve = Curve("", "#00ff00", tuple(enumerate(values)))
+    plot.draw((curve,), (0, 9), within=(0.0, 1.0))
+    low, high = plot.y_range
+    assert 0 <= low <= min(values) and max(values) <= high <= 1 and low < high
+    plot.draw((curve,), (0, 9))
+    assert plot.y_range[0] < min(values) and plot.y_range[1] > max(values)
+    plot.deleteLater()
+
+
 def contender(name: str, area: float) -> Contender:
     return Contender(
         name, f"Model {name}", (0.0, 0.1, 1.0), (0.0, area, 1.0), 0.4, ((8, 2), (1, 9)),

@@ -20,7 +20,7 @@ from core.errors import CancelledError
 from core.imaging.decoder_client import Decoder, Job, Taken
 from core.imaging.decoder_process import Task
 from core.imaging.together import Shared, work_together
-from core.imaging.volume import Cancelled
+from core.imaging.volume import Cancelled, Looks
 
 __all__ = ["Job", "decode_all", "decode_in_turn", "decode_one", "processes", "shut_down", "warm_up"]
 
@@ -150,13 +150,15 @@ def decode_all(
     target: Callable[[int], NDArray[np.generic]],
     done: Callable[[int], None],
     cancelled: Cancelled | None = None,
+    looks: Looks | None = None,
 ) -> None:
     """Decode many pictures, about in their order, in as many processes as there are cores.
 
     target: where the result of a job's index goes. done: called on the caller's thread after
-    each. Raises the first CoreError; what was decoded stays.
+    each. looks: the index that somebody looks at now; what is nearest to it comes next. Raises
+    the first CoreError; what was decoded stays.
     """
-    work = Shared(jobs)
+    work = Shared(jobs, looks, lambda job: job.index)
 
     def serve(number: int, finished: Callable[[int], None]) -> None:
         def taken(index: int, result: NDArray[np.generic]) -> None:

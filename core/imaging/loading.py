@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.errors import CancelledError, TooLargeError
 from core.imaging.geometry import Geometry
 from core.imaging.together import Shared, work_together
-from core.imaging.volume import Cancelled, SeriesSummary, Volume
+from core.imaging.volume import Cancelled, Looks, SeriesSummary, Volume
 
 _SPARE = 256 << 20
 _SMALL = 8 << 20
@@ -88,34 +88,35 @@ def read_each(
     done: Callable[[int], None],
     cancelled: Cancelled | None = None,
     slow: float = SLOW_READ,
+    looks: Looks | None = None,
 ) -> None:
     """Call `read` for each index, about in their order, and `done` on this thread after each.
 
     From the system's cache one read follows the other: nothing is faster. Once two in a row
     have taken longer than `slow` seconds, a disk is waited for, and the rest is read by a few
-    threads at once: `read` is called on any thread. Raises CancelledError, and what both raise.
+    threads at once: `read` is called on any thread. looks: the index that somebody looks at now;
+    what is nearest to it comes next. Raises CancelledError, and what both raise.
     """
-    waits = 0
-    for place, index in enumerate(indices):
+    work, waits, left = Shared(indices, looks, int), 0, len(indices)
+    while (index := work.next()) is not None:
         if cancelled is not None and cancelled():
             raise CancelledError("loading")
         begin = time.perf_counter()
         read(index)
         waits = waits + 1 if time.perf_counter() - begin > slow else 0
         done(index)
-        if waits == 2 and len(indices) - place > 2:
-            _read_together(indices[place + 1 :], read, done, cancelled)
+        left -= 1
+        if waits == 2 and left > 1:
+            _read_together(work, read, done, cancelled)
             return
 
 
 def _read_together(
-    indices: Sequence[int],
+    work: Shared[int],
     read: Callable[[int], None],
     done: Callable[[int], None],
     cancelled: Cancelled | None,
 ) -> None:
-    work = Shared(indices)
-
     def serve(_number: int, finished: Callable[[int], None]) -> None:
         while (index := work.next()) is not None:
             read(index)

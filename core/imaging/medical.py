@@ -26,7 +26,7 @@ from core.imaging.intensity import Quantity
 from core.imaging.loading import allocate, check_memory, outward, single_slice
 from core.imaging.pictures import fingerprint
 from core.imaging.together import Shared
-from core.imaging.volume import Cancelled, ImageWarning, SeriesSummary, Volume
+from core.imaging.volume import Cancelled, ImageWarning, Looks, SeriesSummary, Volume
 from core.imaging.volume_files import VolumeFile
 
 Array = NDArray[np.generic]
@@ -143,6 +143,7 @@ class MedicalVolume:
         first: int | None = None,
         on_slice: Callable[[Volume, int], None] | None = None,
         cancelled: Cancelled | None = None,
+        looks: Looks | None = None,  # one file, which is read in its own order
     ) -> Volume:
         """Read all voxels; compressed files come in their stored order; see Series."""
         file, turn = self._file, self._turn

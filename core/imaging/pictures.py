@@ -21,7 +21,7 @@ from core.imaging.intensity import Quantity, Window, WindowFunction
 from core.imaging.loading import allocate, check_frame, outward, single_slice
 from core.imaging.picture_codecs import GreyProbe, PictureTask, plain_tiff, to_voxels
 from core.imaging.picture_headers import Picture, read_pictures
-from core.imaging.volume import Cancelled, ImageWarning, SeriesSummary, Skipped, Volume
+from core.imaging.volume import Cancelled, ImageWarning, Looks, SeriesSummary, Skipped, Volume
 
 _NAMES = {
     "png": "PNG",
@@ -234,6 +234,7 @@ class PictureStack:
         first: int | None = None,
         on_slice: Callable[[Volume, int], None] | None = None,
         cancelled: Cancelled | None = None,
+        looks: Looks | None = None,
     ) -> Volume:
         """Read all voxels, from slice `first` (default: the middle) outwards; see Series."""
         count = len(self._pages)
@@ -257,7 +258,7 @@ class PictureStack:
             voxels[index] = self._plain(page)
             done(index)
         if jobs:
-            decode_all(jobs, lambda index: voxels[index], done, cancelled)
+            decode_all(jobs, lambda index: voxels[index], done, cancelled, looks)
         return volume
 
     def read_slice(self, index: int) -> Volume:

@@ -19,6 +19,7 @@ from core.imaging.loading import allocate, outward, single_slice
 from core.imaging.volume import (
     Cancelled,
     ImageWarning,
+    Looks,
     Progress,
     Series,
     SeriesSummary,
@@ -125,6 +126,7 @@ class StraightSeries:
         first: int | None = None,
         on_slice: Callable[[Volume, int], None] | None = None,
         cancelled: Cancelled | None = None,
+        looks: Looks | None = None,  # they all come at once
     ) -> Volume:
         """Read and correct all slices; they come once all are read. See Series."""
         volume = corrected(self._series.load(first=first, cancelled=cancelled), cancelled=cancelled)

@@ -10,22 +10,41 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from core.errors import CancelledError
-from core.imaging.volume import Cancelled
+from core.imaging.volume import Cancelled, Looks
 
 T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """Work that several threads draw from, in its order."""
+    """Work that several threads draw from, in its order.
 
-    def __init__(self, work: Iterable[T]) -> None:
+    looks: the slice that somebody looks at now, asked before each piece. Once it is another one,
+    what lies nearest to it comes first. slice_of: the slice that a piece is of.
+    """
+
+    def __init__(
+        self,
+        work: Iterable[T],
+        looks: Looks | None = None,
+        slice_of: Callable[[T], int] | None = None,
+    ) -> None:
         self._work = deque(work)
         self._lock = threading.Lock()
+        self._looks, self._slice_of = looks, slice_of
+        self._centre = looks() if looks is not None else 0
 
     def next(self, spare: int = 0) -> T | None:
         """The next piece, if more than `spare` are left; else None."""
         with self._lock:
+            if self._looks is not None and self._slice_of is not None:
+                self._gather(self._looks(), self._slice_of)
             return self._work.popleft() if len(self._work) > spare else None
+
+    def _gather(self, centre: int, slice_of: Callable[[T], int]) -> None:
+        """Put what is left into the order of its distance from a slice, if that is another one."""
+        if centre != self._centre:
+            self._centre = centre
+            self._work = deque(sorted(self._work, key=lambda one: abs(slice_of(one) - centre)))
 
     def stop(self) -> None:
         """Nothing is left from now on."""

@@ -154,6 +154,9 @@ Progress = Callable[[int, int], None]
 Cancelled = Callable[[], bool]
 """Asked now and then; True stops the work with CancelledError."""
 
+Looks = Callable[[], int]
+"""Asked now and then, on any thread; the index of the slice that somebody looks at."""
+
 
 class Series(Protocol):
     """One series that was found and can be loaded. Readers of each format provide it."""
@@ -168,11 +171,14 @@ class Series(Protocol):
         first: int | None = None,
         on_slice: Callable[[Volume, int], None] | None = None,
         cancelled: Cancelled | None = None,
+        looks: Looks | None = None,
     ) -> Volume:
         """Read all voxels, beginning with slice `first` (default: the middle) and outwards.
 
         on_slice: called with the volume being filled and the index of each slice that has
             just become valid, so that a window can show it while the rest streams in.
+        looks: the slice that somebody looks at now, asked on any thread before each slice: where
+            the source allows it, what is nearest to it comes next.
         Raises UnreadableImageError, MissingCodecError, DecoderDiedError, CancelledError.
         """
 

@@ -212,7 +212,10 @@ class Opening:
                 task.post((volume, index))
                 task.progress(done, total)
 
-            return series.load(first=first, on_slice=arrived, cancelled=task.cancelled)
+            return series.load(first=first, on_slice=arrived, cancelled=task.cancelled, looks=looks)
+
+        def looks() -> int:
+            return reading.case.navigation.index(Plane.SLICE)
 
         self._session.mark(reading, load=LoadState.LOADING, note="")
         self._jobs.submit(

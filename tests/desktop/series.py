@@ -66,6 +66,7 @@ class MemorySeries:
         first: int | None = None,
         on_slice: Callable[[Volume, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        looks: Callable[[], int] | None = None,
     ) -> Volume:
         if self.failure is not None:
             raise self.failure
@@ -92,6 +93,7 @@ class Paused(MemorySeries):
 
     def __init__(self, name: str = "long") -> None:
         super().__init__(name, 60)
+        self.looks: Callable[[], int] | None = None
         self.goes_on = threading.Event()
 
     def load(
@@ -100,7 +102,9 @@ class Paused(MemorySeries):
         first: int | None = None,
         on_slice: Callable[[Volume, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        looks: Callable[[], int] | None = None,
     ) -> Volume:
+        self.looks = looks
         given = 0
 
         def give(volume: Volume, index: int) -> None:

@@ -41,6 +41,19 @@ def test_reading_that_was_stopped_is_said_and_goes_on_when_the_series_is_chosen_
     assert reading.case.is_complete
 
 
+def test_what_the_reader_goes_on_to_is_read_next(qtbot: QtBot, bench: Bench) -> None:
+    series = Paused()
+    bench.app.operations.opening.open_paths([bench.add(series)])
+    qtbot.waitUntil(lambda: series.read == 3)
+    reading = bench.app.session.current
+    assert reading is not None and series.looks is not None
+    assert series.looks() == 30
+    reading.case.navigation.go(55)
+    assert series.looks() == 55
+    series.goes_on.set()
+    qtbot.waitUntil(lambda: reading.load_state is LoadState.LOADED)
+
+
 def test_closing_what_is_being_read_is_no_stop_that_is_told(qtbot: QtBot, bench: Bench) -> None:
     series = Paused()
     bench.app.operations.opening.open_paths([bench.add(series)])

@@ -7,7 +7,7 @@ processes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -43,7 +43,7 @@ from core.imaging.loading import (
     read_each,
     single_slice,
 )
-from core.imaging.volume import Cancelled, SeriesSummary, Volume
+from core.imaging.volume import Cancelled, Looks, SeriesSummary, Volume
 
 Array = NDArray[np.generic]
 
@@ -109,8 +109,13 @@ class DicomSeries:
         first: int | None = None,
         on_slice: Callable[[Volume, int], None] | None = None,
         cancelled: Cancelled | None = None,
+        looks: Looks | None = None,
     ) -> Volume:
-        """Read all voxels, from slice `first` (default: the middle) outwards; see Series."""
+        """Read all voxels, from slice `first` (default: the middle) outwards; see Series.
+
+        Of files whose frames share one compressed stream, `looks` is not asked: it is inflated
+        from its beginning.
+        """
         frames = self._frames
         self._check_codecs()
         self._streams.clear()
@@ -133,18 +138,23 @@ class DicomSeries:
 
         try:
             native = [index for index in order if index not in tasks]
-            read_each(native, read, done, cancelled, SLOW_READ)
+            read_each(native, read, done, cancelled, SLOW_READ, looks)
         finally:
             sources.close()
         if tasks:
             jobs = self._jobs(tasks, order)
-            decode_all(jobs, lambda index: voxels[index], done, cancelled)
+            looks = None if self._share_streams(tasks) else looks
+            decode_all(jobs, lambda index: voxels[index], done, cancelled, looks)
         return volume
+
+    def _share_streams(self, indices: Iterable[int]) -> bool:
+        """Whether some of these frames lie in one compressed stream with others."""
+        return bool(self._streams) and any(self._frames[index].frames > 1 for index in indices)
 
     def _jobs(self, tasks: dict[int, FrameTask], order: list[int]) -> list[Job]:
         frames = self._frames
         order = [index for index in order if index in tasks]
-        if self._streams and any(frames[index].frames > 1 for index in order):
+        if self._share_streams(order):
             # Frames that share a stream come in its order: it is inflated once.
             order.sort(key=lambda index: (frames[index].header.file, frames[index].number))
         last = len(order) - processes()  # behind them, cores fall idle

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
 
 import pytest
 
+from core.bench.series_maker import make_series
 from core.errors import CancelledError
 from core.imaging import loading
 from core.imaging.loading import LookAhead, outward, read_each
@@ -64,6 +66,36 @@ def test_reads_that_come_from_the_cache_stay_on_one_thread() -> None:
     read_each(range(40), lambda _: threads.add(threading.get_ident()), done.append, slow=60.0)
     assert threads == {threading.get_ident()}
     assert done == list(range(40))
+
+
+@pytest.mark.parametrize("slow", [60.0, -1.0])
+def test_what_somebody_goes_on_to_look_at_is_read_next(slow: float) -> None:
+    asked, done = itertools.count(), list[int]()
+
+    def looks() -> int:
+        return 70 if next(asked) > 10 else 20
+
+    order = list(outward(100, 20))
+    read_each(order, lambda _: None, done.append, slow=slow, looks=looks)
+    assert sorted(done) == list(range(100))
+    first = done[:8] if slow > 0 else done[:2]
+    assert first == order[: len(first)]
+    assert {69, 70, 71} <= set(done[:20]), "and from there outwards"
+    assert done.index(70) < done.index(60) < done.index(45)
+
+
+def test_what_somebody_goes_on_to_look_at_is_decoded_next(tmp_path: Path) -> None:
+    make_series(tmp_path, 80, "jpeg-ls", side=64)
+    (series,) = open_path(tmp_path).series
+    asked, seen = itertools.count(), list[int]()
+
+    def looks() -> int:
+        return 75 if next(asked) > 10 else 40
+
+    made = series.load(on_slice=lambda _, index: seen.append(index), looks=looks)
+    assert sorted(seen) == list(range(80))
+    assert seen.index(75) < 25
+    assert (made.voxels == series.load().voxels).all()
 
 
 def test_what_a_reading_thread_raises_ends_the_others_and_arrives() -> None:

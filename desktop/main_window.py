@@ -281,7 +281,8 @@ class MainWindow(QMainWindow):
             )
 
     def _saved_changed(self, _saved: object) -> None:
-        saved = self._operations.labels.saved
+        labels = self._operations.labels
+        saved = labels.saved
         self.findings.show_saved(saved)
         if saved.failed:
             words = say("Labels: not saved")
@@ -291,6 +292,8 @@ class MainWindow(QMainWindow):
             words = say("Labels: opening the journal…")
         else:
             words = say("Labels: all saved") if saved.can_write else say("Labels: read only")
+        if labels.is_blind:  # each label says so for good: it must be seen while one labels
+            words = say("Blind reading · {state}", state=words)
         self.footer.show_saved(words)
 
     def _show_models(self) -> None:

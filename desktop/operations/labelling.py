@@ -153,7 +153,11 @@ class LabelOperations:
             if self._labelling is not None:
                 self._labelling.read_blind(wanted)
 
-        self._submit(work, self._refresh_all, lambda failure: self._tell(Notice.of(failure)))
+        def done(_result: object) -> None:
+            self._refresh_all()
+            self.saved_changed.emit(self.saved)  # labels are kept in another way from now on
+
+        self._submit(work, done, lambda failure: self._tell(Notice.of(failure)))
 
     def adjudicate(self, reading: Reading, class_id: str, reason: str) -> None:
         """Settle the slice looked at between readers, with a reason."""

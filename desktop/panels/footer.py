@@ -59,6 +59,11 @@ class Footer(QFrame):
         self._engine.setText(words)
         self._engine.setToolTip(tool_tip)
 
+    @property
+    def saved_words(self) -> str:
+        """What is said of the labels."""
+        return self._saved.text()
+
     def show_saved(self, words: str) -> None:
         """Say whether labels are saved."""
         self._saved.setText(words)

@@ -411,8 +411,11 @@ def test_a_second_reader_reads_blind_and_a_third_settles(
     settle(qtbot, bench)
     assert reading.case.label_at(6) == "no_hemorrhage"
     assert labels.history(reading)[0].reader == "second"
+    footer = bench.app.window.footer
+    assert footer.saved_words == "Blind reading · Labels: all saved"
     actions[Command.BLIND].trigger()
     qtbot.waitUntil(lambda: not labels.is_blind)
+    qtbot.waitUntil(lambda: footer.saved_words == "Labels: all saved")
     (found,) = pairwise(readings(History(labels.labelling.journal.events())))
     assert (found.readers, found.slices, found.observed) == (("first", "second"), 1, 0.0)
     labels.sign_in("third")

@@ -62,6 +62,7 @@ class ModelCommands:
         self._heard = (
             (self._do.run_changed, self._run_changed),
             (self._do.runs_changed, self._runs_changed),
+            (self._do.preparing_changed, self._show_run),
             (self._do.judged, self._judged),
             (self._do.decided, self._decided),
         )
@@ -75,8 +76,11 @@ class ModelCommands:
 
     def show_state(self) -> None:
         """Show the run that is watched in a window that was built again."""
-        self._window.training.show_run(self._do.watcher.view)
+        self._show_run()
         self._runs_changed()
+
+    def _show_run(self) -> None:
+        self._window.training.show_run(self._do.watcher.view, is_preparing=self._do.is_preparing)
 
     # ---- training
 
@@ -118,8 +122,8 @@ class ModelCommands:
         if path is not None:
             self._operations.opening.open_paths([path], remember=False)
 
-    def _run_changed(self, view: RunView) -> None:
-        self._window.training.show_run(view)
+    def _run_changed(self, _view: RunView) -> None:
+        self._show_run()
 
     def _runs_changed(self) -> None:
         self._window.training.show_runs(self._do.runs(), self._do.watcher.view)

@@ -17,7 +17,7 @@ from core.retraining.protocol import (
     start_training,
 )
 from core.session import Session
-from desktop.jobs import Job, Jobs, Task
+from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_core, say_count
 from desktop.notices import Level, Notice, Tell
 from desktop.operations.children import ask_child
@@ -38,6 +38,8 @@ class Retraining:
     """The RunView of the run that is watched."""
     runs_changed = Signal()
     """A run was added."""
+    preparing_changed = Signal()
+    """A training set is being made, or no longer."""
     judged = Signal(object)
     """A ComparisonView, ready to be decided on."""
     decided = Signal(object)
@@ -57,6 +59,8 @@ class Retraining:
         self._tell = tell
         self._labels = labels
         self.judgement: Judgement | None = None
+        self.is_preparing = False
+        """Whether a training set is being made, after which a run begins."""
         self.watcher = RunWatcher(jobs)
         self.watcher.changed.connect(self.run_changed.emit)
         self.watcher.ended.connect(self._ended)
@@ -134,12 +138,28 @@ class Retraining:
             if collected.left_out:
                 self._tell(_left_out(collected))
             self.watch(run, pid)
+            self._prepare(False)
 
+        def failed(failure: Failure) -> None:
+            self._prepare(False)
+            self._tell(Notice.of(failure))
+
+        def cancelled() -> None:
+            self._prepare(False)
+            words = say("Making the training set was stopped, and no training has begun.")
+            self._tell(Notice(Level.INFO, words))
+
+        self._prepare(True)
         self._jobs.submit(
             Job("training", say("Making the training set"), work),
             on_done=done,
-            on_failed=lambda failure: self._tell(Notice.of(failure)),
+            on_failed=failed,
+            on_cancelled=cancelled,
         )
+
+    def _prepare(self, is_preparing: bool) -> None:
+        self.is_preparing = is_preparing
+        self.preparing_changed.emit()
 
     def stop(self, path: Path) -> None:
         """Ask a run to stop after the step at hand."""

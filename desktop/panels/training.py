@@ -91,6 +91,11 @@ class TrainingPanel(QFrame):
         self._runs.hide()
         self.show_run(None)
 
+    @property
+    def state_words(self) -> str:
+        """What is said of the run, or of there being none."""
+        return self._state.text()
+
     def show_runs(self, runs: list[RunFolder], current: RunView | None) -> None:
         """List the runs to choose from."""
         self._runs.clear()
@@ -100,16 +105,20 @@ class TrainingPanel(QFrame):
             self._runs.setCurrentIndex(self._runs.findText(current.name))
         self._runs.setVisible(bool(runs))
 
-    def show_run(self, view: RunView | None) -> None:
-        """Draw a run as its files have it."""
+    def show_run(self, view: RunView | None, *, is_preparing: bool = False) -> None:
+        """Draw a run as its files have it. is_preparing: another one is about to begin."""
+        view = None if is_preparing else view
         self._view = view
         state = view.state if view is not None else None
         self._stop.setVisible(state in ("new", "running"))
         self._resume.setVisible(state in ("stopped", "failed"))
         self._result.setVisible(state == "finished")
-        self._retrain.setVisible(state not in ("new", "running"))
+        self._retrain.setVisible(state not in ("new", "running") and not is_preparing)
         for widget in (self._bar, self._facts, self.loss, self.auroc):
             widget.setVisible(view is not None)
+        if is_preparing:
+            self._state.setText(say("The training set is being made. The training begins then."))
+            return
         if view is None:
             self._state.setText(
                 say(

@@ -11,6 +11,7 @@ placeholders are named after what stands in them.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -84,6 +85,21 @@ def texts(node: ast.expr | None, taken: set[str] | None = None) -> list[str]:
         found = [text for value in node.values for text in texts(value)]
     elif isinstance(node, (ast.Tuple, ast.List)):
         found = [text for item in node.elts for text in texts(item)]
+    elif isinstance(node, ast.Name) and node.id in constants():
+        found = texts(constants()[node.id])
+    return found
+
+
+@functools.cache
+def constants() -> dict[str, ast.expr]:
+    """The constants of core's modules that are texts, by name."""
+    found: dict[str, ast.expr] = {}
+    for _, tree in _trees("core"):
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                name, value = node.targets[0].id, node.value
+                if name.isupper() and isinstance(value, (ast.Constant, ast.JoinedStr)):
+                    found[name] = value
     return found
 
 

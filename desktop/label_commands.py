@@ -22,7 +22,7 @@ from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.operations.labelled import opinion_of
-from desktop.panels.labels import class_words
+from desktop.panels.label_words import class_words
 
 
 class LabelCommands:

@@ -7,10 +7,9 @@ pending, and what is shown as the label is what the journal has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from core.errors import CoreError, JournalBusyError, NotDurableError
+from core.errors import CoreError, NotDurableError
 from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
@@ -23,6 +22,7 @@ from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_sentence
 from desktop.notices import Level, Notice, Tell
+from desktop.operations.journal import LANE, Saved, opened_journal
 from desktop.operations.labelled import (
     LabelledSlice,
     is_settled,
@@ -32,22 +32,6 @@ from desktop.operations.labelled import (
     opposite_of,
     said_of,
 )
-
-LANE = "journal"
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What is known of the last labels' way to the disk.
-
-    pending: how many the journal has not yet acknowledged. failed: the last one never was.
-    is_ready: whether the journal is open; can_write: and whether this window may write it.
-    """
-
-    pending: int = 0
-    failed: bool = False
-    is_ready: bool = False
-    can_write: bool = False
 
 
 class LabelOperations:
@@ -91,17 +75,7 @@ class LabelOperations:
     # ---- opening the journal
 
     def _open(self) -> CoreError | None:
-        """Open the journal, to read only where it cannot be written; returns why not."""
-        if self._make_journal is None:  # here, off the GUI thread: it brings the database along
-            from core.labels.journal import Journal
-
-            self._make_journal = Journal
-        unwritable: CoreError | None = None
-        try:
-            journal = self._make_journal()
-        except (JournalBusyError, NotDurableError) as error:
-            unwritable = error
-            journal = self._make_journal(read_only=True)
+        journal, unwritable = opened_journal(self._make_journal)
         self._labelling = Labelling(journal, self._reader)
         return unwritable
 

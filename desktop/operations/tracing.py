@@ -13,7 +13,8 @@ from core.session import Reading
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_count
 from desktop.notices import Level, Notice, Tell
-from desktop.operations.labelling import LANE, LabelOperations
+from desktop.operations.journal import LANE
+from desktop.operations.labelling import LabelOperations
 
 if TYPE_CHECKING:
     from core.retraining.lineage import Learnt, Lineage

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.events import Signal
-from core.labels.history import History
+from core.labels.history import History, question_of
 from core.labels.reader import default_reader
 from core.labels.schema import (
     Action,
@@ -45,6 +45,7 @@ class LabelsChanged:
 class Labelling(Standing):
     """One reader's labels on one journal.
 
+    A slice has one class in each label set; what is said of it in one leaves the others alone.
     Undo and redo reach back over what this reader did in the same case since signing in (or in
     the session that is named); a label given to a whole series is one step.
     """
@@ -136,7 +137,8 @@ class Labelling(Standing):
         if class_id is not None:
             label_set.find(class_id)
         with self._writing:
-            now, own = self._seen(series.case_id), self._now(series.case_id, self._reader)
+            now = self._seen(series.case_id, label_set.id)
+            own = self._now(series.case_id, label_set.id, self._reader)
             drafts = []
             for index in indices:
                 slice_id = series.slice_ids[index]
@@ -225,7 +227,7 @@ class Labelling(Standing):
     ) -> tuple[LabelEvent, ...]:
         """State all regions of several slices (index → regions), as one step to undo."""
         with self._writing:
-            now, known = self._seen(series.case_id), self.regions(series.case_id)
+            now, known = self._seen(series.case_id, label_set.id), self.regions(series.case_id)
             drafts = []
             for index, stated in sorted(regions.items()):
                 slice_id = series.slice_ids[index]
@@ -258,16 +260,28 @@ class Labelling(Standing):
             return ()
         return self._state(Action.NOTE, series, index, label_set, note=text)
 
-    def undo(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
+    def undo(
+        self, case_id: str | None = None, label_set: str | None = None
+    ) -> tuple[LabelEvent, ...]:
         """End this reader's last step in a case (default: the one labelled last).
+
+        label_set: id of the one that is read for. The last step is then the last one that is
+        seen: a class of this label set, regions or a note. Classes given in another are passed
+        over, and wait to be undone until that one is read for again. Without it the last step of
+        all is meant; its entries say of which label set it was.
 
         Returns the entries that say so; nothing if there is nothing to undo.
         """
-        return self._turn_back(Action.UNDO, case_id)
+        return self._turn_back(Action.UNDO, case_id, label_set)
 
-    def redo(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
-        """Make the step stand again that was undone last. Returns the entries that say so."""
-        return self._turn_back(Action.REDO, case_id)
+    def redo(
+        self, case_id: str | None = None, label_set: str | None = None
+    ) -> tuple[LabelEvent, ...]:
+        """Make the step stand again that was undone last; label_set: as in `undo`.
+
+        Returns the entries that say so.
+        """
+        return self._turn_back(Action.REDO, case_id, label_set)
 
     def refresh(self) -> tuple[LabelEvent, ...]:
         """Take over what others wrote in the meantime; returns their entries."""
@@ -293,7 +307,7 @@ class Labelling(Standing):
     ) -> tuple[LabelEvent, ...]:
         slice_id = series.slice_ids[index]
         with self._writing:
-            old = self._seen(series.case_id).get(slice_id)
+            old = self._seen(series.case_id, label_set.id).get(slice_id)
             draft = LabelDraft(
                 action,
                 series.case_id,
@@ -313,33 +327,49 @@ class Labelling(Standing):
             events = self._write(series.case_id, [draft])
         return self._tell(events)
 
-    def _turn_back(self, action: Action, case_id: str | None) -> tuple[LabelEvent, ...]:
+    def _turn_back(
+        self, action: Action, case_id: str | None, label_set: str | None
+    ) -> tuple[LabelEvent, ...]:
         with self._writing:
-            key = self._key(case_id)
+            key, undoing = self._key(case_id), action is Action.UNDO
             with self._reading:
-                find = self._history.undoable if action is Action.UNDO else self._history.redoable
-                targets = find(key)
-                before = self._history.current(key[0], self._only)
+                find = self._history.undoable if undoing else self._history.redoable
+                targets = find(key, label_set)
+            drafts = self._turned(action, key[0], targets, label_set)
+            events = self._write(key[0], drafts)
+        return self._tell(events)
+
+    def _turned(
+        self, action: Action, case_id: str, targets: Sequence[LabelEvent], label_set: str | None
+    ) -> list[LabelDraft]:
+        """What ends the targets, or makes them stand again: they are one step."""
+        if not targets:
+            return []
+        # Regions and notes leave the class as it is, whichever is seen beside them.
+        question = question_of(targets[0].draft)
+        seen_in = label_set or targets[0].draft.label_set
+        named = seen_in if question is None else question
+        with self._reading:
+            before = after = self._history.current(case_id, named, self._only)
+            if question is not None:
                 after = self._history.current_if(
                     targets, stands=action is Action.REDO, reader=self._only
                 )
-            drafts = [
-                LabelDraft(
-                    action,
-                    target.draft.case_id,
-                    target.draft.patient_id,
-                    target.draft.slice_id,
-                    target.draft.slice_index,
-                    target.draft.label_set,
-                    before.get(target.draft.slice_id),
-                    after.get(target.draft.slice_id),
-                    target=target.sequence,
-                    blind=self._blind,
-                )
-                for target in targets
-            ]
-            events = self._write(key[0], drafts)
-        return self._tell(events)
+        return [
+            LabelDraft(
+                action,
+                target.draft.case_id,
+                target.draft.patient_id,
+                target.draft.slice_id,
+                target.draft.slice_index,
+                named,
+                before.get(target.draft.slice_id),
+                after.get(target.draft.slice_id),
+                target=target.sequence,
+                blind=self._blind,
+            )
+            for target in targets
+        ]
 
     def _write(self, case_id: str, drafts: Sequence[LabelDraft]) -> tuple[LabelEvent, ...]:
         """Append, then apply. Called with the writing lock held."""

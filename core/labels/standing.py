@@ -33,13 +33,21 @@ class Standing:
         """Whether what other readers said is hidden."""
         return self._blind
 
-    def current(self, case_id: str) -> dict[str, str]:
-        """Slice id → class id of a case, as all readers' entries have it; own ones if blind."""
-        return self._seen(case_id)
+    def label_sets(self, case_id: str) -> tuple[str, ...]:
+        """Ids of the label sets of which anybody gave classes in a case, in order."""
+        with self._reading:
+            return self._history.label_sets(case_id)
 
-    def own(self, case_id: str, reader: str | None = None) -> dict[str, str]:
+    def current(self, case_id: str, label_set: str) -> dict[str, str]:
+        """Slice id → class id of a case in a label set (its id), as all readers have it.
+
+        This reader's own alone if blind.
+        """
+        return self._seen(case_id, label_set)
+
+    def own(self, case_id: str, label_set: str, reader: str | None = None) -> dict[str, str]:
         """Slice id → class id that one reader (default: this one) gave, as if alone."""
-        return self._now(case_id, reader or self._reader)
+        return self._now(case_id, label_set, reader or self._reader)
 
     def regions(self, case_id: str) -> dict[str, tuple[Region, ...]]:
         """Slice id → regions marked on it."""
@@ -51,23 +59,29 @@ class Standing:
         with self._reading:
             return self._history.notes(case_id, self._only)
 
-    def history(self, case_id: str) -> list[HistoryEntry]:
-        """What was done to a case, step by step, the last step last; own steps if blind."""
+    def history(self, case_id: str, label_set: str | None = None) -> list[HistoryEntry]:
+        """What was done to a case, step by step, the last step last; own steps if blind.
+
+        label_set: only what concerns it: its classes, and regions and notes.
+        """
         with self._reading:
-            entries = self._history.entries(case_id)
+            entries = self._history.entries(case_id, label_set)
         return [entry for entry in entries if self._only in (None, entry.reader)]
 
-    def counts(self) -> dict[str, int]:
-        """Case id → number of slices labelled now, of every case that has any."""
+    def counts(self, label_set: str) -> dict[str, int]:
+        """Case id → number of slices labelled now in a label set, of every case that has any."""
         with self._reading:
             found = {
-                case_id: len(self._history.current(case_id, self._only))
+                case_id: len(self._history.current(case_id, label_set, self._only))
                 for case_id in self._history.cases()
             }
         return {case_id: count for case_id, count in found.items() if count}
 
     def standing(self) -> tuple[LabelEvent, ...]:
-        """The entries that give all current labels, in order: what a training set is made of."""
+        """The entries that give all current labels, in order: what a training set is made of.
+
+        Of every label set; a training set takes those of its own.
+        """
         with self._reading:
             return self._history.standing()
 
@@ -76,15 +90,15 @@ class Standing:
         with self._reading:
             return self._history.marks()
 
-    def can_undo(self, case_id: str | None = None) -> bool:
+    def can_undo(self, case_id: str | None = None, label_set: str | None = None) -> bool:
         """Whether `undo` would do something."""
         with self._reading:
-            return bool(self._history.undoable(self._key(case_id)))
+            return bool(self._history.undoable(self._key(case_id), label_set))
 
-    def can_redo(self, case_id: str | None = None) -> bool:
+    def can_redo(self, case_id: str | None = None, label_set: str | None = None) -> bool:
         """Whether `redo` would do something."""
         with self._reading:
-            return bool(self._history.redoable(self._key(case_id)))
+            return bool(self._history.redoable(self._key(case_id), label_set))
 
     # ---- inside
 
@@ -96,12 +110,12 @@ class Standing:
         """Whose entries are shown: all, or in a blind reading this reader's."""
         return self._reader if self._blind else None
 
-    def _seen(self, case_id: str) -> dict[str, str]:
-        return self._now(case_id, self._only)
+    def _seen(self, case_id: str, label_set: str) -> dict[str, str]:
+        return self._now(case_id, label_set, self._only)
 
-    def _now(self, case_id: str, reader: str | None = None) -> dict[str, str]:
+    def _now(self, case_id: str, label_set: str, reader: str | None = None) -> dict[str, str]:
         with self._reading:
-            return self._history.current(case_id, reader)
+            return self._history.current(case_id, label_set, reader)
 
     def _take(self, events: Iterable[LabelEvent]) -> None:
         with self._reading:

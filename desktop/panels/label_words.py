@@ -91,6 +91,8 @@ def entry_words(entry: HistoryEntry, label_set: LabelSet | None) -> str:
         Action.UNDO: say("undone, now {name}", name=new),
         Action.REDO: say("redone, now {name}", name=new),
     }[entry.action]
+    if entry.of in (Action.MARK, Action.NOTE):  # they leave the class as it is
+        words = _turned_words(entry)
     numbers = [change.slice_index + 1 for change in entry.changes]
     place = (
         say("slice {number}", number=numbers[0])
@@ -98,3 +100,9 @@ def entry_words(entry: HistoryEntry, label_set: LabelSet | None) -> str:
         else say("{count} slices", count=len(numbers))
     )
     return f"{clock(entry.at)}  {place}: {words}"
+
+
+def _turned_words(entry: HistoryEntry) -> str:
+    if entry.of is Action.NOTE:
+        return say("note undone") if entry.action is Action.UNDO else say("note redone")
+    return say("regions undone") if entry.action is Action.UNDO else say("regions redone")

@@ -95,6 +95,7 @@ def test_undo_keeps_the_order_of_what_is_seen(qtbot: QtBot, bench: Bench, readin
         settle(qtbot, bench)
         left.append((len(labels.notes(reading)), len(book), len(reading.case.labels)))
     assert left == [(0, 1, 1), (0, 0, 1), (0, 0, 0)]
+    assert rows(bench.app.window.findings.labels.history)[1].endswith("note undone")
     read_for(bench, SECOND)
     assert reading.case.label_at(3) == "subdural"
 

@@ -180,7 +180,7 @@ def same_device(one: Path, two: Path) -> bool:
 def give_all(labelling: Any, series: Any, truth: Any, label_set: Any) -> None:
     """Every slice as the data set labels it, by the first reader."""
     for case, summary in series.items():
-        if labelling.current(case):
+        if labelling.current(case, label_set.id):
             continue
         for name in ("hemorrhage", "no_hemorrhage"):
             places = [index for index, said in enumerate(truth[case]) if said == name]
@@ -216,7 +216,7 @@ def flip(
         right = truth[case][index]
         wrong = "no_hemorrhage" if right == "hemorrhage" else "hemorrhage"
         if READERS["careless"] not in {e.reader for e in labelling.history(case)} or (
-            labelling.own(case).get(series[case].slice_ids[index]) != wrong
+            labelling.own(case, label_set.id).get(series[case].slice_ids[index]) != wrong
         ):
             labelling.label(series[case], index, wrong, label_set=label_set)
     return chosen

@@ -22,7 +22,7 @@ from desktop.main_window import MainWindow
 from desktop.notices import Level, Notice
 from desktop.operations import Operations
 from desktop.operations.labelled import opinion_of
-from desktop.panels.labels import class_words
+from desktop.panels.label_words import class_words
 
 
 class LabelCommands:
@@ -147,7 +147,16 @@ class LabelCommands:
     def _undo(self) -> None:
         if self._reading is None:
             return
-        if not self._do.undoing.undo(self._reading):
+        if self._do.undoing.undo(self._reading):
+            return
+        if self._do.labels.can_undo(self._reading, unseen=True):
+            self._inform(
+                say(
+                    "What you did last in this series was for another task. "
+                    "Read for that one again to undo it."
+                )
+            )
+        else:
             self._inform(say("There is nothing to undo in this series."))
 
     def _redo(self) -> None:

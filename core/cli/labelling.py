@@ -39,6 +39,9 @@ ClassOption = Annotated[str, typer.Option("--class", help="Id of the class to gi
 SetOption = Annotated[
     str, typer.Option("--set", help="Label set; needed where several have this class.")
 ]
+StepSetOption = Annotated[
+    str, typer.Option("--set", help="Only steps seen when this label set is read for.")
+]
 SeriesOption = Annotated[
     str, typer.Option(help="Series UID or its beginning; needed where there are several series.")
 ]
@@ -124,12 +127,10 @@ def clear(
     summary = _series(path, series)
     indices = _indices(slices, summary.shape[0])
     with _labelling(reader) as labelling:
-        used = [event.draft.label_set for event in labelling.journal.events(summary.case_id)]
         events: tuple[LabelEvent, ...] = ()
-        if set_id or used:
-            label_set = load_label_set(set_id or used[-1])
+        for name in [set_id] if set_id else _sets_of(labelling, summary, indices):
             events = labelling.label_slices(
-                summary, indices, None, label_set=label_set, reason=reason
+                summary, indices, None, label_set=load_label_set(name), reason=reason
             )
     _tell(events, "no longer labelled", "They had no label.")
 
@@ -157,20 +158,30 @@ def adjudicate(
     _tell(events, f"settled as {class_id}", "")
 
 
-def undo(path: PathArgument, series: SeriesOption = "", reader: ReaderOption = "") -> None:
-    """End the reader's last step on a series."""
+def undo(
+    path: PathArgument,
+    set_id: StepSetOption = "",
+    series: SeriesOption = "",
+    reader: ReaderOption = "",
+) -> None:
+    """End the reader's last step on a series, and say of which label set it was."""
     summary = _series(path, series)
     with _labelling(reader) as labelling:
-        events = labelling.undo(summary.case_id)
-    _tell(events, "undone", "There is nothing to undo.")
+        events = labelling.undo(summary.case_id, set_id or None)
+    _tell(events, f"undone{_of_set(events)}", "There is nothing to undo.")
 
 
-def redo(path: PathArgument, series: SeriesOption = "", reader: ReaderOption = "") -> None:
-    """Make the step stand again that was undone last."""
+def redo(
+    path: PathArgument,
+    set_id: StepSetOption = "",
+    series: SeriesOption = "",
+    reader: ReaderOption = "",
+) -> None:
+    """Make the step stand again that was undone last, and say of which label set it was."""
     summary = _series(path, series)
     with _labelling(reader) as labelling:
-        events = labelling.redo(summary.case_id)
-    _tell(events, "done again", "There is nothing to redo.")
+        events = labelling.redo(summary.case_id, set_id or None)
+    _tell(events, f"done again{_of_set(events)}", "There is nothing to redo.")
 
 
 def queue(
@@ -186,7 +197,7 @@ def queue(
     history = History(existing_events() or ())
     states: list[SliceState] = []
     for series in content.series:
-        current = history.current(series.case_id)
+        current = history.current(series.case_id, label_set.id)
         states += [
             _state(series.case_id, item, current.get(item.slice_id), label_set)
             for item in series.slices
@@ -272,6 +283,25 @@ def _set_of_class(class_id: str, set_id: str) -> LabelSet:
         raise typer.BadParameter(f"“{class_id}” is none of {known}", param_hint="--class")
     known = ", ".join(s.id for s in having)
     raise typer.BadParameter(f"“{class_id}” is in {known}: name one", param_hint="--set")
+
+
+def _sets_of(labelling: Labelling, summary: SeriesSummary, indices: list[int]) -> list[str]:
+    """The one label set in which any of these slices has a class; none where none has."""
+    wanted = {summary.slice_ids[index] for index in indices}
+    used = [
+        name
+        for name in labelling.label_sets(summary.case_id)
+        if wanted & set(labelling.current(summary.case_id, name))
+    ]
+    if len(used) > 1:
+        raise typer.BadParameter(
+            f"they are labelled in {', '.join(used)}: name one", param_hint="--set"
+        )
+    return used
+
+
+def _of_set(events: tuple[LabelEvent, ...]) -> str:
+    return f" in {events[0].draft.label_set}" if events else ""
 
 
 def _read(path: Path) -> Predictions:

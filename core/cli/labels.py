@@ -17,7 +17,7 @@ from core.cli.text import printable
 from core.errors import NoLabelsError
 from core.imaging.deidentify import site_key
 from core.labels import backups
-from core.labels.agreement import Agreement, disputes, fleiss, pairwise, readings
+from core.labels.agreement import Agreement, Reading, disputes, fleiss, pairwise, readings
 from core.labels.export import as_csv, as_json_lines, rows
 from core.labels.history import History
 from core.labels.journal import Journal, utc_now
@@ -35,6 +35,7 @@ JournalOption = Annotated[
     Path | None,
     typer.Option("--journal", help="Another journal file, such as a backup.", show_default=False),
 ]
+SetOption = Annotated[str, typer.Option("--set", help="Only entries of this label set.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -44,13 +45,14 @@ def list_(
     current: Annotated[
         bool, typer.Option("--current", help="Only the labels that stand now.")
     ] = False,
+    set_id: SetOption = "",
     as_json: JsonOption = False,
     journal: JournalOption = None,
 ) -> None:
     """Print the entries of the journal, the oldest first."""
     try:
         with _reading(journal) as opened:
-            events = _chosen(opened.events(case or None), current)
+            events = _chosen(opened.events(case or None), current, set_id)
     except NoLabelsError:
         events = ()
     if as_json:
@@ -82,6 +84,7 @@ def export(
     current: Annotated[
         bool, typer.Option("--current", help="Only the labels that stand now.")
     ] = False,
+    set_id: SetOption = "",
     journal: JournalOption = None,
 ) -> None:
     """Write the entries to a file, under pseudonyms, without dates and free text."""
@@ -89,7 +92,7 @@ def export(
     if out.suffix.lower() not in writers:
         raise typer.BadParameter("the file's name must end in .csv or .jsonl", param_hint="--out")
     with _reading(journal) as opened:
-        events = _chosen(opened.events(case or None), current)
+        events = _chosen(opened.events(case or None), current, set_id)
         path = opened.path
     if not events:
         raise NoLabelsError(path)
@@ -98,10 +101,16 @@ def export(
 
 
 @app.command()
-def agreement(as_json: JsonOption = False, journal: JournalOption = None) -> None:
+def agreement(
+    set_id: Annotated[
+        str, typer.Option("--set", help="Label set; needed where labels of several are there.")
+    ] = "",
+    as_json: JsonOption = False,
+    journal: JournalOption = None,
+) -> None:
     """How far readers agree, with 95 % intervals, and the slices on which they differ."""
     with _reading(journal) as opened:
-        found = readings(History(opened.events()))
+        found = _readings(History(opened.events()), set_id)
     together, open_disputes = fleiss(found), disputes(found)
     compared = [*pairwise(found), *([together] if together else [])]
     if as_json:
@@ -162,6 +171,14 @@ def restore(journal: JournalOption = None) -> None:
     typer.echo(f"{told}.")
 
 
+def _readings(history: History, set_id: str) -> list[Reading]:
+    """What readers said in the label set that is meant: classes of several are not compared."""
+    used = history.label_sets()
+    if not set_id and len(used) > 1:
+        raise typer.BadParameter(f"labels of {', '.join(used)}: name one", param_hint="--set")
+    return [item for name in used if set_id in ("", name) for item in readings(history, name)]
+
+
 def _agreement(item: Agreement) -> dict[str, Any]:
     bounds = item.kappa_ci95
     return {
@@ -204,8 +221,9 @@ def _reading(journal: Path | None) -> Iterator[Journal]:
         yield opened
 
 
-def _chosen(events: tuple[LabelEvent, ...], current: bool) -> tuple[LabelEvent, ...]:
-    return History(events).standing() if current else events
+def _chosen(events: tuple[LabelEvent, ...], current: bool, set_id: str) -> tuple[LabelEvent, ...]:
+    found = History(events).standing() if current else events
+    return tuple(event for event in found if set_id in ("", event.draft.label_set))
 
 
 def _facts(event: LabelEvent) -> dict[str, Any]:
@@ -239,7 +257,7 @@ def _line(event: LabelEvent) -> str:
     change = f"{draft.old or 'unlabelled'} → {draft.new or 'unlabelled'}"
     text = (
         f"{event.sequence:>6}  {event.at[:19].replace('T', ' ')}  {event.reader}  "
-        f"{draft.case_id}  slice {draft.slice_index + 1}  {what}  {change}"
+        f"{draft.case_id}  slice {draft.slice_index + 1}  {draft.label_set}  {what}  {change}"
     )
     if said := draft.reason or draft.note:
         text = f"{text}  “{said}”"

@@ -29,7 +29,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Reading:
-    """The classes that readers gave to one slice. patient: what its slices have in common."""
+    """The classes of one label set that readers gave to one slice.
+
+    patient: what its slices have in common.
+    """
 
     case_id: str
     slice_id: str
@@ -65,12 +68,12 @@ class Agreement:
     by_class: Mapping[str, float]
 
 
-def readings(history: History) -> list[Reading]:
-    """What each reader says now about each slice that anybody labelled."""
+def readings(history: History, label_set: str) -> list[Reading]:
+    """What each reader says now about each slice that anybody labelled in a label set (its id)."""
     found = []
     for case_id in history.cases():
-        settled = history.adjudicated(case_id)
-        for slice_id, said in history.ratings(case_id).items():
+        settled = history.adjudicated(case_id, label_set)
+        for slice_id, said in history.ratings(case_id, label_set).items():
             first = next(iter(said.values())).draft
             found.append(
                 Reading(

@@ -4,6 +4,10 @@ Each LABEL, CLEAR, MARK, NOTE or ADJUDICATE is a *statement* by one reader about
 UNDO ends a statement, REDO makes it stand again; both are entries themselves. What counts is
 the standing statement that was made (or made again) last, whoever made it; an adjudication
 counts more than any label. A reader's undo therefore never takes away what a colleague said.
+
+A slice has one class *in each label set*: whether there is a hemorrhage, and of which subtype,
+are two questions, and the answer to one neither replaces nor settles the other. Regions and
+notes are about the slice, whatever it is read for.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from core.labels.schema import Action, LabelEvent, ModelOpinion, Region
+from core.labels.schema import Action, LabelDraft, LabelEvent, ModelOpinion, Region
 
 
 class Aspect(Enum):
@@ -33,6 +37,14 @@ ASPECTS = {
     Action.NOTE: Aspect.NOTE,
 }
 """The actions that are statements, and their aspect."""
+
+
+def question_of(draft: LabelDraft) -> str | None:
+    """The label set within which a statement counts; None for regions and notes.
+
+    Those are seen, replaced and undone whichever label set is read for.
+    """
+    return draft.label_set if ASPECTS.get(draft.action) is Aspect.LABEL_CLASS else None
 
 
 @dataclass
@@ -95,15 +107,20 @@ StepKey = tuple[str, str, str]
 """(case id, reader, session): undo reaches back within these."""
 
 
+About = tuple[str, Aspect, str | None]
+"""(case id, aspect, label set or None): slices' statements replace each other within these."""
+
+
 class History:
     """The state of all labels after the entries applied so far, in order."""
 
     def __init__(self, events: Iterable[LabelEvent] = ()) -> None:
         self._last = 0
         self._statements: dict[int, Statement] = {}
-        self._about: defaultdict[tuple[str, Aspect], defaultdict[str, list[Statement]]] = (
-            defaultdict(lambda: defaultdict(list))
+        self._about: defaultdict[About, defaultdict[str, list[Statement]]] = defaultdict(
+            lambda: defaultdict(list)
         )
+        self._label_sets: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._events: defaultdict[str, list[LabelEvent]] = defaultdict(list)
         self._steps: defaultdict[StepKey, _Steps] = defaultdict(_Steps)
         self._batches: defaultdict[tuple[int, str], list[Statement]] = defaultdict(list)
@@ -127,11 +144,18 @@ class History:
         if aspect is not None:
             statement = Statement(event, event.sequence)
             self._statements[event.sequence] = statement
-            self._about[(draft.case_id, aspect)][draft.slice_id].append(statement)
+            question = question_of(draft)
+            self._about[(draft.case_id, aspect, question)][draft.slice_id].append(statement)
+            if question is not None:
+                self._label_sets[draft.case_id][question] = None
             self._batches[(event.batch, draft.case_id)].append(statement)
             if event.batch not in steps.undo[-1:]:
                 steps.undo.append(event.batch)
-            steps.redo.clear()
+            steps.redo = [
+                batch
+                for batch in steps.redo
+                if not self._is_shown(batch, draft.case_id, draft.label_set)
+            ]
             return
         target = self._statements.get(draft.target or 0)
         if target is None or target.event.reader != event.reader:
@@ -146,11 +170,17 @@ class History:
 
     # ---- what holds now
 
-    def current(self, case_id: str, reader: str | None = None) -> dict[str, str]:
-        """Slice id → class id of one case; of one reader's own statements, if named."""
+    def label_sets(self, case_id: str | None = None) -> tuple[str, ...]:
+        """Ids of the label sets of which classes were given in a case, or in any, in order."""
+        cases = self.cases() if case_id is None else (case_id,)
+        named = (name for case in cases for name in self._label_sets.get(case, ()))
+        return tuple(dict.fromkeys(named))
+
+    def current(self, case_id: str, label_set: str, reader: str | None = None) -> dict[str, str]:
+        """Slice id → class id of one case in a label set; of one reader's own, if named."""
         return {
             slice_id: statement.event.draft.new
-            for slice_id, statement in self._standing(case_id, Aspect.LABEL_CLASS, reader)
+            for slice_id, statement in self._standing(_classes(case_id, label_set), reader)
             if statement.event.draft.new is not None
         }
 
@@ -158,7 +188,7 @@ class History:
         """Slice id → the regions marked on it."""
         return {
             slice_id: statement.event.draft.regions
-            for slice_id, statement in self._standing(case_id, Aspect.REGIONS, reader)
+            for slice_id, statement in self._standing((case_id, Aspect.REGIONS, None), reader)
             if statement.event.draft.regions
         }
 
@@ -166,14 +196,17 @@ class History:
         """Slice id → its comment."""
         return {
             slice_id: statement.event.draft.note
-            for slice_id, statement in self._standing(case_id, Aspect.NOTE, reader)
+            for slice_id, statement in self._standing((case_id, Aspect.NOTE, None), reader)
             if statement.event.draft.note
         }
 
-    def ratings(self, case_id: str) -> dict[str, dict[str, LabelEvent]]:
-        """Slice id → reader → the label that this reader gives it now; adjudications apart."""
+    def ratings(self, case_id: str, label_set: str) -> dict[str, dict[str, LabelEvent]]:
+        """Slice id → reader → the label that this reader gives it now in a label set.
+
+        Adjudications are told apart, by `adjudicated`.
+        """
         found: dict[str, dict[str, LabelEvent]] = {}
-        for slice_id, statements in self._about.get((case_id, Aspect.LABEL_CLASS), {}).items():
+        for slice_id, statements in self._about.get(_classes(case_id, label_set), {}).items():
             said: dict[str, Statement] = {}
             for statement in statements:
                 reader = statement.event.reader
@@ -186,11 +219,11 @@ class History:
                 found[slice_id] = labels
         return found
 
-    def adjudicated(self, case_id: str) -> dict[str, str]:
-        """Slice id → the class that an adjudication gave it, where one stands."""
+    def adjudicated(self, case_id: str, label_set: str) -> dict[str, str]:
+        """Slice id → the class of a label set that an adjudication gave it, where one stands."""
         return {
             slice_id: str(statement.event.draft.new)
-            for slice_id, statement in self._standing(case_id, Aspect.LABEL_CLASS, None)
+            for slice_id, statement in self._standing(_classes(case_id, label_set), None)
             if statement.event.draft.action is Action.ADJUDICATE
         }
 
@@ -203,11 +236,15 @@ class History:
         return tuple(self._events.get(case_id, ()))
 
     def standing(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
-        """The entries that give the current classes of a case, or of all, in order."""
+        """The entries that give the current classes of a case, or of all, in order.
+
+        Of every label set: a slice has as many as it has classes in them.
+        """
         events = [
             statement.event
             for case in (self.cases() if case_id is None else (case_id,))
-            for _, statement in self._standing(case, Aspect.LABEL_CLASS, None)
+            for label_set in self.label_sets(case)
+            for _, statement in self._standing(_classes(case, label_set), None)
             if statement.event.draft.new is not None
         ]
         return tuple(sorted(events, key=lambda event: event.sequence))
@@ -217,15 +254,13 @@ class History:
         events = [
             statement.event
             for case in (self.cases() if case_id is None else (case_id,))
-            for _, statement in self._standing(case, Aspect.REGIONS, None)
+            for _, statement in self._standing((case, Aspect.REGIONS, None), None)
             if statement.event.draft.regions
         ]
         return tuple(sorted(events, key=lambda event: event.sequence))
 
-    def _standing(
-        self, case_id: str, aspect: Aspect, reader: str | None
-    ) -> Iterator[tuple[str, Statement]]:
-        for slice_id, statements in self._about.get((case_id, aspect), {}).items():
+    def _standing(self, about: About, reader: str | None) -> Iterator[tuple[str, Statement]]:
+        for slice_id, statements in self._about.get(about, {}).items():
             said = [
                 statement
                 for statement in statements
@@ -236,33 +271,49 @@ class History:
 
     # ---- undo and redo
 
-    def undoable(self, key: StepKey) -> tuple[LabelEvent, ...]:
-        """The entries that an undo would end now; empty if there is nothing to undo."""
-        return self._step(key, lambda steps: steps.undo)
+    def undoable(self, key: StepKey, label_set: str | None = None) -> tuple[LabelEvent, ...]:
+        """The entries that an undo would end now; empty if there is nothing to undo.
 
-    def redoable(self, key: StepKey) -> tuple[LabelEvent, ...]:
-        """The entries that a redo would make stand again; empty if there are none."""
-        return self._step(key, lambda steps: steps.redo)
+        label_set: the one read for. A class given in another is passed over: whoever reads for
+        this one would not see it go. None: the last step, whatever it was about.
+        """
+        return self._step(key, lambda steps: steps.undo, label_set)
 
-    def _step(self, key: StepKey, stack: Callable[[_Steps], list[int]]) -> tuple[LabelEvent, ...]:
+    def redoable(self, key: StepKey, label_set: str | None = None) -> tuple[LabelEvent, ...]:
+        """The entries that a redo would make stand again; empty if there are none.
+
+        label_set: as in `undoable`. A statement ends the redo of what is seen beside it alone.
+        """
+        return self._step(key, lambda steps: steps.redo, label_set)
+
+    def _step(
+        self, key: StepKey, stack: Callable[[_Steps], list[int]], label_set: str | None
+    ) -> tuple[LabelEvent, ...]:
         steps = self._steps.get(key)
-        if steps is None or not stack(steps):
-            return ()
-        batch = self._batches[(stack(steps)[-1], key[0])]
-        return tuple(statement.event for statement in batch)
+        for batch in reversed(stack(steps)) if steps is not None else ():
+            if self._is_shown(batch, key[0], label_set):
+                return tuple(statement.event for statement in self._batches[(batch, key[0])])
+        return ()
+
+    def _is_shown(self, batch: int, case_id: str, label_set: str | None) -> bool:
+        """Whether a step is seen by whoever reads for a label set; None: for any."""
+        question = question_of(self._batches[(batch, case_id)][0].event.draft)
+        return label_set is None or question in (None, label_set)
 
     def current_if(
         self, targets: Iterable[LabelEvent], *, stands: bool, reader: str | None = None
     ) -> dict[str, str]:
         """Slice id → class id of the targets' slices, if the targets stood or were undone.
 
-        A redo would make them the last to be said. reader: as in `current`.
+        In the label set of each target, which gave a class. A redo would make them the last to
+        be said. reader: as in `current`.
         """
         after: dict[str, str] = {}
         changed = {target.sequence: target.draft for target in targets}
         for draft in changed.values():
             said: list[tuple[tuple[bool, float], str | None]] = []
-            for statement in self._about[(draft.case_id, Aspect.LABEL_CLASS)][draft.slice_id]:
+            slices = self._about.get(_classes(draft.case_id, draft.label_set))
+            for statement in slices.get(draft.slice_id, ()) if slices is not None else ():
                 if reader not in (None, statement.event.reader):
                     continue
                 is_target = statement.event.sequence in changed
@@ -277,11 +328,17 @@ class History:
 
     # ---- for people
 
-    def entries(self, case_id: str) -> list[HistoryEntry]:
-        """What was done to a case, step by step, the last step last."""
+    def entries(self, case_id: str, label_set: str | None = None) -> list[HistoryEntry]:
+        """What was done to a case, step by step, the last step last.
+
+        label_set: only what is seen by whoever reads for it: its classes, regions and notes.
+        """
         steps: dict[int, list[LabelEvent]] = {}
         for event in self._events.get(case_id, ()):
-            steps.setdefault(event.batch, []).append(event)
+            about = self._statements.get(event.draft.target or 0)
+            draft = about.event.draft if about is not None else event.draft
+            if label_set is None or question_of(draft) in (None, label_set):
+                steps.setdefault(event.batch, []).append(event)
         return [self._entry(events) for events in steps.values()]
 
     def _entry(self, events: list[LabelEvent]) -> HistoryEntry:
@@ -310,14 +367,21 @@ def _weight(statement: Statement) -> tuple[bool, int]:
     return statement.weight
 
 
-def current(events: Iterable[LabelEvent], reader: str | None = None) -> dict[tuple[str, str], str]:
-    """(case id, slice id) → class id after these entries; unlabelled slices are absent.
+def _classes(case_id: str, label_set: str) -> About:
+    return (case_id, Aspect.LABEL_CLASS, label_set)
+
+
+def current(
+    events: Iterable[LabelEvent], reader: str | None = None
+) -> dict[tuple[str, str, str], str]:
+    """(case id, label set, slice id) → class id after these entries; unlabelled ones are absent.
 
     reader: only what this reader said, as in a blind second reading.
     """
     history = History(events)
     return {
-        (case_id, slice_id): class_id
+        (case_id, label_set, slice_id): class_id
         for case_id in history.cases()
-        for slice_id, class_id in history.current(case_id, reader).items()
+        for label_set in history.label_sets(case_id)
+        for slice_id, class_id in history.current(case_id, label_set, reader).items()
     }

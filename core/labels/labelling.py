@@ -3,7 +3,8 @@
 Every method that changes a label returns when the change is on the disk, and only then emits
 `changed`. Calls may come from any thread; they are carried out one after the other. Questions
 (`current`, `history`, `can_undo` …) never wait for the disk, so that a window can put the
-writing on one writer thread and ask on its own. `changed` is emitted on the thread that wrote.
+writing on one writer thread and ask on its own (`core.labels.standing`). `changed` is emitted
+on the thread that wrote.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.events import Signal
-from core.labels.history import History, HistoryEntry
+from core.labels.history import History, question_of
 from core.labels.reader import default_reader
 from core.labels.schema import (
     Action,
@@ -25,6 +26,7 @@ from core.labels.schema import (
     ModelOpinion,
     Region,
 )
+from core.labels.standing import Standing
 
 if TYPE_CHECKING:  # it brings the database along, which a window needs only once it stands
     from core.labels.journal import Journal
@@ -40,9 +42,10 @@ class LabelsChanged:
     events: tuple[LabelEvent, ...]
 
 
-class Labelling:
+class Labelling(Standing):
     """One reader's labels on one journal.
 
+    A slice has one class in each label set; what is said of it in one leaves the others alone.
     Undo and redo reach back over what this reader did in the same case since signing in (or in
     the session that is named); a label given to a whole series is one step.
     """
@@ -51,24 +54,16 @@ class Labelling:
     """LabelsChanged, after the change is durable."""
 
     def __init__(self, journal: Journal, reader: str | None = None, *, session: str = "") -> None:
+        super().__init__(
+            History(journal.events()), reader or default_reader(), session or _new_session()
+        )
         self._journal = journal
         self._writing = threading.Lock()
-        self._reading = threading.Lock()
-        self._reader = reader or default_reader()
-        self._session = session or _new_session()
-        self._case_id = ""
-        self._blind = False
-        self._history = History(journal.events())
 
     @property
     def journal(self) -> Journal:
         """The journal underneath."""
         return self._journal
-
-    @property
-    def reader(self) -> str:
-        """Who labels."""
-        return self._reader
 
     def sign_in(self, reader: str) -> None:
         """Someone else labels from now on; their undo begins anew."""
@@ -76,11 +71,6 @@ class Labelling:
             raise ValueError("a reader has a name")
         with self._writing:
             self._reader, self._session = reader.strip(), _new_session()
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether what other readers said is hidden."""
-        return self._blind
 
     def read_blind(self, blind: bool) -> None:
         """Hide what other readers said, as in a second reading, or show it again.
@@ -147,7 +137,8 @@ class Labelling:
         if class_id is not None:
             label_set.find(class_id)
         with self._writing:
-            now, own = self._seen(series.case_id), self._now(series.case_id, self._reader)
+            now = self._seen(series.case_id, label_set.id)
+            own = self._now(series.case_id, label_set.id, self._reader)
             drafts = []
             for index in indices:
                 slice_id = series.slice_ids[index]
@@ -236,7 +227,7 @@ class Labelling:
     ) -> tuple[LabelEvent, ...]:
         """State all regions of several slices (index → regions), as one step to undo."""
         with self._writing:
-            now, known = self._seen(series.case_id), self.regions(series.case_id)
+            now, known = self._seen(series.case_id, label_set.id), self.regions(series.case_id)
             drafts = []
             for index, stated in sorted(regions.items()):
                 slice_id = series.slice_ids[index]
@@ -269,16 +260,28 @@ class Labelling:
             return ()
         return self._state(Action.NOTE, series, index, label_set, note=text)
 
-    def undo(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
+    def undo(
+        self, case_id: str | None = None, label_set: str | None = None
+    ) -> tuple[LabelEvent, ...]:
         """End this reader's last step in a case (default: the one labelled last).
+
+        label_set: id of the one that is read for. The last step is then the last one that is
+        seen: a class of this label set, regions or a note. Classes given in another are passed
+        over, and wait to be undone until that one is read for again. Without it the last step of
+        all is meant; its entries say of which label set it was.
 
         Returns the entries that say so; nothing if there is nothing to undo.
         """
-        return self._turn_back(Action.UNDO, case_id)
+        return self._turn_back(Action.UNDO, case_id, label_set)
 
-    def redo(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
-        """Make the step stand again that was undone last. Returns the entries that say so."""
-        return self._turn_back(Action.REDO, case_id)
+    def redo(
+        self, case_id: str | None = None, label_set: str | None = None
+    ) -> tuple[LabelEvent, ...]:
+        """Make the step stand again that was undone last; label_set: as in `undo`.
+
+        Returns the entries that say so.
+        """
+        return self._turn_back(Action.REDO, case_id, label_set)
 
     def refresh(self) -> tuple[LabelEvent, ...]:
         """Take over what others wrote in the meantime; returns their entries."""
@@ -287,77 +290,7 @@ class Labelling:
             self._take(events)
         return self._tell(events)
 
-    # ---- asking
-
-    def current(self, case_id: str) -> dict[str, str]:
-        """Slice id → class id of a case, as all readers' entries have it; own ones if blind."""
-        return self._seen(case_id)
-
-    def own(self, case_id: str, reader: str | None = None) -> dict[str, str]:
-        """Slice id → class id that one reader (default: this one) gave, as if alone."""
-        return self._now(case_id, reader or self._reader)
-
-    def regions(self, case_id: str) -> dict[str, tuple[Region, ...]]:
-        """Slice id → regions marked on it."""
-        with self._reading:
-            return self._history.regions(case_id, self._only)
-
-    def notes(self, case_id: str) -> dict[str, str]:
-        """Slice id → comment on it."""
-        with self._reading:
-            return self._history.notes(case_id, self._only)
-
-    def history(self, case_id: str) -> list[HistoryEntry]:
-        """What was done to a case, step by step, the last step last; own steps if blind."""
-        with self._reading:
-            entries = self._history.entries(case_id)
-        return [entry for entry in entries if self._only in (None, entry.reader)]
-
-    def counts(self) -> dict[str, int]:
-        """Case id → number of slices labelled now, of every case that has any."""
-        with self._reading:
-            found = {
-                case_id: len(self._history.current(case_id, self._only))
-                for case_id in self._history.cases()
-            }
-        return {case_id: count for case_id, count in found.items() if count}
-
-    def standing(self) -> tuple[LabelEvent, ...]:
-        """The entries that give all current labels, in order: what a training set is made of."""
-        with self._reading:
-            return self._history.standing()
-
-    def marks(self) -> tuple[LabelEvent, ...]:
-        """The entries that give all regions marked now, in order."""
-        with self._reading:
-            return self._history.marks()
-
-    def can_undo(self, case_id: str | None = None) -> bool:
-        """Whether `undo` would do something."""
-        with self._reading:
-            return bool(self._history.undoable(self._key(case_id)))
-
-    def can_redo(self, case_id: str | None = None) -> bool:
-        """Whether `redo` would do something."""
-        with self._reading:
-            return bool(self._history.redoable(self._key(case_id)))
-
     # ---- inside
-
-    def _key(self, case_id: str | None) -> tuple[str, str, str]:
-        return (case_id or self._case_id, self._reader, self._session)
-
-    @property
-    def _only(self) -> str | None:
-        """Whose entries are shown: all, or in a blind reading this reader's."""
-        return self._reader if self._blind else None
-
-    def _seen(self, case_id: str) -> dict[str, str]:
-        return self._now(case_id, self._only)
-
-    def _now(self, case_id: str, reader: str | None = None) -> dict[str, str]:
-        with self._reading:
-            return self._history.current(case_id, reader)
 
     def _state(
         self,
@@ -374,7 +307,7 @@ class Labelling:
     ) -> tuple[LabelEvent, ...]:
         slice_id = series.slice_ids[index]
         with self._writing:
-            old = self._seen(series.case_id).get(slice_id)
+            old = self._seen(series.case_id, label_set.id).get(slice_id)
             draft = LabelDraft(
                 action,
                 series.case_id,
@@ -394,33 +327,49 @@ class Labelling:
             events = self._write(series.case_id, [draft])
         return self._tell(events)
 
-    def _turn_back(self, action: Action, case_id: str | None) -> tuple[LabelEvent, ...]:
+    def _turn_back(
+        self, action: Action, case_id: str | None, label_set: str | None
+    ) -> tuple[LabelEvent, ...]:
         with self._writing:
-            key = self._key(case_id)
+            key, undoing = self._key(case_id), action is Action.UNDO
             with self._reading:
-                find = self._history.undoable if action is Action.UNDO else self._history.redoable
-                targets = find(key)
-                before = self._history.current(key[0], self._only)
+                find = self._history.undoable if undoing else self._history.redoable
+                targets = find(key, label_set)
+            drafts = self._turned(action, key[0], targets, label_set)
+            events = self._write(key[0], drafts)
+        return self._tell(events)
+
+    def _turned(
+        self, action: Action, case_id: str, targets: Sequence[LabelEvent], label_set: str | None
+    ) -> list[LabelDraft]:
+        """What ends the targets, or makes them stand again: they are one step."""
+        if not targets:
+            return []
+        # Regions and notes leave the class as it is, whichever is seen beside them.
+        question = question_of(targets[0].draft)
+        seen_in = label_set or targets[0].draft.label_set
+        named = seen_in if question is None else question
+        with self._reading:
+            before = after = self._history.current(case_id, named, self._only)
+            if question is not None:
                 after = self._history.current_if(
                     targets, stands=action is Action.REDO, reader=self._only
                 )
-            drafts = [
-                LabelDraft(
-                    action,
-                    target.draft.case_id,
-                    target.draft.patient_id,
-                    target.draft.slice_id,
-                    target.draft.slice_index,
-                    target.draft.label_set,
-                    before.get(target.draft.slice_id),
-                    after.get(target.draft.slice_id),
-                    target=target.sequence,
-                    blind=self._blind,
-                )
-                for target in targets
-            ]
-            events = self._write(key[0], drafts)
-        return self._tell(events)
+        return [
+            LabelDraft(
+                action,
+                target.draft.case_id,
+                target.draft.patient_id,
+                target.draft.slice_id,
+                target.draft.slice_index,
+                named,
+                before.get(target.draft.slice_id),
+                after.get(target.draft.slice_id),
+                target=target.sequence,
+                blind=self._blind,
+            )
+            for target in targets
+        ]
 
     def _write(self, case_id: str, drafts: Sequence[LabelDraft]) -> tuple[LabelEvent, ...]:
         """Append, then apply. Called with the writing lock held."""
@@ -431,11 +380,6 @@ class Labelling:
         missed = events[0].sequence > self._history.last + 1
         self._take(self._journal.events(after=self._history.last) if missed else events)
         return events
-
-    def _take(self, events: Iterable[LabelEvent]) -> None:
-        with self._reading:
-            for event in events:
-                self._history.apply(event)
 
     def _tell(self, events: tuple[LabelEvent, ...]) -> tuple[LabelEvent, ...]:
         """Emit `changed` once a case; called without locks, so that a listener may ask or label."""

@@ -7,10 +7,9 @@ pending, and what is shown as the label is what the journal has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from core.errors import CoreError, JournalBusyError, NotDurableError
+from core.errors import CoreError, NotDurableError
 from core.events import Signal
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
@@ -23,6 +22,7 @@ from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_sentence
 from desktop.notices import Level, Notice, Tell
+from desktop.operations.journal import LANE, Saved, opened_journal
 from desktop.operations.labelled import (
     LabelledSlice,
     is_settled,
@@ -33,30 +33,14 @@ from desktop.operations.labelled import (
     said_of,
 )
 
-LANE = "journal"
-
-
-@dataclass(frozen=True)
-class Saved:
-    """What is known of the last labels' way to the disk.
-
-    pending: how many the journal has not yet acknowledged. failed: the last one never was.
-    is_ready: whether the journal is open; can_write: and whether this window may write it.
-    """
-
-    pending: int = 0
-    failed: bool = False
-    is_ready: bool = False
-    can_write: bool = False
-
 
 class LabelOperations:
     """What the label keys, undo and redo do."""
 
     changed = Signal(object)
     """A Reading whose labels are now as the journal has them."""
-    stepped = Signal(object)
-    """A Reading about which something was stated that can be undone."""
+    stepped = Signal(object, object)
+    """A Reading about which something was stated that can be undone; the label set of a class."""
     turned = Signal(object, object)
     """A Reading, and the indices of the slices that an undo or redo has just changed."""
     saved_changed = Signal(object)
@@ -91,17 +75,7 @@ class LabelOperations:
     # ---- opening the journal
 
     def _open(self) -> CoreError | None:
-        """Open the journal, to read only where it cannot be written; returns why not."""
-        if self._make_journal is None:  # here, off the GUI thread: it brings the database along
-            from core.labels.journal import Journal
-
-            self._make_journal = Journal
-        unwritable: CoreError | None = None
-        try:
-            journal = self._make_journal()
-        except (JournalBusyError, NotDurableError) as error:
-            unwritable = error
-            journal = self._make_journal(read_only=True)
+        journal, unwritable = opened_journal(self._make_journal)
         self._labelling = Labelling(journal, self._reader)
         return unwritable
 
@@ -170,7 +144,7 @@ class LabelOperations:
                 summary, at, class_id, label_set=label_set, reason=reason, opinion=opinion
             )
 
-        self._write(reading, work)
+        self._write(reading, work, question=label_set.id)
 
     def label(self, reading: Reading, class_id: str | None, index: int | None = None) -> None:
         """Give a slice (default: the one looked at) a class, or None to take it away."""
@@ -185,6 +159,8 @@ class LabelOperations:
                 labelling.label(summary, at, class_id, label_set=label_set, opinion=opinion)
 
         def written(_result: object) -> None:
+            if self._session.label_set != label_set:
+                return  # what is shown by now is of another
             is_mine = reading.case.label_at(at) == class_id
             if not is_mine and is_settled(reading.summary.slice_ids[at], self.history(reading)):
                 self._tell(
@@ -196,7 +172,7 @@ class LabelOperations:
                     )
                 )
 
-        self._write(reading, work, on_done=written)
+        self._write(reading, work, on_done=written, question=label_set.id)
 
     def label_series(self, reading: Reading, class_id: str) -> None:
         """Give all slices of a series a class, as one step."""
@@ -216,7 +192,7 @@ class LabelOperations:
                 summary, wanted, class_id, label_set=label_set, opinions=opinions
             )
 
-        self._write(reading, work)
+        self._write(reading, work, question=label_set.id)
 
     def accept(self, reading: Reading) -> str | None:
         """Label the slice looked at with what the model says of it. Returns the class, or None."""
@@ -284,7 +260,7 @@ class LabelOperations:
         return self._labelling.notes(reading.summary.case_id)
 
     def undo(self, reading: Reading) -> None:
-        """End the last step of this reader on the series."""
+        """End the last step of this reader on the series that is seen: see `Labelling.undo`."""
         self._turn(reading, Labelling.undo)
 
     def redo(self, reading: Reading) -> None:
@@ -292,9 +268,9 @@ class LabelOperations:
         self._turn(reading, Labelling.redo)
 
     def _turn(
-        self, reading: Reading, act: Callable[[Labelling, str], tuple[LabelEvent, ...]]
+        self, reading: Reading, act: Callable[[Labelling, str, str], tuple[LabelEvent, ...]]
     ) -> None:
-        case_id = reading.summary.case_id
+        case_id, label_set = reading.summary.case_id, self._session.label_set.id
 
         def turned(events: tuple[LabelEvent, ...]) -> None:
             changed = {event.draft.slice_id for event in events}
@@ -304,7 +280,10 @@ class LabelOperations:
             )
 
         self._write(
-            reading, lambda labelling: act(labelling, case_id), is_step=False, on_done=turned
+            reading,
+            lambda labelling: act(labelling, case_id, label_set),
+            is_step=False,
+            on_done=turned,
         )
 
     def _write(
@@ -313,6 +292,7 @@ class LabelOperations:
         work: Callable[[Labelling], Any],
         *,
         is_step: bool = True,
+        question: str | None = None,
         on_done: Callable[[Any], None] | None = None,
     ) -> None:
         if self.saved.is_ready and not self.saved.can_write:
@@ -354,7 +334,7 @@ class LabelOperations:
 
         self._say(pending=self.saved.pending + 1)
         if reading is not None and is_step:
-            self.stepped.emit(reading)
+            self.stepped.emit(reading, question)
         self._submit(change, done, failed)
 
     def _submit(
@@ -377,15 +357,14 @@ class LabelOperations:
     # ---- what holds now
 
     def refresh(self, reading: Reading) -> None:
-        """Show a series' labels as the journal has them."""
+        """Show a series' labels of the label set read for, as the journal has them."""
         if self._labelling is None:
             return
-        known = {item.id for item in self._session.label_set.classes}
-        labels = {
-            slice_id: class_id
-            for slice_id, class_id in self._labelling.current(reading.summary.case_id).items()
-            if class_id in known
-        }
+        label_set = self._session.label_set
+        known = {item.id for item in label_set.classes}
+        given = self._labelling.current(reading.summary.case_id, label_set.id)
+        # A label set of one's own may have lost a class since.
+        labels = {slice_id: name for slice_id, name in given.items() if name in known}
         reading.case.relabel(labels)
         reading.case.remark(self._labelling.regions(reading.summary.case_id))
         self._session.mark(reading, labelled=len(labels))
@@ -400,22 +379,24 @@ class LabelOperations:
         return labelled_slices(reading, self._labelling) if self._labelling is not None else []
 
     def history(self, reading: Reading) -> list[HistoryEntry]:
-        """What was done to a series, the last step first."""
+        """What was done to a series in the label set read for, the last step first."""
         if self._labelling is None:
             return []
-        return self._labelling.history(reading.summary.case_id)[::-1]
+        return self._labelling.history(reading.summary.case_id, self._session.label_set.id)[::-1]
 
     def said_of(self, reading: Reading, index: int) -> dict[str, str]:
         """See `said_of`."""
         return said_of(reading.summary.slice_ids[index], self.history(reading))
 
-    def can_undo(self, reading: Reading) -> bool:
-        """Whether there is a step of this reader to undo."""
-        return self._labelling is not None and self._labelling.can_undo(reading.summary.case_id)
+    def can_undo(self, reading: Reading, *, unseen: bool = False) -> bool:
+        """Whether there is a step of this reader to undo; unseen: also of another label set."""
+        case_id, label_set = reading.summary.case_id, None if unseen else self._session.label_set.id
+        return self._labelling is not None and self._labelling.can_undo(case_id, label_set)
 
     def can_redo(self, reading: Reading) -> bool:
-        """Whether there is a step of this reader to redo."""
-        return self._labelling is not None and self._labelling.can_redo(reading.summary.case_id)
+        """Whether there is a step of this reader to redo, of what is seen."""
+        case_id, label_set = reading.summary.case_id, self._session.label_set.id
+        return self._labelling is not None and self._labelling.can_redo(case_id, label_set)
 
     def next_labelled(self, reading: Reading, direction: int) -> int | None:
         """See `next_of`: the next slice that `labelled` lists."""

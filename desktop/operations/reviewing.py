@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
@@ -60,6 +61,14 @@ class QueueView:
         return self.seen + len(self.items)
 
 
+@dataclass
+class _Progress:
+    """What was looked at while one label set was read for; current: gone to last."""
+
+    seen: dict[SeenKey, QueueItem] = field(default_factory=dict)
+    current: QueueItem | None = None
+
+
 class Reviewing:
     """Owner of the queue: made anew whenever answers or labels change, told once."""
 
@@ -70,11 +79,10 @@ class Reviewing:
         self._session = session
         self._jobs = jobs
         self._seed = seed
-        self._seen: dict[SeenKey, QueueItem] = {}
+        self._progress: defaultdict[str, _Progress] = defaultdict(_Progress)
         self._left_out: dict[str, float] = {}
         self._codes: Codes | None = None
         self._only: Why | None = None
-        self._current: QueueItem | None = None
         self._view = QueueView()
         self._known: dict[str, tuple[tuple[object, ...], list[QueueItem]]] = {}
         self._followed: Reading | None = None
@@ -132,6 +140,11 @@ class Reviewing:
         return self._view
 
     @property
+    def _here(self) -> _Progress:
+        """How far one is in what is read for now; the queue of another task waits."""
+        return self._progress[self._session.label_set.id]
+
+    @property
     def only(self) -> Why | None:
         """The one reason that is worked through, or None for all."""
         return self._only
@@ -146,30 +159,30 @@ class Reviewing:
 
         None at either end.
         """
+        here = self._here
         if direction < 0:
-            earlier = [item for item in self._seen.values() if item is not self._current]
+            earlier = [item for item in here.seen.values() if item is not here.current]
             if not earlier:
                 return None
-            self._current = earlier[-1]
-            self._seen.pop(_key(self._current), None)
-            self._seen[_key(self._current)] = self._current
+            here.current = earlier[-1]
+            here.seen.pop(_key(here.current), None)
+            here.seen[_key(here.current)] = here.current
         else:
-            left = [item for item in self.view.items if item != self._current]
+            left = [item for item in self.view.items if item != here.current]
             if not left:
                 return None
             self.go(left[0])
         self.refresh()
-        return self._current
+        return here.current
 
     def go(self, item: QueueItem) -> None:
         """Look at an item now; it is looked at from here on."""
-        self._current = item
-        self._seen[_key(item)] = item
+        self._here.current = item
+        self._here.seen[_key(item)] = item
 
     def begin_again(self) -> None:
-        """Forget what was looked at."""
-        self._seen.clear()
-        self._current = None
+        """Forget what was looked at, of what is read for now."""
+        self._progress.pop(self._session.label_set.id, None)
         self.refresh()
 
     def read_left_out(self) -> None:
@@ -209,13 +222,14 @@ class Reviewing:
     def refresh(self) -> None:
         """Make the queue of what is known now, and tell it if it is another one."""
         self._soon.stop()
+        here = self._here
         items = tuple(
             item
             for item in self._drawn_up()
-            if _key(item) not in self._seen and self._only in (None, item.why)
+            if _key(item) not in here.seen and self._only in (None, item.why)
         )
-        seen = sum(self._only in (None, item.why) for item in self._seen.values())
-        view = QueueView(items, seen, self._current)
+        seen = sum(self._only in (None, item.why) for item in here.seen.values())
+        view = QueueView(items, seen, here.current)
         if view != self._view:
             self._view = view
             self.changed.emit(view)

@@ -13,7 +13,8 @@ from core.session import Reading
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_count
 from desktop.notices import Level, Notice, Tell
-from desktop.operations.labelling import LANE, LabelOperations
+from desktop.operations.journal import LANE
+from desktop.operations.labelling import LabelOperations
 
 if TYPE_CHECKING:
     from core.retraining.lineage import Learnt, Lineage
@@ -58,18 +59,23 @@ class Tracing:
         self._read_events(with_events)
 
     def learnt(self, reading: Reading, slice_id: str) -> None:
-        """Tell which models of this computer learnt from what stands about a slice."""
+        """Tell which models of this computer learnt from what stands about a slice.
+
+        From its label in the label set read for, and from its regions.
+        """
         labelling, catalogue = self._labels.labelling, self._catalogue
         if labelling is None:
             return
         case_id, number = reading.summary.case_id, reading.summary.slice_ids.index(slice_id) + 1
+        label_set = reading.case.label_set.id
 
         def work(_task: Task) -> list[Learnt]:
             from core.retraining.lineage import learnt_from
 
+            labels = [e for e in labelling.standing() if e.draft.label_set == label_set]
             entries = [
                 event.sequence
-                for event in (*labelling.standing(), *labelling.marks())
+                for event in (*labels, *labelling.marks())
                 if event.draft.case_id == case_id and event.draft.slice_id == slice_id
             ]
             models = [entry.folder for entry in catalogue.list()]

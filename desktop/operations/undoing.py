@@ -3,6 +3,9 @@
 Each keeps its own history; here is only the order in which a person did things, so that Ctrl+Z
 takes back what was done last, whichever it was. What is turned back is looked at: where none of
 it lies on the slice shown, the nearest slice that it changed is.
+
+Nothing unseen is turned back: a class that was given while another label set was read for is
+passed over, and waits until that one is read for again (see `Labelling.undo`).
 """
 
 from __future__ import annotations
@@ -25,10 +28,18 @@ class Kind(Enum):
     MEASUREMENTS = auto()
 
 
+@dataclass(frozen=True)
+class _Step:
+    """label_set: the one without which it is not seen; None: always."""
+
+    kind: Kind
+    label_set: str | None = None
+
+
 @dataclass
 class _Order:
-    done: list[Kind] = field(default_factory=list)
-    undone: list[Kind] = field(default_factory=list)
+    done: list[_Step] = field(default_factory=list)
+    undone: list[_Step] = field(default_factory=list)
     listener: Callable[[], None] | None = None
 
 
@@ -66,18 +77,28 @@ class Undoing:
         if order is not None and order.listener is not None:
             reading.case.measurements.stepped.disconnect(order.listener)
 
-    def _labelled(self, reading: Reading) -> None:
-        self._did(reading, Kind.LABELS)
+    def _labelled(self, reading: Reading, label_set: str | None) -> None:
+        self._did(reading, _Step(Kind.LABELS, label_set))
 
     def _measured(self, reading: Reading) -> None:
-        self._did(reading, Kind.MEASUREMENTS)
+        self._did(reading, _Step(Kind.MEASUREMENTS))
 
-    def _did(self, reading: Reading, kind: Kind) -> None:
+    def _did(self, reading: Reading, step: _Step) -> None:
         order = self._orders.get(reading.key)
         if order is not None:
-            order.done.append(kind)
-            order.undone.clear()
+            order.done.append(step)
+            order.undone = [item for item in order.undone if not self._is_seen(item)]
             self.changed.emit(reading)
+
+    def _is_seen(self, step: _Step) -> bool:
+        return step.label_set in (None, self._session.label_set.id)
+
+    def _last_seen(self, steps: list[_Step]) -> _Step | None:
+        """Take the last of some steps that is seen now."""
+        for place in reversed(range(len(steps))):
+            if self._is_seen(steps[place]):
+                return steps.pop(place)
+        return None
 
     def can_undo(self, reading: Reading) -> bool:
         """Whether there is a step of this person to take back."""
@@ -88,34 +109,40 @@ class Undoing:
         return reading.case.measurements.can_redo or self._labels.can_redo(reading)
 
     def undo(self, reading: Reading) -> bool:
-        """Take back what was done last; whether there was something."""
+        """Take back what was done last of what is seen; whether there was something."""
         order = self._orders.get(reading.key, _Order())
-        kind = order.done.pop() if order.done else None
-        if kind is not Kind.LABELS and reading.case.measurements.can_undo:
+        step = self._last_seen(order.done)
+        label = step if step is not None and step.kind is Kind.LABELS else None
+        if label is None and reading.case.measurements.can_undo:
             self._turn(reading, reading.case.measurements.undo)
-            order.undone.append(Kind.MEASUREMENTS)
-        elif self._labels.can_undo(reading) or kind is Kind.LABELS:
+            order.undone.append(_Step(Kind.MEASUREMENTS))
+        elif self._labels.can_undo(reading) or label is not None:
             self._labels.undo(reading)
-            order.undone.append(Kind.LABELS)
+            order.undone.append(label or self._some_label())
         else:
             return False
         self.changed.emit(reading)
         return True
 
     def redo(self, reading: Reading) -> bool:
-        """Make again what was taken back last; whether there was something."""
+        """Make again what was taken back last of what is seen; whether there was something."""
         order = self._orders.get(reading.key, _Order())
-        kind = order.undone.pop() if order.undone else None
-        if kind is not Kind.LABELS and reading.case.measurements.can_redo:
+        step = self._last_seen(order.undone)
+        label = step if step is not None and step.kind is Kind.LABELS else None
+        if label is None and reading.case.measurements.can_redo:
             self._turn(reading, reading.case.measurements.redo)
-            order.done.append(Kind.MEASUREMENTS)
-        elif self._labels.can_redo(reading) or kind is Kind.LABELS:
+            order.done.append(_Step(Kind.MEASUREMENTS))
+        elif self._labels.can_redo(reading) or label is not None:
             self._labels.redo(reading)
-            order.done.append(Kind.LABELS)
+            order.done.append(label or self._some_label())
         else:
             return False
         self.changed.emit(reading)
         return True
+
+    def _some_label(self) -> _Step:
+        """A step of the journal that was made before this window counted."""
+        return _Step(Kind.LABELS, self._session.label_set.id)
 
     def _turn(self, reading: Reading, act: Callable[[], bool]) -> None:
         before = set(reading.case.measurements)

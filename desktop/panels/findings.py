@@ -20,8 +20,8 @@ from core.reading.operating import measured_at
 from core.session import AnswerState, Reading
 from desktop.appearance import theme
 from desktop.language import current, say, say_core
+from desktop.operations.journal import Saved
 from desktop.operations.labelled import LabelledSlice
-from desktop.operations.labelling import Saved
 from desktop.panels.bars import ProbabilityBar, percent
 from desktop.panels.labels import LabelBox, line, section
 from desktop.panels.model_picker import ModelChoice, ModelPicker

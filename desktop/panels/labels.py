@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
@@ -23,15 +22,12 @@ from PySide6.QtWidgets import (
 
 from core.imaging.geometry import Plane
 from core.labels.history import HistoryEntry
-from core.labels.schema import Action, LabelClass, LabelSet
+from core.labels.schema import LabelClass, LabelSet
 from core.session import Reading
-from desktop.language import current, say, say_count
+from desktop.language import current, say
+from desktop.operations.journal import Saved
 from desktop.operations.labelled import LabelledSlice
-from desktop.operations.labelling import Saved
-from desktop.panels.bars import percent
-
-FIGURE_SPACE = "\u2007"
-"""A space as wide as a digit."""
+from desktop.panels.label_words import clock, entry_tip, entry_words, jump_tip, jump_words
 
 SLICE_ROLE = Qt.ItemDataRole.UserRole + 1
 
@@ -50,13 +46,6 @@ def line(parent: QWidget, role: str = "dim") -> QLabel:
     label.setWordWrap(True)
     label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
     return label
-
-
-def clock(at: str) -> str:
-    """A journal time (UTC, ISO 8601) as local time for people: today's without the date."""
-    local = datetime.fromisoformat(at).astimezone()
-    today = datetime.now().astimezone().date()
-    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
 
 
 class _Rows(QListWidget):
@@ -258,7 +247,7 @@ class LabelBox(QWidget):
                 face = row.font()
                 face.setStrikeOut(True)
                 row.setFont(face)
-            row.setToolTip(_entry_tip(entry, self._label_set))
+            row.setToolTip(entry_tip(entry, self._label_set))
             if entry.changes:
                 row.setData(SLICE_ROLE, entry.changes[0].slice_id)
             self.history.addItem(row)
@@ -267,8 +256,8 @@ class LabelBox(QWidget):
         self.jumps.clear()
         digits = max((len(str(item.index + 1)) for item in labelled), default=1)
         for item in labelled:
-            row = QListWidgetItem(_jump_words(item, self._label_set, digits))
-            row.setToolTip(_jump_tip(item))
+            row = QListWidgetItem(jump_words(item, self._label_set, digits))
+            row.setToolTip(jump_tip(item))
             row.setData(SLICE_ROLE, item.slice_id)
             self.jumps.addItem(row)
         if not labelled:
@@ -358,80 +347,3 @@ def _hint(words: str) -> QListWidgetItem:
     row.setFlags(Qt.ItemFlag.NoItemFlags)
     row.setToolTip(words)
     return row
-
-
-def class_words(label_set: LabelSet | None, class_id: str | None) -> str:
-    """A class's name; its id where this label set does not know it."""
-    if class_id is None:
-        return say("no label")
-    try:
-        return label_set.find(class_id).name(current()) if label_set is not None else class_id
-    except KeyError:
-        return class_id.replace("_", " ")
-
-
-def _jump_words(item: LabelledSlice, label_set: LabelSet | None, digits: int) -> str:
-    """What stands on a slice; its number as wide as the longest, so that the names line up."""
-    extras = []
-    if item.regions:
-        extras.append(say_count(item.regions, "{count} region", "{count} regions"))
-    if item.note:
-        extras.append(f"✎ {item.note}")
-    name = class_words(label_set, item.class_id) if item.class_id is not None else ""
-    number = str(item.index + 1).rjust(digits, FIGURE_SPACE)
-    return "   ".join(part for part in (number, name, *extras) if part)
-
-
-def _jump_tip(item: LabelledSlice) -> str:
-    lines = [say("Slice {number}", number=item.index + 1)]
-    if item.at:
-        lines.append(say("Given by {reader}, {time}", reader=item.reader, time=clock(item.at)))
-    if item.note:
-        lines.append(item.note)
-    return "\n".join(lines)
-
-
-def _entry_tip(entry: HistoryEntry, label_set: LabelSet | None) -> str:
-    lines = [
-        say(
-            "Entry {sequence} by {reader}, {time}",
-            sequence=entry.sequence,
-            reader=entry.reader,
-            time=clock(entry.at),
-        )
-    ]
-    if entry.opinion is not None:
-        lines.append(
-            say(
-                "The model had said: {name} {percent} ({model})",
-                name=class_words(label_set, entry.opinion.class_id),
-                percent=percent(entry.opinion.probability),
-                model=entry.opinion.model,
-            )
-        )
-    if entry.reason:
-        lines.append(entry.reason)
-    if not entry.stands:
-        lines.append(say("Undone later."))
-    return "\n".join(lines)
-
-
-def entry_words(entry: HistoryEntry, label_set: LabelSet | None) -> str:
-    """A step for people, such as “12:03:10  slice 17: No hemorrhage”."""
-    new = class_words(label_set, entry.changes[0].new) if entry.changes else ""
-    words = {
-        Action.LABEL: new,
-        Action.CLEAR: say("label cleared"),
-        Action.MARK: say_count(len(entry.regions), "{count} region", "{count} regions"),
-        Action.NOTE: say("note “{note}”", note=entry.note) if entry.note else say("note deleted"),
-        Action.ADJUDICATE: say("settled as {name}", name=new),
-        Action.UNDO: say("undone, now {name}", name=new),
-        Action.REDO: say("redone, now {name}", name=new),
-    }[entry.action]
-    numbers = [change.slice_index + 1 for change in entry.changes]
-    place = (
-        say("slice {number}", number=numbers[0])
-        if len(numbers) == 1
-        else say("{count} slices", count=len(numbers))
-    )
-    return f"{clock(entry.at)}  {place}: {words}"

@@ -188,8 +188,8 @@ def test_scrolling_through_a_predicted_series_asks_nobody(qtbot: QtBot, bench: B
         assert reading.case.navigation.index() == index
         assert view.shows_heat
         assert any("Model:" in line.text for line in view.furniture.top_right)
+    qtbot.waitUntil(lambda: bench.app.jobs.is_idle)
     assert len(bench.engine.requests) == 1
-    assert bench.app.jobs.is_idle
 
 
 def test_what_the_engine_notes_and_what_is_not_predicted_stands_on_the_image(

@@ -416,7 +416,8 @@ def test_a_second_reader_reads_blind_and_a_third_settles(
     actions[Command.BLIND].trigger()
     qtbot.waitUntil(lambda: not labels.is_blind)
     qtbot.waitUntil(lambda: footer.saved_words == "Labels: all saved")
-    (found,) = pairwise(readings(History(labels.labelling.journal.events())))
+    task = bench.app.session.label_set.id
+    (found,) = pairwise(readings(History(labels.labelling.journal.events()), task))
     assert (found.readers, found.slices, found.observed) == (("first", "second"), 1, 0.0)
     labels.sign_in("third")
     asked = []

@@ -1,15 +1,17 @@
-"""The queue is made anew only for the series of which something has changed."""
+"""The queue is made anew only for the series of which something has changed; a task has its own."""
 
 from __future__ import annotations
 
 import pytest
 from pytestqt.qtbot import QtBot
 
+from core.labels.queue import Why
 from core.session import AnswerState
 from desktop.operations import reviewing
 from tests.desktop.conftest import Bench
 from tests.desktop.series import MemorySeries
 from tests.desktop.test_review import answered, settle
+from tests.desktop.test_window import opened
 
 
 def test_a_label_has_its_own_series_judged_again_and_no_other(
@@ -68,3 +70,22 @@ def test_what_trainings_left_behind_is_read_once_for_a_folder_of_many_series(
     bench.app.operations.opening.open_paths([path])
     qtbot.waitUntil(lambda: bool(asked) and bench.app.jobs.is_idle)
     assert asked == [40]
+
+
+def test_each_task_has_its_own_progress_in_the_queue(qtbot: QtBot, bench: Bench) -> None:
+    bench.engine.answers = False
+    opened(qtbot, bench)
+    queue, read_for = bench.app.operations.reviewing, bench.app.label_commands._read_for
+    queue.refresh()
+    total = queue.view.total
+    assert {item.why for item in queue.view.items} == {Why.RANDOM_AUDIT}
+    first = queue.step()
+    read_for("hemorrhage-subtypes")
+    queue.refresh()
+    assert (queue.view.seen, queue.view.total, queue.view.current) == (0, total, None)
+    queue.step()
+    queue.step()
+    queue.begin_again()
+    read_for("hemorrhage")
+    queue.refresh()
+    assert (queue.view.seen, queue.view.total, queue.view.current) == (1, total, first)

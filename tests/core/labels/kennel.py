@@ -94,8 +94,9 @@ def torn_steps(events: tuple[LabelEvent, ...]) -> list[int]:
             history.apply(event)
         draft = step[0].draft
         if draft.reason == WHOLE:
-            is_whole = set(history.current(SERIES.case_id).values()) == {draft.new}
-            is_whole &= len(history.current(SERIES.case_id)) == len(SERIES.slice_ids)
+            given = history.current(SERIES.case_id, HEMORRHAGE.id)
+            is_whole = set(given.values()) == {draft.new}
+            is_whole &= len(given) == len(SERIES.slice_ids)
         elif draft.target is not None:
             is_whole = len(step) == len(steps[batch_of[draft.target]])
         else:

@@ -15,6 +15,16 @@ HEMORRHAGE = LabelSet(
         LabelClass("hemorrhage", {"en": "Hemorrhage"}, True, "#f85149", 1),
     ),
 )
+SUBTYPES = LabelSet(
+    "subtypes",
+    {"en": "Subtypes"},
+    (
+        LabelClass("no_hemorrhage", {"en": "No hemorrhage"}, False, "#3fb950", 1),
+        LabelClass("subdural", {"en": "Subdural"}, True, "#db6d28", 2),
+    ),
+)
+"""Another question about the same slices; one of its classes is named as one of HEMORRHAGE is."""
+SETS = {item.id: item for item in (HEMORRHAGE, SUBTYPES)}
 CLASSES = tuple(item.id for item in HEMORRHAGE.classes)
 OPINION = ModelOpinion("head-ct-hemorrhage", "ab" * 32, "hemorrhage", 0.83)
 

@@ -14,7 +14,7 @@ from core.labels.agreement import Reading, cohen, disputes, fleiss, pairwise, re
 from core.labels.history import History
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
-from tests.core.labels.support import HEMORRHAGE, SERIES
+from tests.core.labels.support import HEMORRHAGE, SERIES, SUBTYPES
 
 
 def rated(*said: dict[str, str], patients: int = 1000) -> list[Reading]:
@@ -138,7 +138,7 @@ def test_readings_come_from_the_journal_and_disputes_are_settled(tmp_path: Path)
             labelling.label(SERIES, index, "hemorrhage", label_set=HEMORRHAGE)
         labelling.undo()
         labelling.clear(SERIES, 1, label_set=HEMORRHAGE)
-        found = readings(History(journal.events()))
+        found = readings(History(journal.events()), HEMORRHAGE.id)
         assert len(found) == len(SERIES.slice_ids)
         assert found[0].said == {"kim": "no_hemorrhage", "lee": "hemorrhage"}
         assert found[1].said == found[2].said == {"kim": "no_hemorrhage"}
@@ -147,7 +147,24 @@ def test_readings_come_from_the_journal_and_disputes_are_settled(tmp_path: Path)
         assert (pair.readers, pair.slices, pair.observed) == (("kim", "lee"), 1, 0.0)
         labelling.sign_in("chief")
         labelling.adjudicate(SERIES, 0, "hemorrhage", label_set=HEMORRHAGE, reason="seen on MR")
-        settled = readings(History(journal.events()))
+        settled = readings(History(journal.events()), HEMORRHAGE.id)
         assert disputes(settled) == []
         assert settled[0].adjudicated == "hemorrhage"
         assert "chief" not in settled[0].said
+
+
+def test_readers_are_compared_within_a_label_set(tmp_path: Path) -> None:
+    with Journal(tmp_path / "labels.db") as journal:
+        labelling = Labelling(journal, "kim")
+        labelling.label(SERIES, 0, "hemorrhage", label_set=HEMORRHAGE)
+        labelling.label(SERIES, 0, "subdural", label_set=SUBTYPES)
+        labelling.adjudicate(SERIES, 0, "subdural", label_set=SUBTYPES, reason="seen on MR")
+        labelling.sign_in("lee")
+        labelling.label(SERIES, 0, "no_hemorrhage", label_set=HEMORRHAGE)
+        labelling.label(SERIES, 0, "no_hemorrhage", label_set=SUBTYPES)
+        history = History(journal.events())
+    (one,), (other,) = (readings(history, task.id) for task in (HEMORRHAGE, SUBTYPES))
+    assert one.said == {"kim": "hemorrhage", "lee": "no_hemorrhage"}
+    assert (one.adjudicated, one.is_disputed) == (None, True)
+    assert other.said == {"kim": "subdural", "lee": "no_hemorrhage"}
+    assert (other.adjudicated, other.is_disputed) == ("subdural", False)

@@ -14,21 +14,25 @@ from core.labels.history import History, current
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
 from core.labels.schema import Action, LabelEvent
-from tests.core.labels.support import CLASSES, HEMORRHAGE, OTHER, SERIES, Series
+from tests.core.labels.support import HEMORRHAGE, OTHER, SERIES, SETS, SUBTYPES, Series, draft
 
 State = dict[str, str]
+Place = tuple[str, str]
+PLACES: list[Place] = [(case.case_id, task) for case in (SERIES, OTHER) for task in SETS]
+"""(case id, label set): within each a slice has one class."""
 
 indices = st.integers(0, 3)
 series = st.sampled_from([SERIES, OTHER])
-classes = st.sampled_from(CLASSES)
+tasks = st.sampled_from(list(SETS))
+classes = st.sampled_from([(name, item.id) for name, of in SETS.items() for item in of.classes])
 steps = st.one_of(
     st.tuples(st.just("label"), series, indices, classes),
     st.tuples(st.just("label"), series, indices, classes),
-    st.tuples(st.just("clear"), series, indices),
+    st.tuples(st.just("clear"), series, indices, tasks),
     st.tuples(st.just("series"), series, classes),
-    st.tuples(st.just("undo"), series),
-    st.tuples(st.just("undo"), series),
-    st.tuples(st.just("redo"), series),
+    st.tuples(st.just("undo"), series, tasks),
+    st.tuples(st.just("undo"), series, tasks),
+    st.tuples(st.just("redo"), series, tasks),
 )
 second_reader = st.tuples(st.just("sign in"), st.sampled_from(["kim", "lee"]))
 adjudication = st.tuples(st.just("adjudicate"), series, indices, classes)
@@ -43,20 +47,20 @@ def do(labelling: Labelling, step: tuple[object, ...]) -> tuple[LabelEvent, ...]
     """Carry out one step by its name."""
     result: tuple[LabelEvent, ...] = ()
     match step:
-        case ("label", Series() as case, int() as index, str() as class_id):
-            result = labelling.label(case, index, class_id, label_set=HEMORRHAGE)
-        case ("clear", Series() as case, int() as index):
-            result = labelling.clear(case, index, label_set=HEMORRHAGE)
-        case ("series", Series() as case, str() as class_id):
-            result = labelling.label_series(case, class_id, label_set=HEMORRHAGE)
-        case ("adjudicate", Series() as case, int() as index, str() as class_id):
+        case ("label", Series() as case, int() as index, (str() as task, str() as class_id)):
+            result = labelling.label(case, index, class_id, label_set=SETS[task])
+        case ("clear", Series() as case, int() as index, str() as task):
+            result = labelling.clear(case, index, label_set=SETS[task])
+        case ("series", Series() as case, (str() as task, str() as class_id)):
+            result = labelling.label_series(case, class_id, label_set=SETS[task])
+        case ("adjudicate", Series() as case, int() as index, (str() as task, str() as class_id)):
             result = labelling.adjudicate(
-                case, index, class_id, label_set=HEMORRHAGE, reason="agreed"
+                case, index, class_id, label_set=SETS[task], reason="agreed"
             )
-        case ("undo", Series() as case):
-            result = labelling.undo(case.case_id)
-        case ("redo", Series() as case):
-            result = labelling.redo(case.case_id)
+        case ("undo", Series() as case, str() as task):
+            result = labelling.undo(case.case_id, task)
+        case ("redo", Series() as case, str() as task):
+            result = labelling.redo(case.case_id, task)
         case ("sign in", str() as reader):
             labelling.sign_in(reader)
         case _:
@@ -65,41 +69,46 @@ def do(labelling: Labelling, step: tuple[object, ...]) -> tuple[LabelEvent, ...]
 
 
 class Expected:
-    """What one reader expects: each step keeps a picture of the case, undo goes back to it."""
+    """What one reader expects: each step keeps a picture of the case, undo goes back to it.
+
+    Of each label set apart: what is done while one is read for leaves the others as they are.
+    """
 
     def __init__(self) -> None:
-        self.state: defaultdict[str, State] = defaultdict(dict)
-        self.past: defaultdict[str, list[State]] = defaultdict(list)
-        self.future: defaultdict[str, list[State]] = defaultdict(list)
+        self.state: defaultdict[Place, State] = defaultdict(dict)
+        self.past: defaultdict[Place, list[State]] = defaultdict(list)
+        self.future: defaultdict[Place, list[State]] = defaultdict(list)
 
     def do(self, step: tuple[object, ...]) -> None:
-        case = step[1]
+        case, last = step[1], step[-1]
         assert isinstance(case, Series)
-        case_id, now = case.case_id, dict(self.state[case.case_id])
+        task, class_id = last if isinstance(last, tuple) else (str(last), "")
+        place = (case.case_id, task)
+        now = dict(self.state[place])
         match step:
-            case ("undo", _):
-                self._travel(case_id, self.past, self.future)
+            case ("undo", *_):
+                self._travel(place, self.past, self.future)
                 return
-            case ("redo", _):
-                self._travel(case_id, self.future, self.past)
+            case ("redo", *_):
+                self._travel(place, self.future, self.past)
                 return
-            case ("label", _, int() as index, str() as class_id):
+            case ("label", _, int() as index, _):
                 now[case.slice_ids[index]] = class_id
-            case ("clear", _, int() as index):
+            case ("clear", _, int() as index, _):
                 now.pop(case.slice_ids[index], None)
-            case ("series", _, str() as class_id):
+            case ("series", *_):
                 now = dict.fromkeys(case.slice_ids, class_id)
-        if now != self.state[case_id]:
-            self.past[case_id].append(self.state[case_id])
-            self.future[case_id].clear()
-            self.state[case_id] = now
+        if now != self.state[place]:
+            self.past[place].append(self.state[place])
+            self.future[place].clear()
+            self.state[place] = now
 
     def _travel(
-        self, case_id: str, source: dict[str, list[State]], sink: dict[str, list[State]]
+        self, place: Place, source: dict[Place, list[State]], sink: dict[Place, list[State]]
     ) -> None:
-        if source[case_id]:
-            sink[case_id].append(self.state[case_id])
-            self.state[case_id] = source[case_id].pop()
+        if source[place]:
+            sink[place].append(self.state[place])
+            self.state[place] = source[place].pop()
 
 
 def check_one_reader(path: Path | str, sequence: list[tuple[object, ...]]) -> None:
@@ -109,10 +118,10 @@ def check_one_reader(path: Path | str, sequence: list[tuple[object, ...]]) -> No
         for step in sequence:
             do(labelling, step)
             expected.do(step)
-            for case in (SERIES, OTHER):
-                assert labelling.current(case.case_id) == expected.state[case.case_id]
-                assert labelling.can_undo(case.case_id) == bool(expected.past[case.case_id])
-                assert labelling.can_redo(case.case_id) == bool(expected.future[case.case_id])
+            for place in PLACES:
+                assert labelling.current(*place) == expected.state[place]
+                assert labelling.can_undo(*place) == bool(expected.past[place])
+                assert labelling.can_redo(*place) == bool(expected.future[place])
         events = journal.events()
     check_replay(path, events, labelling)
 
@@ -120,18 +129,20 @@ def check_one_reader(path: Path | str, sequence: list[tuple[object, ...]]) -> No
 def check_replay(path: Path | str, events: tuple[LabelEvent, ...], labelling: Labelling) -> None:
     """The same state three ways: on screen, by replay, and by the last word on each slice."""
     on_screen = {
-        (case.case_id, slice_id): class_id
-        for case in (SERIES, OTHER)
-        for slice_id, class_id in labelling.current(case.case_id).items()
+        (*place, slice_id): class_id
+        for place in PLACES
+        for slice_id, class_id in labelling.current(*place).items()
     }
     with Journal(path, read_only=True) as again:
         assert again.events() == events
         assert current(again.events()) == on_screen
+    standing = [event.draft for event in labelling.standing()]
+    assert {(d.case_id, d.label_set, d.slice_id) for d in standing} == set(on_screen)
     if any(event.draft.action is Action.ADJUDICATE for event in events):
         return  # a label that was outweighed still states its own class
-    last_word: dict[tuple[str, str], str | None] = {}
+    last_word: dict[tuple[str, str, str], str | None] = {}
     for event in events:
-        key = (event.draft.case_id, event.draft.slice_id)
+        key = (event.draft.case_id, event.draft.label_set, event.draft.slice_id)
         assert event.draft.old == last_word.get(key), event
         last_word[key] = event.draft.new
     assert {key: class_id for key, class_id in last_word.items() if class_id} == on_screen
@@ -141,15 +152,17 @@ def check_two_readers(path: Path | str, sequence: list[tuple[object, ...]]) -> N
     with Journal(path) as journal:
         labelling = Labelling(journal, "kim")
         for step in sequence:
-            cases = (SERIES.case_id, OTHER.case_id)
             other = "lee" if labelling.reader == "kim" else "kim"
-            others = [labelling.own(case_id, other) for case_id in cases]
-            before = [labelling.own(case_id) for case_id in cases]
+            others = [labelling.own(*place, other) for place in PLACES]
+            reader, before = labelling.reader, [labelling.own(*place) for place in PLACES]
             done = do(labelling, step)
-            assert [labelling.own(case_id, other) for case_id in cases] == others
+            assert [labelling.own(*place, other) for place in PLACES] == others
+            said_in = {event.draft.label_set for event in done}
+            for place, own in zip(PLACES, before, strict=True):
+                assert place[1] in said_in or labelling.own(*place, reader) == own
             if step[0] == "undo" and done:
-                assert do(labelling, ("redo", step[1]))
-                assert [labelling.own(case_id) for case_id in cases] == before
+                assert do(labelling, ("redo", *step[1:]))
+                assert [labelling.own(*place) for place in PLACES] == before
                 do(labelling, step)
         events = journal.events()
     check_replay(path, events, labelling)
@@ -197,7 +210,7 @@ def test_history_passes_over_what_it_has_seen(store: Path | str) -> None:
     history = History(events)
     for event in events:
         history.apply(event)
-    assert history.current(SERIES.case_id) == {}
+    assert history.current(SERIES.case_id, HEMORRHAGE.id) == {}
     assert len(history.events(SERIES.case_id)) == len(events) == 2 * len(SERIES.slice_ids)
 
 
@@ -211,5 +224,23 @@ def test_an_undo_of_what_somebody_else_said_changes_nothing(store: Path | str) -
         )  # fmt: skip
         journal.append(forged, reader="eve")
         labelling.refresh()
-        assert labelling.current(SERIES.case_id) == {said.draft.slice_id: "hemorrhage"}
+        assert labelling.current(SERIES.case_id, HEMORRHAGE.id) == {
+            said.draft.slice_id: "hemorrhage"
+        }
         assert labelling.can_undo()
+
+
+def test_a_journal_of_one_class_a_slice_tells_each_label_set_its_own(store: Path | str) -> None:
+    """As it was written before: `old` named the class that another label set had given."""
+    with Journal(store) as journal:
+        journal.append(draft(0), reader="kim")
+        settled = draft(0, action=Action.ADJUDICATE, old="hemorrhage", reason="seen on MR")
+        journal.append(settled, reader="chief")
+        subtype = draft(0, "subdural", label_set=SUBTYPES.id, old="hemorrhage")
+        journal.append(subtype, reader="kim")
+        history = History(journal.events())
+    (first,) = {event.draft.slice_id for event in history.events(SERIES.case_id)}
+    assert history.label_sets() == (HEMORRHAGE.id, SUBTYPES.id)
+    assert history.current(SERIES.case_id, HEMORRHAGE.id) == {first: "hemorrhage"}
+    assert history.current(SERIES.case_id, SUBTYPES.id) == {first: "subdural"}
+    assert [event.sequence for event in history.standing()] == [2, 3]

@@ -126,6 +126,28 @@ def test_two_readers_and_an_adjudication(images: Path, capsys: pytest.CaptureFix
     assert json.loads(capsys.readouterr().out)["disputes"] == []
 
 
+def test_two_label_sets_side_by_side(
+    images: Path, predictions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("give", images, "--slices", "7", "--class", "hemorrhage")
+    run("give", images, "--slices", "7", "--class", "subdural")
+    standing = History(events()).standing()
+    assert [event.draft.new for event in standing] == ["hemorrhage", "subdural"]
+    capsys.readouterr()
+    assert run("clear", images, "--slices", "7") == 2
+    assert "hemorrhage, hemorrhage-subtypes: name one" in capsys.readouterr().err
+    assert run("queue", predictions, "--limit", "1") == 0
+    assert "slice 7  model-against-label" in capsys.readouterr().out
+    assert run("undo", images) == 0
+    assert "1 slice undone in hemorrhage-subtypes; entry 3" in capsys.readouterr().out
+    assert run("clear", images, "--slices", "7") == 0
+    assert run("undo", images, "--set", "hemorrhage-subtypes") == 0
+    assert "nothing to undo" in capsys.readouterr().out
+    assert labels() == {}
+    assert run("redo", images, "--set", "hemorrhage-subtypes") == 0
+    assert labels() == {7: "subdural"}
+
+
 def test_the_queue(images: Path, predictions: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("queue", predictions, "--json") == 0
     found = json.loads(capsys.readouterr().out)

@@ -21,7 +21,7 @@ from core.labels.export import COLUMNS, FORMULA_STARTS, as_csv, as_json_lines, r
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
 from core.labels.schema import Attention, ModelOpinion, Region
-from tests.core.labels.support import HEMORRHAGE, OPINION, OTHER, SERIES, Series
+from tests.core.labels.support import HEMORRHAGE, OPINION, OTHER, SERIES, SUBTYPES, Series
 
 root = typer.Typer()
 root.add_typer(app, name="labels")
@@ -50,7 +50,9 @@ def test_list(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
-    assert "kim  case-1  slice 3  label  unlabelled → hemorrhage  “Mr. Canary”" in lines[0]
+    assert (
+        "kim  case-1  slice 3  hemorrhage  label  unlabelled → hemorrhage  “Mr. Canary”" in lines[0]
+    )
     assert "undo 2" in lines[2]
     assert run("list", "--case", "case-2", "--json") == 0
     (event,) = json.loads(capsys.readouterr().out)
@@ -123,6 +125,28 @@ def test_agreement(labelled: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["cohen"][0]["observed"] == found["fleiss"]["observed"] == 0.5
     assert [item["slice_index"] for item in found["disputes"]] == [2]
+
+
+def test_another_label_set_is_told_apart(
+    labelled: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with Journal() as journal:
+        Labelling(journal, "lee").label(SERIES, 2, "no_hemorrhage", label_set=SUBTYPES)
+    assert run("list", "--current", "--json") == 0
+    everything = json.loads(capsys.readouterr().out)
+    assert [event["sequence"] for event in everything] == [1, 4, 6]
+    assert run("list", "--set", "subtypes") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "lee  case-1  slice 3  subtypes  label  unlabelled → no_hemorrhage" in line
+    assert run("export", "--current", "--set", "subtypes", "--out", str(tmp_path / "x.jsonl")) == 0
+    (row,) = (tmp_path / "x.jsonl").read_text().splitlines()
+    assert json.loads(row)["label_set"] == "subtypes"
+    capsys.readouterr()
+    assert run("agreement") == 2
+    assert "hemorrhage, subtypes: name one" in capsys.readouterr().err
+    for task in ("hemorrhage", "subtypes"):
+        assert run("agreement", "--set", task, "--json") == 0
+        assert json.loads(capsys.readouterr().out)["disputes"] == []
 
 
 def test_reading_while_the_window_writes(

@@ -112,7 +112,7 @@ def test_a_colleagues_label_is_seen(url: str) -> None:
         assert not kim.can_undo(SERIES.case_id)
         lee.label(SERIES, 1, "hemorrhage", label_set=HEMORRHAGE)
         kim.label(SERIES, 2, "hemorrhage", label_set=HEMORRHAGE)
-        assert len(kim.current(SERIES.case_id)) == 3
+        assert len(kim.current(SERIES.case_id, HEMORRHAGE.id)) == 3
 
 
 @pytest.fixture
@@ -142,7 +142,8 @@ def test_replay_gives_the_state_on_screen(
             case _:
                 getattr(labelling, action)(series.case_id)
     shown = {
-        (series.case_id, key): value for key, value in labelling.current(series.case_id).items()
+        (series.case_id, HEMORRHAGE.id, key): value
+        for key, value in labelling.current(series.case_id, HEMORRHAGE.id).items()
     }
     assert current(growing.events(series.case_id)) == shown
 

@@ -99,6 +99,22 @@ def test_an_undone_label_is_not_trained_on(ward: Ward) -> None:
     assert (ward.export("set").labels >= 0).sum() == 11
 
 
+def test_another_tasks_labels_take_none_away(ward: Ward) -> None:
+    before = ward.export("before")
+    subtypes = load_label_set("hemorrhage-subtypes")
+    for seed in range(6):
+        summary = open_path(ward.folder / f"study {seed}").series[0].summary
+        ward.labelling.label_series(summary, "no_hemorrhage", label_set=subtypes)
+        ward.labelling.adjudicate(summary, 1, "several", label_set=subtypes, reason="seen on MR")
+    after = ward.export("after")
+    assert after.manifest.id == before.manifest.id
+    assert after.manifest.provenance.events == before.manifest.provenance.events
+    build_from_labels(ward.standing(), subtypes, ward.folder / "subtypes")
+    theirs = Dataset.open(ward.folder / "subtypes")
+    assert (theirs.labels >= 0).all()
+    assert (theirs.labels == theirs.manifest.classes.index("several")).sum() == 6
+
+
 def test_test_patients_stay_when_labels_grow(ward: Ward) -> None:
     one = ward.export("one")
     before = dict(zip(one.keys(), one.splits, strict=True))

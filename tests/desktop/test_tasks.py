@@ -1,0 +1,118 @@
+"""Reading for one task and for another: each has its labels, undo and history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QListWidget
+from pytestqt.qtbot import QtBot
+
+from core.imaging.geometry import Plane
+from core.reading.measurements import Kind, Measurement
+from core.session import Reading
+from desktop.operations.planning import make_plan
+from tests.desktop.conftest import Bench
+from tests.desktop.test_review import answered, settle
+from tests.desktop.test_window import CTRL, press
+
+FIRST, SECOND = "hemorrhage", "hemorrhage-subtypes"
+LINE = Measurement(Kind.LENGTH, Plane.SLICE, 6, ((0.0, 0.0, 30.0), (3.0, 4.0, 30.0)))
+
+
+@pytest.fixture
+def reading(qtbot: QtBot, bench: Bench) -> Iterator[Reading]:
+    """A series of which slice 3 has a finding; its subtype is given, too, and read for."""
+    reading = answered(qtbot, bench)
+    label(qtbot, bench, reading, "hemorrhage", 3)
+    read_for(bench, SECOND)
+    assert reading.case.labels == {} and reading.labelled == 0
+    label(qtbot, bench, reading, "subdural", 3)
+    yield reading
+
+
+def label(qtbot: QtBot, bench: Bench, reading: Reading, class_id: str, index: int) -> None:
+    bench.app.operations.labels.label(reading, class_id, index)
+    settle(qtbot, bench)
+
+
+def read_for(bench: Bench, task: str) -> None:
+    bench.app.label_commands._read_for(task)
+
+
+def rows(found: QListWidget) -> list[str]:
+    return [found.item(row).text() for row in range(found.count())]
+
+
+def test_labels_are_there_again_whenever_their_task_is_read_for(
+    bench: Bench, reading: Reading
+) -> None:
+    panel = bench.app.window.findings.labels
+    both = (FIRST, "Hemorrhage", "hemorrhage"), (SECOND, "Subdural", "subdural")
+    for task, name, class_id in both * 2:
+        read_for(bench, task)
+        assert reading.case.label_at(3) == class_id
+        assert reading.labelled == 1
+        assert len(rows(panel.history)) == len(rows(panel.jumps)) == 1
+        assert rows(panel.history)[0].endswith(f"slice 4: {name}")
+        assert rows(panel.jumps)[0].split() == ["4", name]
+        reading.case.navigation.go(3)
+        assert panel.buttons[class_id].isChecked()
+
+
+def test_undo_leaves_what_is_not_seen_and_says_why(
+    qtbot: QtBot, bench: Bench, reading: Reading
+) -> None:
+    press(qtbot, bench, Qt.Key.Key_Z, CTRL)
+    settle(qtbot, bench)
+    assert reading.case.labels == {}
+    press(qtbot, bench, Qt.Key.Key_Z, CTRL)
+    notice = bench.app.window.banner.notice
+    assert notice is not None and "for another task" in notice.text
+    read_for(bench, FIRST)
+    assert reading.case.label_at(3) == "hemorrhage"
+    assert not bench.app.window.findings.labels.redo.isEnabled()
+    read_for(bench, SECOND)
+    press(qtbot, bench, Qt.Key.Key_Y, CTRL)
+    settle(qtbot, bench)
+    assert reading.case.label_at(3) == "subdural"
+    read_for(bench, FIRST)
+    press(qtbot, bench, Qt.Key.Key_Z, CTRL)
+    settle(qtbot, bench)
+    assert reading.case.labels == {}
+
+
+def test_undo_keeps_the_order_of_what_is_seen(qtbot: QtBot, bench: Bench, reading: Reading) -> None:
+    book, labels = reading.case.measurements, bench.app.operations.labels
+    book.add(LINE)
+    labels.note(reading, 3, "thin")
+    settle(qtbot, bench)
+    read_for(bench, FIRST)
+    left = []
+    for _ in range(3):
+        press(qtbot, bench, Qt.Key.Key_Z, CTRL)
+        settle(qtbot, bench)
+        left.append((len(labels.notes(reading)), len(book), len(reading.case.labels)))
+    assert left == [(0, 1, 1), (0, 0, 1), (0, 0, 0)]
+    assert rows(bench.app.window.findings.labels.history)[1].endswith("note undone")
+    read_for(bench, SECOND)
+    assert reading.case.label_at(3) == "subdural"
+
+
+def test_a_slice_settled_for_one_task_is_labelled_for_another(
+    qtbot: QtBot, bench: Bench, reading: Reading
+) -> None:
+    labels = bench.app.operations.labels
+    reading.case.navigation.go(3)
+    labels.adjudicate(reading, "epidural", "Seen on MR.")
+    settle(qtbot, bench)
+    assert list(labels.said_of(reading, 3).values()) == ["epidural"]
+    read_for(bench, FIRST)
+    assert list(labels.said_of(reading, 3).values()) == ["hemorrhage"]
+    label(qtbot, bench, reading, "no_hemorrhage", 3)
+    assert reading.case.label_at(3) == "no_hemorrhage"
+    assert labels.labelling is not None
+    standing = labels.labelling.standing()
+    plan = make_plan(bench.app.session.label_set, standing, None, [])
+    assert (plan.slices, plan.positives) == (1, 0)

@@ -22,7 +22,6 @@ from desktop import appearance
 from desktop.actions import Actions
 from desktop.command_names import Command
 from desktop.fitting import fit
-from desktop.language import say
 
 if TYPE_CHECKING:
     # What stands in the window is imported once the window is visible: see `furnish`.
@@ -281,20 +280,11 @@ class MainWindow(QMainWindow):
             )
 
     def _saved_changed(self, _saved: object) -> None:
-        labels = self._operations.labels
-        saved = labels.saved
+        from desktop.panels.label_words import saved_words
+
+        saved = self._operations.labels.saved
         self.findings.show_saved(saved)
-        if saved.failed:
-            words = say("Labels: not saved")
-        elif saved.pending:
-            words = say("Labels: saving…")
-        elif not saved.is_ready:
-            words = say("Labels: opening the journal…")
-        else:
-            words = say("Labels: all saved") if saved.can_write else say("Labels: read only")
-        if labels.is_blind:  # each label says so for good: it must be seen while one labels
-            words = say("Blind reading · {state}", state=words)
-        self.footer.show_saved(words)
+        self.footer.show_saved(saved_words(saved))
 
     def _show_models(self) -> None:
         from desktop.panels.model_picker import ModelChoice

@@ -22,7 +22,7 @@ from core.session import Reading, Session
 from desktop.jobs import Failure, Job, Jobs, Task
 from desktop.language import say, say_sentence
 from desktop.notices import Level, Notice, Tell
-from desktop.operations.journal import LANE, Saved, opened_journal
+from desktop.operations.journal import LANE, Saved, opened_journal, read_only
 from desktop.operations.labelled import (
     LabelledSlice,
     is_settled,
@@ -128,8 +128,8 @@ class LabelOperations:
                 self._labelling.read_blind(wanted)
 
         def done(_result: object) -> None:
+            self._say(is_blind=self.is_blind)
             self._refresh_all()
-            self.saved_changed.emit(self.saved)  # labels are kept in another way from now on
 
         self._submit(work, done, lambda failure: self._tell(Notice.of(failure)))
 
@@ -296,15 +296,7 @@ class LabelOperations:
         on_done: Callable[[Any], None] | None = None,
     ) -> None:
         if self.saved.is_ready and not self.saved.can_write:
-            self._tell(
-                Notice(
-                    Level.CAUTION,
-                    say(
-                        "Labels cannot be given now: another Sliceloop has this journal open. "
-                        "Close it and start this one again."
-                    ),
-                )
-            )
+            self._tell(read_only())
             return
 
         if self._broken is not None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from core.labels.history import HistoryEntry
 from core.labels.schema import Action, LabelSet
 from desktop.language import current, say, say_count
+from desktop.operations.journal import Saved
 from desktop.operations.labelled import LabelledSlice
 from desktop.panels.bars import percent
 
@@ -19,6 +20,19 @@ def clock(at: str) -> str:
     local = datetime.fromisoformat(at).astimezone()
     today = datetime.now().astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
+
+
+def saved_words(saved: Saved) -> str:
+    """The labels' way to the disk, for the footer."""
+    if saved.failed:
+        words = say("Labels: not saved")
+    elif saved.pending:
+        words = say("Labels: saving…")
+    elif not saved.is_ready:
+        words = say("Labels: opening the journal…")
+    else:
+        words = say("Labels: all saved") if saved.can_write else say("Labels: read only")
+    return say("Blind reading · {state}", state=words) if saved.is_blind else words
 
 
 def class_words(label_set: LabelSet | None, class_id: str | None) -> str:

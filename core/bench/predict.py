@@ -208,10 +208,10 @@ class WarmEngine:
         """Seconds from the question to the first answer with its heat map; then it is idle."""
         begin = time.perf_counter()
         number = self._ask(model, case)
-        at = self._until(SliceAnswered)
+        at = self._until(SliceAnswered, number)
         self._client.cancel(number)
-        self._ask(model, self._small)  # answered when the rest of the series has been let go
-        self._until(PredictionFinished)
+        # Answered when the rest of the series has been let go.
+        self._until(PredictionFinished, self._ask(model, self._small))
         return at - begin
 
     def answer_while_read(self, model: Path, found: Series) -> tuple[float, float]:
@@ -231,7 +231,7 @@ class WarmEngine:
         found.load(first=middle, on_slice=arrived)
         if not there:
             raise ValueError("a series so short is not looked at while it is read")
-        return there, self._until(SliceAnswered) - begin
+        return there, self._until(SliceAnswered, request.id) - begin
 
     def _ask(self, model: Path, case: Volume) -> int:
         number = next(self._numbers)
@@ -239,12 +239,13 @@ class WarmEngine:
         self._client.predict(request, case)
         return number
 
-    def _until(self, kind: type) -> float:
+    def _until(self, kind: type, request: int = 0) -> float:
+        """When a message of a kind was heard, of one request if one is named."""
         while True:
             at, message = self._heard.get(timeout=_PATIENCE)
             if isinstance(message, RequestFailed):
                 raise message.error
             if isinstance(message, EngineDied):
                 raise EngineDiedError(message.how)
-            if isinstance(message, kind):
+            if isinstance(message, kind) and request in (0, getattr(message, "request_id", 0)):
                 return at

@@ -105,7 +105,7 @@ class Predictor:
         heat: dict[int, HeatMap] = {}
         strange: dict[int, float] = {}
         judged = looked_at(volume.slices)
-        turns = Turns(volume.slices, reach, known, BATCH, looks or (lambda: middle))
+        turns = Turns(volume.slices, reach, known, BATCH, middle, looks)
         while turns and not cancelled():
             begin, batch = time.perf_counter(), turns.next()
             prepared = prepare_slices(volume, batch, spec)

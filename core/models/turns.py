@@ -1,8 +1,9 @@
 """In which order the slices of a series are computed: where the reader looks, then outwards.
 
-A long series is answered in turns of about a tenth of a second. Before each, the reader may have
-gone on to another slice, which then comes next: whoever scrolls waits for one turn, not for all
-the slices between.
+Where somebody looks on, a long series is answered in turns of about a tenth of a second. Before
+each, the reader may have gone on to another slice, which then comes next: whoever scrolls waits
+for one turn, not for all the slices between. Where nobody does, turns are whole batches, the same
+in every run.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ class Turns:
     """The slices of one series that wait for an answer, and those that were computed.
 
     slices: of the series. reach: neighbours on each side that an answer is averaged over. known:
-    slices that need no answer. most: slices computed at once. looks: the slice that the reader
-    looks at, asked before each turn.
+    slices that need no answer. most: slices computed at once. first: the slice to begin with.
+    looks: the slice that the reader looks at, asked before each turn instead.
     """
 
     def __init__(
@@ -29,14 +30,14 @@ class Turns:
         reach: int,
         known: Collection[int],
         most: int,
-        looks: Callable[[], int],
+        first: int,
+        looks: Callable[[], int] | None = None,
     ) -> None:
         self._slices, self._reach, self._looks = slices, reach, looks
         self._waiting = set(range(slices)) - set(known)
         self._missing = {near for index in self._waiting for near in self._around(index)}
-        self._most = most
-        self._size = 1
-        self._centre = looks()
+        self._size = self._most = most
+        self._centre = first
 
     def __bool__(self) -> bool:
         """Whether an answer is still to be given."""
@@ -48,7 +49,7 @@ class Turns:
         The slice looked at comes alone, so that something is said of it at once; those that its
         answer is averaged over follow together.
         """
-        centre = self._centre = self._looks()
+        centre = self._centre = self._centre if self._looks is None else self._looks()
         if centre in self._waiting:
             if centre in self._missing:
                 return [centre]
@@ -66,8 +67,9 @@ class Turns:
     def took(self, batch: list[int], seconds: float) -> list[int]:
         """Note what a turn computed; the slices that can be answered now, the nearest first."""
         self._missing.difference_update(batch)
-        each = max(seconds, 1e-6) / len(batch)
-        self._size = min(max(int(_TURN / each), 1), self._most)
+        if self._looks is not None:
+            each = max(seconds, 1e-6) / len(batch)
+            self._size = min(max(int(_TURN / each), 1), self._most)
         touched = self._waiting.intersection(k for index in batch for k in self._around(index))
         ready = [k for k in touched if self._missing.isdisjoint(self._around(k))]
         self._waiting.difference_update(ready)

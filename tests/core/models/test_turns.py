@@ -25,7 +25,7 @@ def test_each_slice_is_answered_once_its_context_before_it_and_the_one_looked_at
 ) -> None:
     slices, reach, known, looks, seconds = reading
     at, turn = looks[0], 0
-    turns = Turns(slices, reach, known, 16, lambda: at)
+    turns = Turns(slices, reach, known, 16, looks[0], lambda: at)
     computed: list[int] = []
     answered: list[int] = []
     while turns:
@@ -53,7 +53,7 @@ def test_each_slice_is_answered_once_its_context_before_it_and_the_one_looked_at
 
 
 def test_a_turn_is_as_long_as_a_tenth_of_a_second_allows() -> None:
-    turns = Turns(100, 0, (), 16, lambda: 50)
+    turns = Turns(100, 0, (), 16, 50, lambda: 50)
     assert turns.next() == [50]
     assert turns.took([50], 0.02) == [50]
     assert turns.next() == [49, 51, 48, 52, 47]
@@ -61,3 +61,13 @@ def test_a_turn_is_as_long_as_a_tenth_of_a_second_allows() -> None:
     assert turns.next() == [53], "however slow the network, something is computed"
     turns.took([53], 0.001)
     assert len(turns.next()) == 16
+
+
+def test_where_nobody_looks_on_turns_do_not_depend_on_time() -> None:
+    for seconds in (0.0, 9.0):
+        turns, sizes = Turns(40, 1, (), 16, 20), []
+        while turns:
+            batch = turns.next()
+            sizes.append(len(batch))
+            turns.took(batch, seconds)
+        assert sizes == [1, 2, 16, 16, 5]

@@ -53,6 +53,16 @@ class Holding(Canvas):
         self._chosen = chosen
         self.update()
 
+    def let_go_of_region(self) -> None:
+        """Hold no region any more: after others took their places, it may be another one."""
+        if self._chosen is not None and not self._chosen.is_measurement:
+            self._chosen = None
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw anew soon."""
+        self.update()
+
     def choose_measurement(self, number: int) -> None:
         """Take hold of the measurement of a number."""
         self.choose(Chosen(number, True))

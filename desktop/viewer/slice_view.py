@@ -151,7 +151,7 @@ class SliceView(Touching):
                     (case.display_changed, self._mark),
                     (case.prediction_changed, self._answered),
                     (case.labels_changed, self._mark),
-                    (case.regions_changed, self._mark),
+                    (case.regions_changed, self.let_go_of_region),
                     (case.drawings_changed, self._mark),
                     (case.measurements.changed, self._mark),
                 ]

@@ -108,6 +108,17 @@ def test_a_region_is_chosen_by_its_edge_and_deleted(view, case):
     assert [r.box[1] for r in case.regions_at(3)] == [pytest.approx(50)]
 
 
+def test_a_held_region_is_let_go_when_others_take_its_place(view, case):
+    view.tool = Tool.MARK_BOX
+    pull(view, (10, 20), (30, 50))
+    view.tool = Tool.WINDOW
+    click(view, 10, 35)
+    other = {"slice-3": (Region((10, 10, 20, 20), Attention.LOOK_HERE),)}
+    case.remark(other)  # as when another task is read for
+    assert not view.delete_chosen()
+    assert case.regions == other
+
+
 def test_drawn_slices_are_filled_between(view, case):
     view.tool = Tool.MARK_ELLIPSE
     case.navigation.go(1)

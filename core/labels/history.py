@@ -5,9 +5,10 @@ UNDO ends a statement, REDO makes it stand again; both are entries themselves. W
 the standing statement that was made (or made again) last, whoever made it; an adjudication
 counts more than any label. A reader's undo therefore never takes away what a colleague said.
 
-A slice has one class *in each label set*: whether there is a hemorrhage, and of which subtype,
-are two questions, and the answer to one neither replaces nor settles the other. Regions and
-notes are about the slice, whatever it is read for.
+A slice has one class and its regions *in each label set*: whether there is a hemorrhage, and of
+which subtype, are two questions. The answer to one neither replaces nor settles the other, and
+where to look for one is not where to look for the other. Notes are about the slice, whatever it
+is read for.
 """
 
 from __future__ import annotations
@@ -38,13 +39,16 @@ ASPECTS = {
 }
 """The actions that are statements, and their aspect."""
 
+PER_LABEL_SET = (Aspect.LABEL_CLASS, Aspect.REGIONS)
+"""Aspects of which a slice has one in each label set."""
+
 
 def question_of(draft: LabelDraft) -> str | None:
-    """The label set within which a statement counts; None for regions and notes.
+    """The label set within which a statement counts; None for a note.
 
-    Those are seen, replaced and undone whichever label set is read for.
+    A note is seen, replaced and undone whichever label set is read for.
     """
-    return draft.label_set if ASPECTS.get(draft.action) is Aspect.LABEL_CLASS else None
+    return draft.label_set if ASPECTS.get(draft.action) in PER_LABEL_SET else None
 
 
 @dataclass
@@ -120,7 +124,7 @@ class History:
         self._about: defaultdict[About, defaultdict[str, list[Statement]]] = defaultdict(
             lambda: defaultdict(list)
         )
-        self._label_sets: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._label_sets: defaultdict[tuple[str, Aspect], dict[str, None]] = defaultdict(dict)
         self._events: defaultdict[str, list[LabelEvent]] = defaultdict(list)
         self._steps: defaultdict[StepKey, _Steps] = defaultdict(_Steps)
         self._batches: defaultdict[tuple[int, str], list[Statement]] = defaultdict(list)
@@ -147,7 +151,7 @@ class History:
             question = question_of(draft)
             self._about[(draft.case_id, aspect, question)][draft.slice_id].append(statement)
             if question is not None:
-                self._label_sets[draft.case_id][question] = None
+                self._label_sets[(draft.case_id, aspect)][question] = None
             self._batches[(event.batch, draft.case_id)].append(statement)
             if event.batch not in steps.undo[-1:]:
                 steps.undo.append(event.batch)
@@ -173,7 +177,8 @@ class History:
     def label_sets(self, case_id: str | None = None) -> tuple[str, ...]:
         """Ids of the label sets of which classes were given in a case, or in any, in order."""
         cases = self.cases() if case_id is None else (case_id,)
-        named = (name for case in cases for name in self._label_sets.get(case, ()))
+        about = ((case, Aspect.LABEL_CLASS) for case in cases)
+        named = (name for each in about for name in self._label_sets.get(each, ()))
         return tuple(dict.fromkeys(named))
 
     def current(self, case_id: str, label_set: str, reader: str | None = None) -> dict[str, str]:
@@ -184,11 +189,14 @@ class History:
             if statement.event.draft.new is not None
         }
 
-    def regions(self, case_id: str, reader: str | None = None) -> dict[str, tuple[Region, ...]]:
-        """Slice id → the regions marked on it."""
+    def regions(
+        self, case_id: str, label_set: str, reader: str | None = None
+    ) -> dict[str, tuple[Region, ...]]:
+        """Slice id → the regions marked on it in a label set."""
+        about = (case_id, Aspect.REGIONS, label_set)
         return {
             slice_id: statement.event.draft.regions
-            for slice_id, statement in self._standing((case_id, Aspect.REGIONS, None), reader)
+            for slice_id, statement in self._standing(about, reader)
             if statement.event.draft.regions
         }
 
@@ -240,24 +248,26 @@ class History:
 
         Of every label set: a slice has as many as it has classes in them.
         """
-        events = [
-            statement.event
-            for case in (self.cases() if case_id is None else (case_id,))
-            for label_set in self.label_sets(case)
-            for _, statement in self._standing(_classes(case, label_set), None)
-            if statement.event.draft.new is not None
-        ]
-        return tuple(sorted(events, key=lambda event: event.sequence))
+        found = self._last_words(Aspect.LABEL_CLASS, case_id)
+        return tuple(event for event in found if event.draft.new is not None)
 
     def marks(self, case_id: str | None = None) -> tuple[LabelEvent, ...]:
-        """The entries that give the regions marked now in a case, or in all, in order."""
+        """The entries that give the regions marked now in a case, or in all, in order.
+
+        Of every label set, as in `standing`.
+        """
+        found = self._last_words(Aspect.REGIONS, case_id)
+        return tuple(event for event in found if event.draft.regions)
+
+    def _last_words(self, aspect: Aspect, case_id: str | None) -> list[LabelEvent]:
+        """What counts of each slice in each label set, in order."""
         events = [
             statement.event
             for case in (self.cases() if case_id is None else (case_id,))
-            for _, statement in self._standing((case, Aspect.REGIONS, None), None)
-            if statement.event.draft.regions
+            for label_set in self._label_sets.get((case, aspect), ())
+            for _, statement in self._standing((case, aspect, label_set), None)
         ]
-        return tuple(sorted(events, key=lambda event: event.sequence))
+        return sorted(events, key=lambda event: event.sequence)
 
     def _standing(self, about: About, reader: str | None) -> Iterator[tuple[str, Statement]]:
         for slice_id, statements in self._about.get(about, {}).items():
@@ -274,7 +284,7 @@ class History:
     def undoable(self, key: StepKey, label_set: str | None = None) -> tuple[LabelEvent, ...]:
         """The entries that an undo would end now; empty if there is nothing to undo.
 
-        label_set: the one read for. A class given in another is passed over: whoever reads for
+        label_set: the one read for. What was said in another is passed over: whoever reads for
         this one would not see it go. None: the last step, whatever it was about.
         """
         return self._step(key, lambda steps: steps.undo, label_set)
@@ -331,7 +341,7 @@ class History:
     def entries(self, case_id: str, label_set: str | None = None) -> list[HistoryEntry]:
         """What was done to a case, step by step, the last step last.
 
-        label_set: only what is seen by whoever reads for it: its classes, regions and notes.
+        label_set: only what is seen by whoever reads for it: its classes and regions, and notes.
         """
         steps: dict[int, list[LabelEvent]] = {}
         for event in self._events.get(case_id, ()):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.events import Signal
-from core.labels.history import History, question_of
+from core.labels.history import ASPECTS, Aspect, History, question_of
 from core.labels.reader import default_reader
 from core.labels.schema import (
     Action,
@@ -45,7 +45,8 @@ class LabelsChanged:
 class Labelling(Standing):
     """One reader's labels on one journal.
 
-    A slice has one class in each label set; what is said of it in one leaves the others alone.
+    A slice has one class and its regions in each label set; what is said of it in one leaves the
+    others alone.
     Undo and redo reach back over what this reader did in the same case since signing in (or in
     the session that is named); a label given to a whole series is one step.
     """
@@ -204,8 +205,9 @@ class Labelling(Standing):
         opinion: ModelOpinion | None = None,
         reason: str = "",
     ) -> tuple[LabelEvent, ...]:
-        """State all regions of slice `index`; an empty sequence takes them away."""
-        if self.regions(series.case_id).get(series.slice_ids[index], ()) == tuple(regions):
+        """State all regions of slice `index` in a label set; an empty sequence takes them away."""
+        known = self.regions(series.case_id, label_set.id)
+        if known.get(series.slice_ids[index], ()) == tuple(regions):
             return ()
         return self._state(
             Action.MARK,
@@ -227,7 +229,8 @@ class Labelling(Standing):
     ) -> tuple[LabelEvent, ...]:
         """State all regions of several slices (index → regions), as one step to undo."""
         with self._writing:
-            now, known = self._seen(series.case_id, label_set.id), self.regions(series.case_id)
+            now = self._seen(series.case_id, label_set.id)
+            known = self.regions(series.case_id, label_set.id)
             drafts = []
             for index, stated in sorted(regions.items()):
                 slice_id = series.slice_ids[index]
@@ -266,8 +269,8 @@ class Labelling(Standing):
         """End this reader's last step in a case (default: the one labelled last).
 
         label_set: id of the one that is read for. The last step is then the last one that is
-        seen: a class of this label set, regions or a note. Classes given in another are passed
-        over, and wait to be undone until that one is read for again. Without it the last step of
+        seen: a class or regions of this label set, or a note. What was said in another is passed
+        over, and waits to be undone until that one is read for again. Without it the last step of
         all is meant; its entries say of which label set it was.
 
         Returns the entries that say so; nothing if there is nothing to undo.
@@ -345,13 +348,12 @@ class Labelling(Standing):
         """What ends the targets, or makes them stand again: they are one step."""
         if not targets:
             return []
-        # Regions and notes leave the class as it is, whichever is seen beside them.
-        question = question_of(targets[0].draft)
-        seen_in = label_set or targets[0].draft.label_set
-        named = seen_in if question is None else question
+        draft = targets[0].draft
+        named = question_of(draft) or label_set or draft.label_set
         with self._reading:
+            # Regions and notes leave the class as it is that is seen beside them.
             before = after = self._history.current(case_id, named, self._only)
-            if question is not None:
+            if ASPECTS[draft.action] is Aspect.LABEL_CLASS:
                 after = self._history.current_if(
                     targets, stands=action is Action.REDO, reader=self._only
                 )

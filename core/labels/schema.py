@@ -148,11 +148,12 @@ class LabelDraft:
     """A label event before the journal accepts it.
 
     case_id, slice_id: from SeriesSummary. slice_index: position at that time, for people.
-    label_set: id of the one that was read for; old and new are of it, and a class that is given
-        or taken away counts within it alone.
+    label_set: id of the one that was read for; old and new are of it, and classes and regions
+        that are given or taken away count within it alone.
     old, new: class ids as the reader saw the slice before and after; None means unlabelled.
     target: sequence number that an UNDO or REDO refers to.
-    regions: all regions of the slice after a MARK. note: the slice's comment after a NOTE.
+    regions: all regions of the slice in this label set after a MARK.
+    note: the slice's comment after a NOTE.
     blind: whether what other readers had said was hidden from this one.
     """
 

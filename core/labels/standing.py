@@ -49,10 +49,10 @@ class Standing:
         """Slice id → class id that one reader (default: this one) gave, as if alone."""
         return self._now(case_id, label_set, reader or self._reader)
 
-    def regions(self, case_id: str) -> dict[str, tuple[Region, ...]]:
-        """Slice id → regions marked on it."""
+    def regions(self, case_id: str, label_set: str) -> dict[str, tuple[Region, ...]]:
+        """Slice id → regions marked on it in a label set (its id)."""
         with self._reading:
-            return self._history.regions(case_id, self._only)
+            return self._history.regions(case_id, label_set, self._only)
 
     def notes(self, case_id: str) -> dict[str, str]:
         """Slice id → comment on it."""
@@ -62,7 +62,7 @@ class Standing:
     def history(self, case_id: str, label_set: str | None = None) -> list[HistoryEntry]:
         """What was done to a case, step by step, the last step last; own steps if blind.
 
-        label_set: only what concerns it: its classes, and regions and notes.
+        label_set: only what concerns it: its classes and regions, and notes.
         """
         with self._reading:
             entries = self._history.entries(case_id, label_set)
@@ -86,7 +86,7 @@ class Standing:
             return self._history.standing()
 
     def marks(self) -> tuple[LabelEvent, ...]:
-        """The entries that give all regions marked now, in order."""
+        """The entries that give all regions marked now, in order; of every label set."""
         with self._reading:
             return self._history.marks()
 

@@ -84,9 +84,11 @@ def build_from_labels(
 
     standing: the entries that give the current labels (`Labelling.standing`). The whole series
     goes in, so that each slice has its neighbours; slices without a label stay unlabelled.
-    marks: the entries that give the regions marked now (`Labelling.marks`). looked_at_by: the
-    person who has looked at all pictures and found no text in them that names anybody; without
-    it, series in which text is likely are left out (see `core.imaging.deidentified`).
+    marks: the entries that give the regions marked now (`Labelling.marks`). Of both, those of
+    this label set go in.
+    looked_at_by: the person who has looked at all pictures and found no text in them that names
+    anybody; without it, series in which text is likely are left out (see
+    `core.imaging.deidentified`).
     A study that is not where it was, or has changed, is left out and told of; nothing else is.
 
     Raises UnusableDatasetError if nothing is labelled, or none of it can be found.

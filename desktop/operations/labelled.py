@@ -31,11 +31,11 @@ class LabelledSlice:
 def labelled_slices(reading: Reading, labelling: Labelling) -> list[LabelledSlice]:
     """The slices of a series about which something stands: label, regions or note; in order.
 
-    Labels are those of the label set that is read for.
+    Labels and regions are those of the label set that is read for.
     """
     case_id = reading.summary.case_id
     labels, notes = reading.case.labels, labelling.notes(case_id)
-    regions = labelling.regions(case_id)
+    regions = labelling.regions(case_id, reading.case.label_set.id)
     stated: dict[str, HistoryEntry] = {}
     for entry in labelling.history(case_id, reading.case.label_set.id):
         for change in entry.changes:

@@ -40,7 +40,8 @@ class LabelOperations:
     changed = Signal(object)
     """A Reading whose labels are now as the journal has them."""
     stepped = Signal(object, object)
-    """A Reading about which something was stated that can be undone; the label set of a class."""
+    """A Reading about which something was stated that can be undone, and the id of the label set
+    in which alone it is seen; None for a note."""
     turned = Signal(object, object)
     """A Reading, and the indices of the slices that an undo or redo has just changed."""
     saved_changed = Signal(object)
@@ -214,14 +215,14 @@ class LabelOperations:
         return opposite
 
     def mark(self, reading: Reading, index: int, regions: Sequence[Region]) -> None:
-        """State all regions of a slice; an empty sequence takes them away."""
+        """State all regions of a slice for the task read for; an empty sequence takes them away."""
         label_set, summary, stated = self._session.label_set, reading.summary, tuple(regions)
         opinion = opinion_of(reading, index)
 
         def work(labelling: Labelling) -> None:
             labelling.mark(summary, index, stated, label_set=label_set, opinion=opinion)
 
-        self._write(reading, work)
+        self._write(reading, work, question=label_set.id)
 
     def edit_regions(self, reading: Reading, index: int, edit: Edit) -> None:
         """Change the regions of a slice, as they stand when the change is written."""
@@ -229,11 +230,11 @@ class LabelOperations:
         opinion, size = opinion_of(reading, index), (summary.shape[1], summary.shape[2])
 
         def work(labelling: Labelling) -> None:
-            now = labelling.regions(summary.case_id).get(summary.slice_ids[index], ())
-            stated = edit.apply(now, size)
+            known = labelling.regions(summary.case_id, label_set.id)
+            stated = edit.apply(known.get(summary.slice_ids[index], ()), size)
             labelling.mark(summary, index, stated, label_set=label_set, opinion=opinion)
 
-        self._write(reading, work)
+        self._write(reading, work, question=label_set.id)
 
     def mark_slices(self, reading: Reading, regions: Mapping[int, Sequence[Region]]) -> None:
         """State all regions of several slices, as one step."""
@@ -242,7 +243,7 @@ class LabelOperations:
         def work(labelling: Labelling) -> None:
             labelling.mark_slices(summary, stated, label_set=label_set)
 
-        self._write(reading, work)
+        self._write(reading, work, question=label_set.id)
 
     def note(self, reading: Reading, index: int, text: str) -> None:
         """State the comment on a slice; an empty text takes it away."""
@@ -349,7 +350,7 @@ class LabelOperations:
     # ---- what holds now
 
     def refresh(self, reading: Reading) -> None:
-        """Show a series' labels of the label set read for, as the journal has them."""
+        """Show a series' labels and regions of the label set read for, as the journal has them."""
         if self._labelling is None:
             return
         label_set = self._session.label_set
@@ -358,7 +359,7 @@ class LabelOperations:
         # A label set of one's own may have lost a class since.
         labels = {slice_id: name for slice_id, name in given.items() if name in known}
         reading.case.relabel(labels)
-        reading.case.remark(self._labelling.regions(reading.summary.case_id))
+        reading.case.remark(self._labelling.regions(reading.summary.case_id, label_set.id))
         self._session.mark(reading, labelled=len(labels))
         self.changed.emit(reading)
 

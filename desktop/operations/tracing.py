@@ -61,7 +61,7 @@ class Tracing:
     def learnt(self, reading: Reading, slice_id: str) -> None:
         """Tell which models of this computer learnt from what stands about a slice.
 
-        From its label in the label set read for, and from its regions.
+        From its label and from its regions in the label set read for.
         """
         labelling, catalogue = self._labels.labelling, self._catalogue
         if labelling is None:
@@ -72,11 +72,11 @@ class Tracing:
         def work(_task: Task) -> list[Learnt]:
             from core.retraining.lineage import learnt_from
 
-            labels = [e for e in labelling.standing() if e.draft.label_set == label_set]
+            about = (case_id, label_set, slice_id)
             entries = [
                 event.sequence
-                for event in (*labels, *labelling.marks())
-                if event.draft.case_id == case_id and event.draft.slice_id == slice_id
+                for event in (*labelling.standing(), *labelling.marks())
+                if (event.draft.case_id, event.draft.label_set, event.draft.slice_id) == about
             ]
             models = [entry.folder for entry in catalogue.list()]
             found = [item for entry in entries for item in learnt_from(entry, models=models)]

@@ -4,8 +4,9 @@ Each keeps its own history; here is only the order in which a person did things,
 takes back what was done last, whichever it was. What is turned back is looked at: where none of
 it lies on the slice shown, the nearest slice that it changed is.
 
-Nothing unseen is turned back: a class that was given while another label set was read for is
-passed over, and waits until that one is read for again (see `Labelling.undo`).
+Nothing unseen is turned back: a class that was given or regions that were drawn while another
+label set was read for are passed over, and wait until that one is read for again (see
+`Labelling.undo`).
 """
 
 from __future__ import annotations

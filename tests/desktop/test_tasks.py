@@ -10,8 +10,12 @@ from PySide6.QtWidgets import QListWidget
 from pytestqt.qtbot import QtBot
 
 from core.imaging.geometry import Plane
+from core.labels.schema import Attention, Region
+from core.reading.areas import Edit
+from core.reading.burnt_in import BurntIn
 from core.reading.measurements import Kind, Measurement
 from core.session import Reading
+from desktop.operations.picturing import request_of
 from desktop.operations.planning import make_plan
 from tests.desktop.conftest import Bench
 from tests.desktop.test_review import answered, settle
@@ -19,6 +23,7 @@ from tests.desktop.test_window import CTRL, press
 
 FIRST, SECOND = "hemorrhage", "hemorrhage-subtypes"
 LINE = Measurement(Kind.LENGTH, Plane.SLICE, 6, ((0.0, 0.0, 30.0), (3.0, 4.0, 30.0)))
+BOX, OTHER = (Region((5.0, 5.0, size, size), Attention.LOOK_HERE) for size in (6.0, 9.0))
 
 
 @pytest.fixture
@@ -35,6 +40,22 @@ def reading(qtbot: QtBot, bench: Bench) -> Iterator[Reading]:
 def label(qtbot: QtBot, bench: Bench, reading: Reading, class_id: str, index: int) -> None:
     bench.app.operations.labels.label(reading, class_id, index)
     settle(qtbot, bench)
+
+
+def draw(qtbot: QtBot, bench: Bench, reading: Reading, region: Region, *indices: int) -> None:
+    for index in indices:
+        bench.app.operations.labels.edit_regions(reading, index, Edit(region))
+    settle(qtbot, bench)
+
+
+def shown(reading: Reading) -> dict[int, tuple[Region, ...]]:
+    """Slice index → the regions on it, as pictures and the report show them."""
+    request = request_of(reading, BurntIn(regions=True))
+    assert request is not None
+    assert {reading.summary.slice_ids[index] for index in request.regions} == set(
+        reading.case.regions
+    )
+    return dict(request.regions)
 
 
 def read_for(bench: Bench, task: str) -> None:
@@ -116,3 +137,75 @@ def test_a_slice_settled_for_one_task_is_labelled_for_another(
     standing = labels.labelling.standing()
     plan = make_plan(bench.app.session.label_set, standing, None, [])
     assert (plan.slices, plan.positives) == (1, 0)
+
+
+def test_regions_are_there_again_whenever_their_task_is_read_for(
+    qtbot: QtBot, bench: Bench, reading: Reading
+) -> None:
+    stage, drawn = bench.app.window.stage, bench.app.window.drawn
+    jumps = bench.app.window.findings.labels.jumps
+    read_for(bench, FIRST)
+    draw(qtbot, bench, reading, BOX, 3, 5)
+    read_for(bench, SECOND)
+    assert shown(reading) == {}
+    draw(qtbot, bench, reading, OTHER, 3)
+    assert stage.fill_between() == {}, "between a slice of this task and one of another is nothing"
+    for _ in range(2):
+        read_for(bench, FIRST)
+        assert shown(reading) == {3: (BOX,), 5: (BOX,)}
+        assert [row[:7] for row in rows(drawn)] == ["Slice 4", "Slice 6"]
+        assert [row.split() for row in rows(jumps)] == [
+            ["4", "Hemorrhage", "1", "region"],
+            ["6", "1", "region"],
+        ]
+        read_for(bench, SECOND)
+        assert shown(reading) == {3: (OTHER,)}
+        assert [row[:7] for row in rows(drawn)] == ["Slice 4"]
+        assert [row.split() for row in rows(jumps)] == [["4", "Subdural", "1", "region"]]
+    bench.app.operations.labels.edit_regions(reading, 3, Edit(taken=OTHER))
+    settle(qtbot, bench)
+    read_for(bench, FIRST)
+    filled = stage.fill_between()
+    assert list(filled) == [4]
+    bench.app.operations.labels.mark_slices(reading, filled)
+    settle(qtbot, bench)
+    assert sorted(shown(reading)) == [3, 4, 5]
+    read_for(bench, SECOND)
+    assert shown(reading) == {}
+    assert bench.app.operations.labels.labelling is not None
+    marks = bench.app.operations.labels.labelling.marks()
+    assert {(mark.draft.label_set, mark.draft.slice_index) for mark in marks} == {
+        (FIRST, index) for index in (3, 4, 5)
+    }
+
+
+def test_regions_are_undone_only_where_they_are_seen(
+    qtbot: QtBot, bench: Bench, reading: Reading
+) -> None:
+    def turn(key: Qt.Key) -> None:
+        press(qtbot, bench, key, CTRL)
+        settle(qtbot, bench)
+
+    book, history = reading.case.measurements, bench.app.window.findings.labels.history
+    read_for(bench, FIRST)
+    draw(qtbot, bench, reading, BOX, 3)
+    book.add(LINE)
+    read_for(bench, SECOND)
+    left = []
+    for _ in range(3):
+        turn(Qt.Key.Key_Z)
+        left.append((len(book), len(reading.case.labels)))
+    assert left == [(0, 1), (0, 0), (0, 0)]
+    notice = bench.app.window.banner.notice
+    assert notice is not None and "for another task" in notice.text
+    read_for(bench, FIRST)
+    assert shown(reading) == {3: (BOX,)}
+    turn(Qt.Key.Key_Z)
+    assert shown(reading) == {} and rows(history)[0].endswith("regions undone")
+    read_for(bench, SECOND)
+    draw(qtbot, bench, reading, OTHER, 3)
+    assert not bench.app.operations.labels.can_redo(reading)
+    read_for(bench, FIRST)
+    turn(Qt.Key.Key_Y)
+    assert shown(reading) == {3: (BOX,)} and rows(history)[0].endswith("regions redone")
+    assert reading.case.label_at(3) == "hemorrhage"

@@ -13,23 +13,27 @@ from hypothesis import strategies as st
 from core.labels.history import History, current
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
-from core.labels.schema import Action, LabelEvent
+from core.labels.schema import Action, Attention, LabelEvent, Region
 from tests.core.labels.support import HEMORRHAGE, OTHER, SERIES, SETS, SUBTYPES, Series, draft
 
-State = dict[str, str]
+State = dict[str, str | float]
+"""Slice id → class id, and slice id with REGIONS before it → size of the box marked on it."""
+REGIONS = "regions of "
 Place = tuple[str, str]
 PLACES: list[Place] = [(case.case_id, task) for case in (SERIES, OTHER) for task in SETS]
-"""(case id, label set): within each a slice has one class."""
+"""(case id, label set): within each a slice has one class and its regions."""
 
 indices = st.integers(0, 3)
 series = st.sampled_from([SERIES, OTHER])
 tasks = st.sampled_from(list(SETS))
 classes = st.sampled_from([(name, item.id) for name, of in SETS.items() for item in of.classes])
+boxes = st.sampled_from([(name, size) for name in SETS for size in (0.0, 1.0, 2.0)])
 steps = st.one_of(
     st.tuples(st.just("label"), series, indices, classes),
     st.tuples(st.just("label"), series, indices, classes),
     st.tuples(st.just("clear"), series, indices, tasks),
     st.tuples(st.just("series"), series, classes),
+    st.tuples(st.just("mark"), series, indices, boxes),
     st.tuples(st.just("undo"), series, tasks),
     st.tuples(st.just("undo"), series, tasks),
     st.tuples(st.just("redo"), series, tasks),
@@ -57,6 +61,8 @@ def do(labelling: Labelling, step: tuple[object, ...]) -> tuple[LabelEvent, ...]
             result = labelling.adjudicate(
                 case, index, class_id, label_set=SETS[task], reason="agreed"
             )
+        case ("mark", Series() as case, int() as index, (str() as task, float() as size)):
+            result = labelling.mark(case, index, regions(size), label_set=SETS[task])
         case ("undo", Series() as case, str() as task):
             result = labelling.undo(case.case_id, task)
         case ("redo", Series() as case, str() as task):
@@ -66,6 +72,18 @@ def do(labelling: Labelling, step: tuple[object, ...]) -> tuple[LabelEvent, ...]
         case _:
             raise AssertionError(step)
     return result
+
+
+def regions(size: float) -> list[Region]:
+    return [Region((0, 0, size, size), Attention.LOOK_HERE)] if size else []
+
+
+def seen(labelling: Labelling, place: Place) -> State:
+    """What is shown of a case while a label set is read for."""
+    found: State = dict(labelling.current(*place))
+    return found | {
+        REGIONS + at: marked[0].box[3] for at, marked in labelling.regions(*place).items()
+    }
 
 
 class Expected:
@@ -82,7 +100,7 @@ class Expected:
     def do(self, step: tuple[object, ...]) -> None:
         case, last = step[1], step[-1]
         assert isinstance(case, Series)
-        task, class_id = last if isinstance(last, tuple) else (str(last), "")
+        task, said = last if isinstance(last, tuple) else (str(last), "")
         place = (case.case_id, task)
         now = dict(self.state[place])
         match step:
@@ -93,11 +111,14 @@ class Expected:
                 self._travel(place, self.future, self.past)
                 return
             case ("label", _, int() as index, _):
-                now[case.slice_ids[index]] = class_id
+                now[case.slice_ids[index]] = said
             case ("clear", _, int() as index, _):
                 now.pop(case.slice_ids[index], None)
             case ("series", *_):
-                now = dict.fromkeys(case.slice_ids, class_id)
+                now |= dict.fromkeys(case.slice_ids, said)
+            case ("mark", _, int() as index, _):
+                now.pop(REGIONS + case.slice_ids[index], None)
+                now |= {REGIONS + case.slice_ids[index]: said} if said else {}
         if now != self.state[place]:
             self.past[place].append(self.state[place])
             self.future[place].clear()
@@ -119,7 +140,7 @@ def check_one_reader(path: Path | str, sequence: list[tuple[object, ...]]) -> No
             do(labelling, step)
             expected.do(step)
             for place in PLACES:
-                assert labelling.current(*place) == expected.state[place]
+                assert seen(labelling, place) == expected.state[place]
                 assert labelling.can_undo(*place) == bool(expected.past[place])
                 assert labelling.can_redo(*place) == bool(expected.future[place])
         events = journal.events()
@@ -136,6 +157,13 @@ def check_replay(path: Path | str, events: tuple[LabelEvent, ...], labelling: La
     with Journal(path, read_only=True) as again:
         assert again.events() == events
         assert current(again.events()) == on_screen
+        history = History(again.events())
+    for place in PLACES:
+        assert history.regions(*place) == labelling.regions(*place)
+    marked = {(*place, slice_id) for place in PLACES for slice_id in labelling.regions(*place)}
+    marks = [event.draft for event in labelling.marks()]
+    assert {(d.case_id, d.label_set, d.slice_id) for d in marks} == marked
+    assert len(marks) == len(marked)
     standing = [event.draft for event in labelling.standing()]
     assert {(d.case_id, d.label_set, d.slice_id) for d in standing} == set(on_screen)
     if any(event.draft.action is Action.ADJUDICATE for event in events):
@@ -155,11 +183,13 @@ def check_two_readers(path: Path | str, sequence: list[tuple[object, ...]]) -> N
             other = "lee" if labelling.reader == "kim" else "kim"
             others = [labelling.own(*place, other) for place in PLACES]
             reader, before = labelling.reader, [labelling.own(*place) for place in PLACES]
+            shown = [seen(labelling, place) for place in PLACES]
             done = do(labelling, step)
             assert [labelling.own(*place, other) for place in PLACES] == others
             said_in = {event.draft.label_set for event in done}
-            for place, own in zip(PLACES, before, strict=True):
+            for place, own, was in zip(PLACES, before, shown, strict=True):
                 assert place[1] in said_in or labelling.own(*place, reader) == own
+                assert place[1] in said_in or seen(labelling, place) == was
             if step[0] == "undo" and done:
                 assert do(labelling, ("redo", *step[1:]))
                 assert [labelling.own(*place) for place in PLACES] == before
@@ -244,3 +274,21 @@ def test_a_journal_of_one_class_a_slice_tells_each_label_set_its_own(store: Path
     assert history.current(SERIES.case_id, HEMORRHAGE.id) == {first: "hemorrhage"}
     assert history.current(SERIES.case_id, SUBTYPES.id) == {first: "subdural"}
     assert [event.sequence for event in history.standing()] == [2, 3]
+
+
+def test_a_journal_of_regions_a_slice_tells_each_label_set_its_own(store: Path | str) -> None:
+    """As it was written before: those of every label set were stated, and undone, in any."""
+    (one,), (two,) = regions(1.0), regions(2.0)
+    with Journal(store) as journal:
+        journal.append(draft(0, None, action=Action.MARK, regions=(one,)), reader="kim")
+        both = draft(0, None, action=Action.MARK, regions=(one, two), label_set=SUBTYPES.id)
+        journal.append(both, reader="kim")
+        journal.append(draft(1, None, action=Action.MARK, regions=(one,)), reader="kim")
+        undo = draft(1, None, action=Action.UNDO, target=3, label_set=SUBTYPES.id)
+        journal.append(undo, reader="kim")
+        history = History(journal.events())
+    (first, _) = dict.fromkeys(event.draft.slice_id for event in history.events(SERIES.case_id))
+    assert history.regions(SERIES.case_id, HEMORRHAGE.id) == {first: (one,)}
+    assert history.regions(SERIES.case_id, SUBTYPES.id) == {first: (one, two)}
+    assert [event.sequence for event in history.marks()] == [1, 2]
+    assert history.label_sets() == ()

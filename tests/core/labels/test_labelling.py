@@ -139,16 +139,19 @@ def test_regions_and_notes_are_undone_like_labels(labelling: Labelling) -> None:
     labelling.note(SERIES, 0, "choroid plexus", label_set=HEMORRHAGE)
     assert labelling.mark(SERIES, 0, [BOX], label_set=HEMORRHAGE) == ()
     assert labelling.note(SERIES, 0, "choroid plexus", label_set=HEMORRHAGE) == ()
-    assert labelling.regions(SERIES.case_id) == {FIRST: (BOX,)}
+    assert labelling.regions(SERIES.case_id, HEMORRHAGE.id) == {FIRST: (BOX,)}
     assert labelling.notes(SERIES.case_id) == {FIRST: "choroid plexus"}
     labelling.undo()
     labelling.undo()
-    assert (labelling.regions(SERIES.case_id), labelling.notes(SERIES.case_id)) == ({}, {})
+    assert (labelling.regions(SERIES.case_id, HEMORRHAGE.id), labelling.notes(SERIES.case_id)) == (
+        {},
+        {},
+    )
     assert labelling.current(SERIES.case_id, HEMORRHAGE.id) == {FIRST: "hemorrhage"}
     labelling.redo()
-    assert labelling.regions(SERIES.case_id) == {FIRST: (BOX,)}
+    assert labelling.regions(SERIES.case_id, HEMORRHAGE.id) == {FIRST: (BOX,)}
     labelling.mark(SERIES, 0, [], label_set=HEMORRHAGE)
-    assert labelling.regions(SERIES.case_id) == {}
+    assert labelling.regions(SERIES.case_id, HEMORRHAGE.id) == {}
 
 
 def test_the_history_reads_step_by_step(labelling: Labelling) -> None:
@@ -241,7 +244,7 @@ def test_a_blind_reader_sees_and_states_only_their_own(
     labelling.read_blind(True)
     assert labelling.is_blind
     assert labelling.current(SERIES.case_id, HEMORRHAGE.id) == {}
-    assert labelling.regions(SERIES.case_id) == {}
+    assert labelling.regions(SERIES.case_id, HEMORRHAGE.id) == {}
     assert labelling.history(SERIES.case_id) == []
     assert labelling.counts(HEMORRHAGE.id) == {}
     (said,) = labelling.label(SERIES, 0, "no_hemorrhage", label_set=HEMORRHAGE)
@@ -330,3 +333,45 @@ def test_undo_without_a_label_set_takes_back_the_last_step_and_says_whose_it_was
         assert undone.draft.label_set == task
         assert labelling.current(SERIES.case_id, task) == {}
     assert labelling.undo() == ()
+
+
+def test_regions_of_one_label_set_leave_those_of_the_others(labelling: Labelling) -> None:
+    case, here, there = SERIES.case_id, HEMORRHAGE.id, SUBTYPES.id
+    wide = Region((0, 0, 60, 60), Attention.LOOK_HERE)
+    label(labelling, 0)
+    (first,) = labelling.mark(SERIES, 0, [BOX], label_set=HEMORRHAGE)
+    assert labelling.label_sets(case) == (here,)
+    assert labelling.mark(SERIES, 0, [], label_set=SUBTYPES) == (), "there is none to take away"
+    (same,) = labelling.mark(SERIES, 0, [BOX], label_set=SUBTYPES)
+    assert (same.draft.label_set, same.draft.old, same.draft.new) == (there, None, None)
+    labelling.mark_slices(SERIES, {0: [wide], 1: [wide]}, label_set=SUBTYPES)
+    assert labelling.regions(case, here) == {FIRST: (BOX,)}
+    assert labelling.regions(case, there) == {FIRST: (wide,), SECOND: (wide,)}
+    assert labelling.label_sets(case) == (here,), "no class was given in the other"
+    marks = [(mark.draft.label_set, mark.draft.slice_id) for mark in labelling.marks()]
+    assert marks == [(here, FIRST), (there, FIRST), (there, SECOND)]
+    assert [len(labelling.history(case, name)) for name in (here, there)] == [2, 2]
+    labelling.mark(SERIES, 0, [], label_set=SUBTYPES)
+    assert labelling.regions(case, here) == {FIRST: (BOX,)}
+    assert labelling.marks()[0] == first
+
+
+def test_undo_takes_back_no_regions_that_are_not_seen(labelling: Labelling) -> None:
+    case, here, there = SERIES.case_id, HEMORRHAGE.id, SUBTYPES.id
+    label(labelling, 0)
+    labelling.mark(SERIES, 0, [BOX], label_set=HEMORRHAGE)
+    labelling.label(SERIES, 0, "subdural", label_set=SUBTYPES)
+    labelling.mark(SERIES, 0, [BOX], label_set=SUBTYPES)
+    (undone,) = labelling.undo(case, here)
+    told = (undone.draft.label_set, undone.draft.old, undone.draft.new)
+    assert told == (here, "hemorrhage", "hemorrhage")
+    assert (labelling.regions(case, here), len(labelling.regions(case, there))) == ({}, 1)
+    labelling.mark(SERIES, 1, [BOX], label_set=SUBTYPES)
+    assert labelling.can_redo(case, here), "what was marked elsewhere replaces nothing here"
+    labelling.redo(case, here)
+    assert labelling.regions(case, here) == {FIRST: (BOX,)}
+    for task in (there, there, there, here, here):
+        labelling.undo(case, task)
+    assert not labelling.can_undo(case)
+    assert labelling.regions(case, here) == labelling.regions(case, there) == {}
+    assert labelling.current(case, here) == labelling.current(case, there) == {}

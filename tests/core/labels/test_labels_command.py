@@ -149,6 +149,28 @@ def test_another_label_set_is_told_apart(
         assert json.loads(capsys.readouterr().out)["disputes"] == []
 
 
+def test_regions_are_listed_and_exported_by_label_set(
+    labelled: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    box = Region((5, 6, 7, 8), Attention.NOT_HERE)
+    with Journal() as journal:
+        lee = Labelling(journal, "lee")
+        lee.mark(SERIES, 2, [box], label_set=SUBTYPES)
+        lee.undo()
+        lee.redo()
+    for task, sequences, left in (("hemorrhage", [1, 2, 3, 4, 5], 2), ("subtypes", [6, 7, 8], 6)):
+        assert run("list", "--set", task, "--json") == 0
+        events = json.loads(capsys.readouterr().out)
+        assert [event["sequence"] for event in events] == sequences
+        (told,) = (event["regions"] for event in events if event["regions"])
+        out = tmp_path / f"{task}.jsonl"
+        assert run("export", "--set", task, "--out", str(out)) == 0
+        capsys.readouterr()
+        found = [json.loads(line)["regions"] for line in out.read_text().splitlines()]
+        (exported,) = filter(None, found)
+        assert told[0]["box"][1] == exported[0][3] == left
+
+
 def test_reading_while_the_window_writes(
     labelled: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from core.imaging.opening import open_path
 from core.labels.history import History
 from core.labels.journal import Journal
 from core.labels.labelling import Labelling
-from core.labels.schema import LabelEvent, LabelSet
+from core.labels.schema import Attention, LabelEvent, LabelSet, Region
 from core.labels.sets import load_label_set
 from core.retraining.collecting import build_from_labels, labels_since
 from core.retraining.dataset import Dataset
@@ -58,8 +58,11 @@ class Ward:
         history = History(self.journal.events())
         return [e for case in history.cases() for e in history.standing(case)]
 
-    def export(self, name: str) -> Dataset:
-        build_from_labels(self.standing(), self.label_set, self.folder / name)
+    def export(self, name: str, label_set: LabelSet | None = None) -> Dataset:
+        marks = self.labelling.marks()
+        build_from_labels(
+            self.standing(), label_set or self.label_set, self.folder / name, marks=marks
+        )
         return Dataset.open(self.folder / name)
 
 
@@ -113,6 +116,32 @@ def test_another_tasks_labels_take_none_away(ward: Ward) -> None:
     theirs = Dataset.open(ward.folder / "subtypes")
     assert (theirs.labels >= 0).all()
     assert (theirs.labels == theirs.manifest.classes.index("several")).sum() == 6
+
+
+def test_another_tasks_regions_take_none_away(ward: Ward) -> None:
+    subtypes = load_label_set("hemorrhage-subtypes")
+    box, other = (Region((2, 3, size, size), Attention.LOOK_HERE) for size in (4, 8))
+    summaries = [open_path(ward.folder / f"study {seed}").series[0].summary for seed in range(6)]
+    for summary in summaries:
+        ward.labelling.mark(summary, 1, [box], label_set=ward.label_set)
+    before = ward.export("before")
+    assert len(before.regions) == 6
+    for summary in summaries:
+        ward.labelling.label(summary, 2, "no_hemorrhage", label_set=subtypes)
+        ward.labelling.mark_slices(summary, {1: [], 2: [other]}, label_set=subtypes)
+        ward.labelling.mark(summary, 1, [box, other], label_set=subtypes)
+        ward.labelling.mark(summary, 1, [], label_set=subtypes)
+    after = ward.export("after")
+    assert after.manifest.id == before.manifest.id
+    assert after.regions == before.regions
+    assert after.manifest.provenance.events == before.manifest.provenance.events
+    theirs = ward.export("subtypes", subtypes)
+    marked = [row for row in range(len(theirs)) if theirs.regions_of(row)]
+    assert [theirs.orders[row] for row in marked] == [2] * 6
+    used = set(theirs.manifest.provenance.events)
+    assert used.isdisjoint(before.manifest.provenance.events)
+    ward.labelling.undo()  # with nothing read for: the last step of all, which was no mark of ours
+    assert ward.export("again").regions == before.regions
 
 
 def test_test_patients_stay_when_labels_grow(ward: Ward) -> None:

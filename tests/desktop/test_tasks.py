@@ -209,3 +209,27 @@ def test_regions_are_undone_only_where_they_are_seen(
     turn(Qt.Key.Key_Y)
     assert shown(reading) == {3: (BOX,)} and rows(history)[0].endswith("regions redone")
     assert reading.case.label_at(3) == "hemorrhage"
+
+
+def test_what_learnt_is_asked_of_the_label_and_regions_that_are_seen(
+    qtbot: QtBot, bench: Bench, reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def learnt_from(sequence: int, **_: object) -> list[object]:
+        asked.append(sequence)
+        return []
+
+    monkeypatch.setattr("core.retraining.lineage.learnt_from", learnt_from)
+    draw(qtbot, bench, reading, BOX, 3)
+    read_for(bench, FIRST)
+    draw(qtbot, bench, reading, BOX, 3)
+    found = []
+    for task in (FIRST, SECOND):
+        read_for(bench, task)
+        bench.app.operations.tracing.learnt(reading, reading.summary.slice_ids[3])
+        qtbot.waitUntil(lambda: len(asked) == 2)
+        settle(qtbot, bench)
+        found.append(sorted(asked))
+        asked.clear()
+    assert found == [[1, 4], [2, 3]]

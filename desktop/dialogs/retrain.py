@@ -114,7 +114,7 @@ def what_is_new(plan: RetrainPlan) -> str:
     if not plan.slices:
         return say("There is no label for “{task}” yet.", task=plan.task)
 
-    return say(
+    told = say(
         "{slices}, {positives} of them with a finding, in {cases} series of {patients}. {newer}; "
         "{corrections} say otherwise than the model did.",
         slices=say_count(plan.slices, "{count} slice has a label", "{count} slices have labels"),
@@ -128,3 +128,12 @@ def what_is_new(plan: RetrainPlan) -> str:
         ),
         corrections=plan.corrections,
     )
+    if not plan.marked:
+        return told
+    marks = say_count(
+        plan.marked,
+        "{count} slice has regions; {newer} newer than the active model.",
+        "{count} slices have regions; {newer} newer than the active model.",
+        newer=plan.marked_since,
+    )
+    return f"{told} {marks}"

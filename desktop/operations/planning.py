@@ -43,7 +43,8 @@ class RetrainPlan:
 
     slices, cases, patients: labelled in all. positives: slices with a finding. since_model:
     labels given after the active model was made. corrections: labels against which the model
-    had said otherwise. base: title of the model to start from, or "". problem: why it cannot
+    had said otherwise. marked: slices with regions; marked_since: of which they were stated after
+    the active model was made. base: title of the model to start from, or "". problem: why it cannot
     be started now, or "".
     """
 
@@ -57,6 +58,8 @@ class RetrainPlan:
     base: str
     recipes: tuple[RecipeChoice, ...] = ()
     problem: str = ""
+    marked: int = 0
+    marked_since: int = 0
 
 
 def make_plan(
@@ -64,12 +67,14 @@ def make_plan(
     standing: Iterable[LabelEvent],
     active: CatalogueEntry | None,
     runs: list[RunFolder],
+    marks: Iterable[LabelEvent] = (),
 ) -> RetrainPlan:
     """What a retraining for a label set would learn from.
 
     standing: the entries that give all current labels. runs: earlier runs, newest first, from
-    whose speed the time is estimated.
+    whose speed the time is estimated. marks: the entries that give all regions.
     """
+    marked = [event for event in marks if event.draft.label_set == label_set.id]
     mine = [event for event in standing if event.draft.label_set == label_set.id]
     positives = {item.id for item in label_set.classes if item.positive}
     made = active.card.created if active is not None else ""
@@ -88,6 +93,8 @@ def make_plan(
         base=f"{active.card.title} {active.card.version}" if active is not None else "",
         recipes=tuple(_choices(label_set.id, len(mine), speed)),
         problem=_problem(label_set, mine, positives),
+        marked=len(marked),
+        marked_since=sum(event.at[:19] > made[:19] for event in marked),
     )
 
 

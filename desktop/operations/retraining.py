@@ -96,7 +96,8 @@ class Retraining:
             from desktop.operations.planning import make_plan
 
             standing = labelling.standing() if labelling is not None else ()
-            return make_plan(label_set, standing, active, self.runs())
+            marks = labelling.marks() if labelling is not None else ()
+            return make_plan(label_set, standing, active, self.runs(), marks)
 
         self._jobs.submit(
             Job("plan", say("Counting labels"), work),

@@ -11,10 +11,12 @@ from pytestqt.qtbot import QtBot
 
 from core.imaging.geometry import Plane
 from core.labels.schema import Attention, Region
+from core.labels.sets import load_label_set
 from core.reading.areas import Edit
 from core.reading.burnt_in import BurntIn
 from core.reading.measurements import Kind, Measurement
 from core.session import Reading
+from desktop.dialogs.retrain import what_is_new
 from desktop.operations.picturing import request_of
 from desktop.operations.planning import make_plan
 from tests.desktop.conftest import Bench
@@ -177,6 +179,13 @@ def test_regions_are_there_again_whenever_their_task_is_read_for(
     assert {(mark.draft.label_set, mark.draft.slice_index) for mark in marks} == {
         (FIRST, index) for index in (3, 4, 5)
     }
+    standing = bench.app.operations.labels.labelling.standing()
+    read_for(bench, FIRST)
+    plan = make_plan(bench.app.session.label_set, standing, None, [], marks)
+    assert (plan.marked, plan.marked_since) == (3, 3)
+    assert "3 slices have regions; 3 newer" in what_is_new(plan)
+    other = make_plan(load_label_set(SECOND), standing, None, [], marks)
+    assert other.marked == 0 and "regions" not in what_is_new(other)
 
 
 def test_regions_are_undone_only_where_they_are_seen(

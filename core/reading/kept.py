@@ -20,6 +20,8 @@ from core.imaging.geometry import Plane
 from core.reading.measurements import Kind, Measurement
 
 _PLANES = {plane.name.lower(): plane for plane in Plane}
+_HOW = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+"""Built with the first file: the window imports this while it is put together."""
 
 
 class Item(BaseModel):
@@ -28,7 +30,7 @@ class Item(BaseModel):
     slice_id: of the slice, for measurements on slices; another plane is told by its index.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _HOW
 
     kind: Kind
     plane: Literal["slice", "row", "column"]
@@ -44,7 +46,7 @@ class Item(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _HOW
 
     format: Literal[1] = 1
     measurements: tuple[Item, ...]
@@ -134,7 +136,11 @@ def _item(one: Measurement, slice_ids: Sequence[str]) -> Item:
 
 
 def _aside(file: Path) -> Path:
-    aside = file.with_suffix(".damaged")
+    """Rename a file to NAME.damaged, NAME.damaged-2 and so on: earlier ones stay, too."""
+    aside, number = file.with_suffix(".damaged"), 2
+    while aside.exists():
+        aside = file.with_suffix(f".damaged-{number}")
+        number += 1
     try:
         file.replace(aside)
     except OSError:

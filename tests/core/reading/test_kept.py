@@ -58,7 +58,8 @@ def test_a_damaged_file_is_put_aside_and_told(tmp_path: Path) -> None:
     kept.write(KEY, IDS, [length])
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
-    for content in (whole[:-9], b"", b"\xff", whole.replace(b"length", b"angle")):
+    wrong = (whole[:-9], b"", b"\xff", whole.replace(b"length", b"angle"))
+    for content in wrong:
         file.write_bytes(content)
         with pytest.raises(DamagedMeasurementsError) as caught:
             kept.read(KEY, IDS)
@@ -67,6 +68,7 @@ def test_a_damaged_file_is_put_aside_and_told(tmp_path: Path) -> None:
         assert kept.read(KEY, IDS) == Kept()
     kept.write(KEY, IDS, [])
     assert not file.exists()
+    assert sorted(aside.read_bytes() for aside in tmp_path.iterdir()) == sorted(wrong)
 
 
 def test_what_is_kept_is_no_step_of_this_session() -> None:
